@@ -1,0 +1,6 @@
+//! The `smdr-feed` binary: argv to the library, exit code out.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    smdrd::supplier::main()
+}

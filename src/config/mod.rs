@@ -1,0 +1,379 @@
+//! The configuration: one TOML file, read into types, then checked as a whole.
+//!
+//! [`read`] gives a [`Config`] or every fault found, each naming file, line, field, value, reason and remedy. Unknown
+//! keys are refused. Nothing here opens a port, a database or a connection.
+
+mod check;
+mod error;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+pub use check::read;
+pub use error::{ConfigError, Fault};
+
+/// Everything a site says about itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Where the database is kept. Default `/var/lib/smdrd`.
+    #[serde(default = "default_state_dir")]
+    pub state_dir: PathBuf,
+    /// Where keys, the lock and the control socket are; must be in memory (tmpfs). Default `/run/smdrd`.
+    #[serde(default = "default_runtime_dir")]
+    pub runtime_dir: PathBuf,
+    /// The civil time zone of the practice. Default `Europe/London`.
+    #[serde(default = "default_zone")]
+    pub zone: Spanned<String>,
+    /// Name of this box towards the supplier; made up at first start when absent.
+    pub device: Option<Spanned<String>>,
+    /// The practices this PBX serves.
+    #[serde(default)]
+    pub practice: Vec<Practice>,
+    /// Others on the same PBX: counted here, never sent.
+    #[serde(default)]
+    pub other_tenant: Vec<OtherTenant>,
+    /// Which features the site has at all.
+    #[serde(default)]
+    pub features: Features,
+    /// Where lines come from.
+    #[serde(default)]
+    pub source: Vec<Source>,
+    /// Stations and trunks that are not what they look like.
+    #[serde(default)]
+    pub roles: Roles,
+    /// What is the practice's own in the numbering plan.
+    #[serde(default)]
+    pub numbers: Numbers,
+    /// How calls may be linked within a day.
+    #[serde(default)]
+    pub privacy: Privacy,
+    /// Where day documents go.
+    pub supplier: Option<Supplier>,
+    /// How long things are kept.
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+fn default_state_dir() -> PathBuf {
+    "/var/lib/smdrd".into()
+}
+
+fn default_runtime_dir() -> PathBuf {
+    "/run/smdrd".into()
+}
+
+fn default_zone() -> Spanned<String> {
+    Spanned::new(0..0, "Europe/London".to_owned())
+}
+
+/// A practice served by the PBX.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Practice {
+    /// ODS code, a letter and five digits.
+    pub ods: Spanned<String>,
+    /// Which of the practice's sites. Default `main`.
+    #[serde(default = "default_site")]
+    pub site: Spanned<String>,
+    /// DDIs that belong to it; needed when there is more than one practice.
+    #[serde(default)]
+    pub ddis: Vec<String>,
+    /// Trunks that belong to it.
+    #[serde(default)]
+    pub trunks: Vec<String>,
+    /// Hunt groups and stations that belong to it.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+fn default_site() -> Spanned<String> {
+    Spanned::new(0..0, "main".to_owned())
+}
+
+/// Another tenant of the same PBX.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OtherTenant {
+    /// A name for the site's own use.
+    pub name: Spanned<String>,
+    /// DDIs that belong to it.
+    #[serde(default)]
+    pub ddis: Vec<String>,
+    /// Trunks that belong to it.
+    #[serde(default)]
+    pub trunks: Vec<String>,
+    /// Hunt groups and stations that belong to it.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+/// Which features exist at the site at all: what does not exist counts 0, what exists but is not shown counts null.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Features {
+    /// Callers can book a call back in the queue.
+    #[serde(default)]
+    pub callback: bool,
+    /// Callers hear a menu before they reach a person.
+    #[serde(default)]
+    pub auto_attendant: bool,
+}
+
+/// One PBX port.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Source {
+    /// A name for it, used in reports and in the day document.
+    pub name: Spanned<String>,
+    /// Which dialect its lines are in.
+    pub dialect: Spanned<String>,
+    /// Options of the dialect.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// A serial port.
+    pub serial: Option<Spanned<Serial>>,
+    /// A PBX that waits for us.
+    pub tcp_connect: Option<Spanned<TcpConnect>>,
+    /// A PBX that calls us.
+    pub tcp_listen: Option<Spanned<TcpListen>>,
+    /// Zone of the PBX's own wall clock, when it is not the practice's.
+    pub zone: Option<Spanned<String>>,
+}
+
+/// A serial port.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Serial {
+    /// Path of the device; best one under `/dev/serial/by-id`.
+    pub path: PathBuf,
+    /// Bits per second. Default 9600.
+    #[serde(default = "default_baud")]
+    pub baud: Spanned<u32>,
+    /// 5 to 8. Default 8.
+    #[serde(default = "default_data_bits")]
+    pub data_bits: Spanned<u8>,
+    /// Default none.
+    #[serde(default)]
+    pub parity: Parity,
+    /// 1 or 2. Default 1.
+    #[serde(default = "default_stop_bits")]
+    pub stop_bits: Spanned<u8>,
+    /// Default none.
+    #[serde(default)]
+    pub flow: Flow,
+    /// Whether to assert DTR; left alone when absent.
+    pub dtr: Option<bool>,
+    /// Whether to assert RTS; left alone when absent.
+    pub rts: Option<bool>,
+}
+
+fn default_baud() -> Spanned<u32> {
+    Spanned::new(0..0, 9600)
+}
+
+fn default_data_bits() -> Spanned<u8> {
+    Spanned::new(0..0, 8)
+}
+
+fn default_stop_bits() -> Spanned<u8> {
+    Spanned::new(0..0, 1)
+}
+
+/// Parity of a serial line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Parity {
+    /// No parity bit.
+    #[default]
+    None,
+    /// Even parity.
+    Even,
+    /// Odd parity.
+    Odd,
+}
+
+/// Flow control of a serial line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flow {
+    /// None.
+    #[default]
+    None,
+    /// XON and XOFF in the data.
+    Software,
+    /// RTS and CTS.
+    Hardware,
+}
+
+/// A PBX that waits for us to connect.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TcpConnect {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// File that holds the log-in password, where the PBX wants one.
+    pub password_file: Option<PathBuf>,
+}
+
+/// A PBX that connects to us. Several sources may share an address when their allow-lists do not overlap.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TcpListen {
+    /// Address and port to listen on.
+    pub address: SocketAddr,
+    /// Who may connect. Empty: refused by `check`.
+    pub allow: Vec<IpAddr>,
+}
+
+/// What stations and trunks are, where it is not the default (staff; exchange line).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Roles {
+    /// Station number to role.
+    #[serde(default)]
+    pub stations: BTreeMap<String, StationRole>,
+    /// Trunk as printed, to role.
+    #[serde(default)]
+    pub trunks: BTreeMap<String, TrunkRole>,
+}
+
+/// What a station is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StationRole {
+    /// A person.
+    #[default]
+    Staff,
+    /// A group that people answer.
+    HuntGroup,
+    /// A menu or announcement.
+    AutoAttendant,
+    /// A mailbox.
+    Voicemail,
+    /// A fax machine.
+    Fax,
+    /// An alarm line.
+    Alarm,
+    /// A lift telephone.
+    Lift,
+    /// A door station.
+    Door,
+}
+
+/// What a trunk is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrunkRole {
+    /// A line to the public network.
+    #[default]
+    Exchange,
+    /// A line to another PBX of the same organisation.
+    Tie,
+    /// A door station.
+    Door,
+    /// Anything else that is not the public network.
+    Other,
+}
+
+/// What is the practice's own in the numbering plan.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Numbers {
+    /// The practice's own numbers: single (`01632960100`) or ranges (`01632960100-01632960199`).
+    #[serde(default)]
+    pub own: Vec<Spanned<String>>,
+    /// Digits that seize an outside line.
+    #[serde(default)]
+    pub access_digits: Vec<Spanned<String>>,
+    /// Short codes that are nobody's number.
+    #[serde(default)]
+    pub short_codes: Vec<String>,
+}
+
+/// How calls may be linked within a day.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Privacy {
+    /// `none`, or `day` (the default). `window:N` needs a key bound to a TPM and is refused without one.
+    #[serde(default = "default_linkage")]
+    pub linkage: Spanned<String>,
+}
+
+impl Default for Privacy {
+    fn default() -> Self {
+        Privacy { linkage: default_linkage() }
+    }
+}
+
+fn default_linkage() -> Spanned<String> {
+    Spanned::new(0..0, "day".to_owned())
+}
+
+/// Where day documents go.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Supplier {
+    /// Base URL; `https` only, but for a receiver on this machine.
+    pub url: Spanned<String>,
+    /// File that holds the bearer token. Default: the credential `supplier-token` of the service manager.
+    pub token_file: Option<PathBuf>,
+    /// Certificate authority to trust, and then no other.
+    pub ca_file: Option<PathBuf>,
+    /// Hold each day until `smdrd approve`.
+    #[serde(default)]
+    pub approve: bool,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Retention {
+    /// Lines and calls, in days by call date: 8 to 400. Default 45.
+    #[serde(default = "default_call_days")]
+    pub call_days: Spanned<u16>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { call_days: default_call_days() }
+    }
+}
+
+fn default_call_days() -> Spanned<u16> {
+    Spanned::new(0..0, 45)
+}
+
+impl Config {
+    /// The practice's numbering plan, for `privacy`.
+    pub fn number_plan(&self) -> crate::number::NumberPlan {
+        let range = |text: &str| {
+            let plain = text.replace([' ', '+'], "");
+            match plain.split_once('-') {
+                Some((first, last)) => (first.into(), last.into()),
+                None => (plain.as_str().into(), plain.as_str().into()),
+            }
+        };
+        crate::number::NumberPlan {
+            own: self.numbers.own.iter().map(|text| range(text.get_ref())).collect(),
+            access: self.numbers.access_digits.iter().map(|text| text.get_ref().as_str().into()).collect(),
+            short_codes: self.numbers.short_codes.iter().map(|code| code.as_str().into()).collect(),
+        }
+    }
+
+    /// The zone of the practice. `check` has made sure that it exists.
+    pub fn time_zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::get(self.zone.get_ref()).unwrap_or(jiff::tz::TimeZone::UTC)
+    }
+
+    /// The default path of the configuration.
+    pub fn default_path() -> &'static Path {
+        Path::new("/etc/smdrd/smdrd.toml")
+    }
+}

@@ -1,0 +1,120 @@
+//! Lines to records: the engine that runs the dialect files, its state, and the library of dialects.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+use crate::number::{Anonymous, Number};
+use crate::record::Record;
+
+/// A line as the engine is given it.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    /// Its number within the source; each line has its own, rising.
+    pub no: u64,
+    /// The line without terminator and control bytes.
+    pub bytes: &'a [u8],
+    /// What was kept of the numbers on the line, by byte offset, when it comes from the store rather than the wire.
+    pub kept: &'a [(u16, Anonymous)],
+    /// The box's civil date when the line came: used only where neither line nor header gives day or year.
+    pub today: jiff::civil::Date,
+}
+
+/// What a line turned out to be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// It carries this record.
+    Record(Box<Record>),
+    /// It belongs to a record that another line carries.
+    Continuation,
+    /// It is no call; where it says that a call was offered to a station, this is the offer.
+    Event(Option<Box<Record>>),
+    /// Header, page furniture or blank.
+    Header,
+    /// Nothing but control bytes.
+    Noise,
+    /// No rule understands it.
+    Unparsed {
+        /// Why, for a person.
+        reason: String,
+        /// The first column, counted from 1, that was not understood.
+        column: Option<u16>,
+    },
+}
+
+/// A line settled: itself, or an earlier line of a group that closed only now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// The line's number.
+    pub no: u64,
+    /// What it is.
+    pub what: What,
+}
+
+/// What the bytes from `start` to `end` hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// First byte.
+    pub start: u16,
+    /// One past the last byte.
+    pub end: u16,
+    /// What is there.
+    pub holds: Holds,
+}
+
+/// What a part of a line holds, for masking.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Holds {
+    /// A value whose type is its proof: date, time, duration, counter, trunk, station, call id, cost, code.
+    Typed,
+    /// A telephone number.
+    Number(Number),
+    /// A person's or a device's name.
+    Name,
+    /// An account, project or authorisation code.
+    Account,
+    /// Free text.
+    Text,
+}
+
+/// What one step gives.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The lines settled, in order; the line itself is the last one.
+    pub settled: smallvec::SmallVec<[Settled; 2]>,
+    /// What the parts of this line hold; bytes in no mark are text.
+    pub marks: Vec<Mark>,
+    /// The trunk of the call on this line, as far as it is known.
+    pub trunk: Option<compact_str::CompactString>,
+}
+
+/// How the legs of one call find each other; from the dialect's `[link]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linking {
+    /// What two legs of one call have in common.
+    pub by: LinkKey,
+    /// Seconds after a call's last leg in which another may still join it, on the PBX's clock.
+    pub window_s: u32,
+    /// For chained legs: by how many seconds a leg's start may miss the end of the one before.
+    pub slack_s: u32,
+    /// Only legs of these kinds join an earlier call; others open one. Empty: every leg may join.
+    pub joins: Vec<crate::record::LegKind>,
+    /// Whether a leg must start where the one before ended.
+    pub chained: bool,
+}
+
+/// What two legs of one call have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKey {
+    /// The PBX's call id, within its epoch.
+    CallId,
+    /// Trunk and caller.
+    TrunkAndPeer,
+    /// Trunk alone.
+    Trunk,
+    /// Every record is a call.
+    Nothing,
+}
