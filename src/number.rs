@@ -204,15 +204,12 @@ impl NumberPlan {
         if PUBLIC.contains(&plain) || self.short_codes.iter().any(|code| code == plain || code == digits) {
             return Standing::Public;
         }
-        let national = national(plain);
+        let Some(national) = national(plain) else { return Standing::Patient };
         let own = national.as_ref();
         let within = |(first, last): &(CompactString, CompactString)| {
             own.len() == first.len() && own >= first.as_str() && own <= last.as_str()
         };
-        if !own.is_empty() && self.own.iter().any(within) {
-            return Standing::Own;
-        }
-        Standing::Patient
+        if self.own.iter().any(within) { Standing::Own } else { Standing::Patient }
     }
 
     /// The class of the number.
@@ -224,10 +221,7 @@ impl NumberPlan {
         if self.standing(digits) == Standing::Public {
             return Class::Short;
         }
-        let national = national(plain);
-        if national.is_empty() {
-            return Class::International;
-        }
+        let Some(national) = national(plain) else { return Class::International };
         let bytes = national.as_bytes();
         let long_enough = national.len() >= 6;
         match (bytes.first(), bytes.get(1), bytes.get(2)) {
@@ -240,15 +234,15 @@ impl NumberPlan {
     }
 }
 
-/// The number in national form (`0…`), borrowed where nothing changes; empty for a foreign number.
-fn national(digits: &str) -> std::borrow::Cow<'_, str> {
+/// The number in national form (`0…`), borrowed where nothing changes; nothing for a foreign number.
+pub(crate) fn national(digits: &str) -> Option<std::borrow::Cow<'_, str>> {
     let foreign = digits.strip_prefix("00").or_else(|| digits.strip_prefix('+'));
     match foreign {
-        Some(rest) => match rest.strip_prefix("44") {
-            Some(subscriber) => format!("0{}", subscriber.strip_prefix('0').unwrap_or(subscriber)).into(),
-            None => "".into(),
-        },
-        None => digits.into(),
+        Some(rest) => {
+            let subscriber = rest.strip_prefix("44")?;
+            Some(format!("0{}", subscriber.strip_prefix('0').unwrap_or(subscriber)).into())
+        }
+        None => Some(digits.into()),
     }
 }
 

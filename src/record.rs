@@ -137,6 +137,8 @@ pub struct Record<N = Number> {
     pub leg: LegKind,
     /// Not printed: who took it.
     pub party: Option<Party>,
+    /// Not printed: the PBX's own port that took it, such as a voicemail channel, for the site's roles.
+    pub port: Option<CompactString>,
     /// Not printed: what else is said of the outcome.
     pub disposition: Option<Disposition>,
 }
@@ -163,6 +165,7 @@ impl<N> Default for Record<N> {
             epoch: 0,
             leg: LegKind::Call,
             party: None,
+            port: None,
             disposition: None,
         }
     }
@@ -192,6 +195,7 @@ impl<N> Record<N> {
             epoch: self.epoch,
             leg: self.leg,
             party: self.party,
+            port: self.port,
             disposition: self.disposition,
         }
     }

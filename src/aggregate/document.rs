@@ -240,8 +240,11 @@ pub struct Outbound {
 /// Calls between stations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Internal {
-    /// How many; null when the format does not show them.
+    /// How many; null when some source does not show them.
     pub calls: Option<u64>,
+    /// Those that made a record; an addition of ours to the contract's names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_seen: Option<u64>,
 }
 
 /// Use of the lines by external calls.

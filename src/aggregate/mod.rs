@@ -1,3 +1,10 @@
 //! Calls to figures: half-hour slots, the metrics CBT001 to CBT007, coverage, and the day document.
 
+pub mod calendar;
+pub mod count;
+pub mod coverage;
 pub mod document;
+mod render;
+pub mod slots;
+
+pub use render::{Capability, DayInputs, SourceInput, render};

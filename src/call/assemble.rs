@@ -1,0 +1,230 @@
+//! Which legs make one call.
+
+use std::collections::{BTreeMap, HashMap};
+
+use compact_str::CompactString;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Call, Leg, LineRef, Site, Wall, decide};
+use crate::dialect::{LinkKey, Linking};
+use crate::record::{LegKind, MaskedRecord};
+
+/// How long a call that announced another leg may stay uncounted once its source's clock has moved on.
+const OPEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
+
+/// How the legs of one source find each other.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// From the dialect.
+    pub linking: Linking,
+    /// Zone of the PBX's wall clock.
+    pub zone: TimeZone,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Id(u16, u32, CompactString),
+    TrunkAndPeer(u16, CompactString, Option<u32>),
+    Trunk(u16, CompactString),
+}
+
+#[derive(Debug)]
+struct Joined {
+    key: Option<Key>,
+    legs: Vec<Leg>,
+    /// More legs are announced.
+    announced: bool,
+    /// Counted although more were announced: its time had passed, or its day was closed.
+    sealed: bool,
+}
+
+impl Joined {
+    fn open(&self) -> bool {
+        !self.sealed && (self.announced || self.legs.iter().all(|leg| leg.record.leg == LegKind::Offered))
+    }
+
+    fn end(&self) -> Timestamp {
+        self.legs.iter().map(|leg| leg.end).max().unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// Joins legs into calls, for all sources of the box.
+#[derive(Debug)]
+pub struct Assembler {
+    site: Site,
+    rules: HashMap<u16, Rules>,
+    walls: BTreeMap<u16, Wall>,
+    calls: BTreeMap<LineRef, Joined>,
+    by_key: HashMap<Key, Vec<LineRef>>,
+}
+
+impl Assembler {
+    /// For this site; sources are added with [`Assembler::source`].
+    pub fn new(site: Site) -> Assembler {
+        Assembler {
+            site,
+            rules: HashMap::new(),
+            walls: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            by_key: HashMap::new(),
+        }
+    }
+
+    /// Adds a source, or changes its rules, with where its wall clock stood.
+    pub fn source(&mut self, source: u16, rules: Rules, wall: Wall) {
+        self.rules.insert(source, rules);
+        self.walls.insert(source, wall);
+    }
+
+    /// Where a source's wall clock stands, to be saved.
+    pub fn wall(&self, source: u16) -> Wall {
+        self.walls.get(&source).cloned().unwrap_or_default()
+    }
+
+    /// Takes up the record that a line carries. Answers with the call it belongs to, as it now stands; nothing when
+    /// the record has no time stamp and therefore no place in any day.
+    pub fn accept(&mut self, line: LineRef, record: MaskedRecord) -> Option<Call> {
+        let rules = self.rules.get(&line.source)?.clone();
+        let leg = self.walls.entry(line.source).or_default().place(&rules.zone, line, record)?;
+        let key = key(&rules.linking, &leg);
+        let id = self.find(&rules.linking, key.as_ref(), &leg).unwrap_or(line);
+        self.put(id, key, leg);
+        self.call(id)
+    }
+
+    /// Puts back a call that was stored, with its legs in order, so that later legs can still join it.
+    pub fn restore(&mut self, id: LineRef, records: Vec<(LineRef, MaskedRecord)>, peer: Option<u32>, counted: bool) {
+        let Some(rules) = self.rules.get(&id.source).cloned() else { return };
+        let mut wall = Wall::default();
+        for (line, mut record) in records {
+            for number in [&mut record.cli, &mut record.dialled].into_iter().flatten() {
+                number.peer = peer;
+            }
+            if let Some(leg) = wall.place(&rules.zone, line, record) {
+                let key = key(&rules.linking, &leg);
+                self.put(id, key, leg);
+            }
+        }
+        if let Some(joined) = self.calls.get_mut(&id) {
+            joined.sealed = counted;
+        }
+    }
+
+    fn put(&mut self, id: LineRef, key: Option<Key>, leg: Leg) {
+        let announced = leg.record.continuation == Some(true);
+        match self.calls.get_mut(&id) {
+            Some(joined) => {
+                joined.announced = announced;
+                joined.sealed &= !announced;
+                joined.legs.push(leg);
+            }
+            None => {
+                if let Some(key) = &key {
+                    self.by_key.entry(key.clone()).or_default().push(id);
+                }
+                self.calls.insert(id, Joined { key, legs: vec![leg], announced, sealed: false });
+            }
+        }
+    }
+
+    /// The call that the leg joins: of those with its key, the one it follows most closely.
+    fn find(&self, linking: &Linking, key: Option<&Key>, leg: &Leg) -> Option<LineRef> {
+        let candidates = self.by_key.get(key?)?;
+        let window = SignedDuration::from_secs(i64::from(linking.window_s));
+        let slack = SignedDuration::from_secs(i64::from(linking.slack_s));
+        let may_join = linking.joins.is_empty() || linking.joins.contains(&leg.record.leg);
+        candidates
+            .iter()
+            .filter_map(|id| {
+                let joined = self.calls.get(id)?;
+                let only_offered = joined.legs.iter().all(|leg| leg.record.leg == LegKind::Offered);
+                if !may_join && !only_offered {
+                    return None;
+                }
+                let apart = leg.end.duration_since(joined.end()).abs();
+                let gap = leg.arrival.duration_since(joined.end()).abs();
+                if apart > window || (linking.chained && gap > slack && !only_offered) {
+                    return None;
+                }
+                Some((if linking.chained { gap } else { apart }, *id))
+            })
+            .min()
+            .map(|(_, id)| id)
+    }
+
+    /// The call as it stands.
+    pub fn call(&self, id: LineRef) -> Option<Call> {
+        let joined = self.calls.get(&id)?;
+        Some(decide(&self.site, &joined.legs, joined.open()))
+    }
+
+    /// The lines of a call, in order.
+    pub fn lines(&self, id: LineRef) -> Vec<LineRef> {
+        self.calls.get(&id).map(|joined| joined.legs.iter().map(|leg| leg.line).collect()).unwrap_or_default()
+    }
+
+    /// Seals the calls whose time has passed, on their source's clock or the box's, and those that `closed` says
+    /// belong to a closed day; answers with them as they now stand. Forgets what no later leg can join.
+    pub fn tick(&mut self, now: Timestamp, closed: impl Fn(&Call) -> bool) -> Vec<Call> {
+        let mut sealed = Vec::new();
+        let mut gone = Vec::new();
+        for (id, joined) in &mut self.calls {
+            let latest = self.walls.get(&id.source).and_then(Wall::last).unwrap_or(Timestamp::MIN);
+            let end = joined.end();
+            let passed = latest.max(now).duration_since(end);
+            if joined.open() {
+                let call = decide(&self.site, &joined.legs, false);
+                if passed > OPEN_LIFE || closed(&call) {
+                    joined.sealed = true;
+                    sealed.push(call);
+                }
+            }
+            let window = self.rules.get(&id.source).map_or(0, |rules| i64::from(rules.linking.window_s));
+            // Measured on the source's own clock: a replayed month passes in seconds of the box's.
+            if !joined.open() && latest.duration_since(end) > SignedDuration::from_secs(window) + OPEN_LIFE {
+                gone.push(*id);
+            }
+        }
+        for id in gone {
+            if let Some(joined) = self.calls.remove(&id)
+                && let Some(key) = joined.key
+                && let Some(ids) = self.by_key.get_mut(&key)
+            {
+                ids.retain(|other| *other != id);
+                if ids.is_empty() {
+                    self.by_key.remove(&key);
+                }
+            }
+        }
+        sealed
+    }
+
+    /// How many calls are open, that is, stored and not yet counted.
+    pub fn open(&self) -> usize {
+        self.calls.values().filter(|joined| joined.open()).count()
+    }
+
+    /// From which end on the calls of `source` can still be joined, given where its clock stands.
+    pub fn horizon(&self, source: u16) -> Option<Timestamp> {
+        let window = self.rules.get(&source).map_or(0, |rules| i64::from(rules.linking.window_s));
+        let latest = self.walls.get(&source)?.last()?;
+        latest.checked_sub(SignedDuration::from_secs(window) + OPEN_LIFE).ok()
+    }
+}
+
+fn key(linking: &Linking, leg: &Leg) -> Option<Key> {
+    let source = leg.line.source;
+    let record = &leg.record;
+    // The same trunk may be printed with the letter of a supervised and of an unsupervised call (Meridian).
+    let trunk = record.trunk.as_deref().map(|trunk| CompactString::from(trunk.trim_start_matches(['A', 'T'])));
+    match linking.by {
+        LinkKey::CallId => Some(Key::Id(source, record.epoch, record.call_id.clone()?)),
+        LinkKey::TrunkAndPeer => {
+            let peer = record.cli.as_ref().or(record.dialled.as_ref()).and_then(|number| number.peer);
+            Some(Key::TrunkAndPeer(source, trunk?, peer))
+        }
+        LinkKey::Trunk => Some(Key::Trunk(source, trunk?)),
+        LinkKey::Nothing => None,
+    }
+}

@@ -1,0 +1,199 @@
+//! How a call ended, and which rule says so.
+//!
+//! Sources: NHS England's "Cloud Based Telephony Data in General Practice", supporting information (May 2026): an
+//! answered call is answered by a person in the practice; a missed call is one whose caller expected a person and
+//! reached none, voicemail included; the wait starts when the caller joins the queue or the line starts ringing,
+//! menu time excluded. The first answer by staff decides; a later voicemail does not undo it.
+
+use super::{Call, CallKind, Leg, Outcome, Site};
+use crate::config::{StationRole, TrunkRole};
+use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
+
+/// How far back an unknown ring time may reach, for the doubt whether a call belongs to the half-hour before.
+const RING_ALLOWANCE_S: u32 = 120;
+
+/// What took a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taker {
+    Staff,
+    Menu,
+    Voicemail,
+    Machine,
+    Outside,
+    Nobody,
+}
+
+fn role(site: &Site, leg: &Leg) -> StationRole {
+    let named = leg.record.port.as_deref().or(leg.record.extension.as_deref());
+    match (named.map(|name| site.station(name)).unwrap_or_default(), leg.record.party) {
+        // What the site says of a port goes before what the format says of its kind.
+        (StationRole::Staff, Some(Party::Voicemail)) => StationRole::Voicemail,
+        (StationRole::Staff, Some(Party::AutoAttendant)) => StationRole::AutoAttendant,
+        (role, _) => role,
+    }
+}
+
+fn took(site: &Site, leg: &Leg) -> Taker {
+    let record = &leg.record;
+    let answered = record.answered == Some(true) || (record.answered.is_none() && record.talk_s.is_some_and(|s| s > 0));
+    if record.direction == Some(Direction::Tandem) {
+        return Taker::Outside;
+    }
+    match role(site, leg) {
+        StationRole::AutoAttendant if answered => Taker::Menu,
+        StationRole::Voicemail if answered => Taker::Voicemail,
+        StationRole::Fax | StationRole::Alarm | StationRole::Lift | StationRole::Door => Taker::Machine,
+        StationRole::Staff | StationRole::HuntGroup
+            if record.answered == Some(true) && !matches!(record.party, Some(Party::Conference | Party::Nobody)) =>
+        {
+            Taker::Staff
+        }
+        _ => Taker::Nobody,
+    }
+}
+
+fn kind(site: &Site, legs: &[Leg]) -> CallKind {
+    let external = |leg: &Leg| leg.record.trunk.as_deref().map(|trunk| site.trunk(trunk)).unwrap_or_default();
+    let mut seen = CallKind::Unknown;
+    for leg in legs {
+        let this = match leg.record.direction {
+            Some(Direction::Inbound | Direction::Tandem) if external(leg) == TrunkRole::Exchange => CallKind::Inbound,
+            Some(Direction::Outbound) if external(leg) == TrunkRole::Exchange => CallKind::Outbound,
+            Some(Direction::Inbound | Direction::Outbound | Direction::Tandem) => CallKind::Tie,
+            Some(Direction::Internal) => CallKind::Internal,
+            None => continue,
+        };
+        match (seen, this) {
+            // How the call began is what it is; only an internal start gives way, since a station may ring a
+            // colleague before the call goes outside under the same id.
+            (CallKind::Unknown | CallKind::Internal, _) => seen = this,
+            _ => return seen,
+        }
+    }
+    seen
+}
+
+/// The call that these legs make, in the order of their lines. `legs` is never empty.
+pub fn decide(site: &Site, legs: &[Leg], open: bool) -> Call {
+    let first = &legs[0];
+    let kind = kind(site, legs);
+    let party = legs.iter().find_map(|leg| leg.record.cli.as_ref().or(leg.record.dialled.as_ref()));
+    let arrival = legs.iter().map(|leg| leg.arrival).min().unwrap_or(first.arrival);
+    let leading = legs.iter().min_by_key(|leg| leg.arrival).unwrap_or(first);
+    let stamp = leading.record.stamp;
+    let mut call = Call {
+        id: first.line,
+        kind,
+        owner: site.owner(legs),
+        arrival,
+        end: end(legs),
+        outcome: None,
+        rule: "".into(),
+        wait_s: None,
+        talk_s: None,
+        answered: None,
+        not_people: false,
+        callback_made: legs.iter().any(|leg| leg.record.disposition == Some(Disposition::CallbackMade)),
+        later_s: stamp.map_or(0, |stamp| u32::from(stamp.resolution_s.saturating_sub(1))),
+        earlier_s: if leading.arrival_doubt { RING_ALLOWANCE_S } else { 0 },
+        trunk: legs.iter().find_map(|leg| leg.record.trunk.clone()),
+        class: party.map(|party| party.class),
+        peer: party.and_then(|party| party.peer),
+        token: party.and_then(|party| party.token),
+        open,
+        legs: u32::try_from(legs.len()).unwrap_or(u32::MAX),
+    };
+    match kind {
+        CallKind::Inbound => inbound(site, legs, &mut call),
+        CallKind::Outbound => outbound(legs, &mut call),
+        CallKind::Internal | CallKind::Tie | CallKind::Unknown => {}
+    }
+    call
+}
+
+/// When the call ended. Where every leg bears the start of the whole call, the legs follow one another and their
+/// parts add up; else each leg has an end of its own.
+fn end(legs: &[Leg]) -> jiff::Timestamp {
+    let latest = legs.iter().map(|leg| leg.end).max().unwrap_or(legs[0].end);
+    let shared = legs.len() > 1
+        && legs.iter().all(|leg| {
+            leg.arrival == legs[0].arrival && leg.record.stamp.is_some_and(|stamp| stamp.kind == StampKind::Arrival)
+        });
+    if !shared {
+        return latest;
+    }
+    let total: i64 = legs.iter().map(|leg| leg.end.duration_since(leg.arrival).as_secs()).sum();
+    legs[0].arrival.checked_add(jiff::SignedDuration::from_secs(total)).unwrap_or(latest)
+}
+
+fn outbound(legs: &[Leg], call: &mut Call) {
+    let outward = || legs.iter().filter(|leg| leg.record.direction == Some(Direction::Outbound));
+    let answers = outward().map(|leg| leg.record.answered);
+    call.answered = answers
+        .reduce(|one, other| match (one, other) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (Some(false), Some(false)) => Some(false),
+            _ => None,
+        })
+        .flatten();
+    let talks: Vec<u32> = outward().filter_map(|leg| leg.record.talk_s).collect();
+    call.talk_s = (!talks.is_empty()).then(|| talks.iter().sum());
+    call.rule = "outgoing".into();
+}
+
+fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
+    let takers: Vec<Taker> = legs.iter().map(|leg| took(site, leg)).collect();
+    let answer = takers.iter().position(|taker| *taker == Taker::Staff);
+    if answer.is_none() && takers.contains(&Taker::Machine) {
+        call.not_people = true;
+        call.rule = "reached-a-machine".into();
+        return;
+    }
+    let has = |taker: Taker| takers.contains(&taker);
+    let disposed = |what: Disposition| legs.iter().any(|leg| leg.record.disposition == Some(what));
+    let offered = legs.iter().zip(&takers).any(|(leg, taker)| {
+        *taker == Taker::Nobody
+            && !matches!(role(site, leg), StationRole::AutoAttendant)
+            && leg.record.party != Some(Party::Nobody)
+    });
+    let (outcome, rule) = if answer.is_some() {
+        (Outcome::Answered, "answered-by-staff")
+    } else if disposed(Disposition::CallbackRequested) {
+        (Outcome::CallbackRequested, "callback-booked")
+    } else if has(Taker::Voicemail) {
+        (Outcome::MissedVoicemail, "reached-voicemail")
+    } else if has(Taker::Outside) {
+        (Outcome::IvrEnded, "diverted-outside")
+    } else if disposed(Disposition::Busy) {
+        (Outcome::MissedBusy, "stations-busy")
+    } else if has(Taker::Menu) && !offered {
+        (Outcome::IvrEnded, "ended-in-menu")
+    } else if !has(Taker::Menu) && legs.iter().all(|leg| role(site, leg) == StationRole::AutoAttendant) {
+        (Outcome::IvrEnded, "ended-before-menu")
+    } else if legs.iter().any(|leg| leg.record.answered == Some(false)) {
+        (Outcome::MissedRangOut, "nobody-answered")
+    } else {
+        (Outcome::MissedRangOut, "no-answer-shown")
+    };
+    call.outcome = Some(outcome);
+    call.rule = rule.into();
+    let until = answer.map_or(legs.len(), |position| position + 1);
+    if outcome == Outcome::Answered || outcome.is_missed() {
+        call.wait_s = wait(site, &legs[..until]);
+    }
+    if outcome == Outcome::Answered {
+        let talks = legs.iter().zip(&takers).filter(|(_, taker)| **taker == Taker::Staff);
+        let talks = talks.filter(|(leg, _)| leg.record.leg != LegKind::Offered);
+        call.talk_s = talks.map(|(leg, _)| leg.record.talk_s).sum();
+    }
+}
+
+/// Ring and queue time over these legs, menu excluded; nothing when a leg that counts does not give it.
+fn wait(site: &Site, legs: &[Leg]) -> Option<u32> {
+    let waited: Vec<Option<u32>> = legs
+        .iter()
+        .filter(|leg| role(site, leg) != StationRole::AutoAttendant && leg.record.leg != LegKind::Offered)
+        .map(|leg| leg.record.ring_s)
+        .collect();
+    if waited.is_empty() { None } else { waited.into_iter().sum() }
+}

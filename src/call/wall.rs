@@ -1,0 +1,133 @@
+//! The PBX's wall clock to instants, through the hours that summer time skips or repeats.
+
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Leg, LineRef};
+use crate::record::{MaskedRecord, StampKind};
+
+/// By how much the stamps of a source may run backwards without meaning that the repeated hour began again: records
+/// come in the order of their ends, so a long call's start is older than the line before it.
+const BACKWARDS: SignedDuration = SignedDuration::from_mins(20);
+
+/// Where a source's wall clock stands. Saved with the source's state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wall {
+    last: Option<Timestamp>,
+}
+
+impl Wall {
+    /// The instant of a wall clock reading. In the hour that is repeated in autumn the earlier instant is taken until
+    /// the stamps have clearly begun the hour again, and the later one from then on; a reading in the hour skipped in spring is moved forward, as a
+    /// clock would that was not put forward.
+    pub fn instant(&mut self, zone: &TimeZone, at: DateTime) -> Timestamp {
+        let reading = zone.to_ambiguous_timestamp(at);
+        let instant = match reading.offset() {
+            AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(at),
+            AmbiguousOffset::Gap { before, .. } => before.to_timestamp(at),
+            AmbiguousOffset::Fold { before, after } => {
+                let early = before.to_timestamp(at);
+                let begun_again = self.last.is_some_and(|last| {
+                    let backwards = early.as_ref().is_ok_and(|early| last.duration_since(*early) > BACKWARDS);
+                    backwards || zone.to_offset(last) == after
+                });
+                if begun_again { after.to_timestamp(at) } else { early }
+            }
+        }
+        .unwrap_or(if at.year() < 1970 { Timestamp::MIN } else { Timestamp::MAX });
+        self.last = Some(instant);
+        instant
+    }
+
+    /// The last instant seen on this clock.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
+    /// The record placed in time; nothing when it has no stamp.
+    pub fn place(&mut self, zone: &TimeZone, line: LineRef, record: MaskedRecord) -> Option<Leg> {
+        let stamp = record.stamp?;
+        let at = self.instant(zone, stamp.at);
+        let seconds = |part: Option<u32>| SignedDuration::from_secs(i64::from(part.unwrap_or(0)));
+        let (ring, talk, hold) = (seconds(record.ring_s), seconds(record.talk_s), seconds(record.hold_s));
+        let back = |amount: SignedDuration| at.checked_sub(amount).unwrap_or(at);
+        let on = |amount: SignedDuration| at.checked_add(amount).unwrap_or(at);
+        let (arrival, end, arrival_doubt) = match stamp.kind {
+            StampKind::Arrival => (at, on(ring + talk + hold), false),
+            StampKind::Answer => (back(ring), on(talk + hold), record.ring_s.is_none()),
+            StampKind::End => {
+                let lost = record.answered == Some(false);
+                (back(ring + talk + hold), at, record.ring_s.is_none() || (record.talk_s.is_none() && !lost))
+            }
+            StampKind::Event => (at, at, false),
+            // Arrival or answer: the ring time is the doubt.
+            StampKind::Unknown => (at, on(talk + hold), true),
+        };
+        Some(Leg { line, record, arrival, end, arrival_doubt })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn london() -> TimeZone {
+        TimeZone::get("Europe/London").unwrap()
+    }
+
+    fn instants(stamps: &[&str]) -> Vec<String> {
+        let mut wall = Wall::default();
+        stamps.iter().map(|stamp| wall.instant(&london(), stamp.parse().unwrap()).to_string()).collect()
+    }
+
+    #[test]
+    fn the_repeated_hour_is_told_apart_by_the_order_of_the_records() {
+        assert_eq!(
+            instants(&[
+                "2026-10-25T01:10:00",
+                "2026-10-25T01:55:00",
+                "2026-10-25T01:50:00",
+                "2026-10-25T01:05:00",
+                "2026-10-25T01:50:00",
+                "2026-10-25T02:01:00",
+            ]),
+            [
+                "2026-10-25T00:10:00Z",
+                "2026-10-25T00:55:00Z",
+                "2026-10-25T00:50:00Z",
+                "2026-10-25T01:05:00Z",
+                "2026-10-25T01:50:00Z",
+                "2026-10-25T02:01:00Z",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_reading_in_the_skipped_hour_moves_forward() {
+        assert_eq!(instants(&["2026-03-29T01:30:00"]), ["2026-03-29T01:30:00Z"]);
+    }
+
+    #[test]
+    fn an_end_stamp_is_worked_back_and_a_missing_part_is_a_doubt() {
+        let mut record = MaskedRecord {
+            stamp: Some(crate::record::Stamp {
+                kind: StampKind::End,
+                at: "2026-11-20T08:01:30".parse().unwrap(),
+                resolution_s: 1,
+            }),
+            ring_s: Some(20),
+            talk_s: Some(70),
+            ..MaskedRecord::default()
+        };
+        let line = LineRef { source: 1, seq: 1 };
+        let leg = Wall::default().place(&london(), line, record.clone()).unwrap();
+        assert_eq!(leg.arrival.to_string(), "2026-11-20T08:00:00Z");
+        assert!(!leg.arrival_doubt);
+        record.ring_s = None;
+        let leg = Wall::default().place(&london(), line, record).unwrap();
+        assert_eq!(leg.arrival.to_string(), "2026-11-20T08:00:20Z");
+        assert!(leg.arrival_doubt);
+    }
+}
