@@ -1,1 +1,2 @@
-//! See the crate's first page.
+//! The daemon: the one place where a line goes the whole way.
+pub mod books;

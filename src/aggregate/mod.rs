@@ -5,6 +5,7 @@ pub mod count;
 pub mod coverage;
 pub mod document;
 mod render;
+pub mod repeat;
 pub mod slots;
 
 pub use render::{Capability, DayInputs, SourceInput, render};

@@ -82,6 +82,16 @@ impl Assembler {
         self.walls.get(&source).cloned().unwrap_or_default()
     }
 
+    /// Sets where a source's wall clock stands.
+    pub fn set_wall(&mut self, source: u16, wall: Wall) {
+        self.walls.insert(source, wall);
+    }
+
+    /// Whether a later leg may still join this call.
+    pub fn knows(&self, id: LineRef) -> bool {
+        self.calls.contains_key(&id)
+    }
+
     /// Takes up the record that a line carries. Answers with the call it belongs to, as it now stands; nothing when
     /// the record has no time stamp and therefore no place in any day.
     pub fn accept(&mut self, line: LineRef, record: MaskedRecord) -> Option<Call> {
@@ -94,12 +104,20 @@ impl Assembler {
     }
 
     /// Puts back a call that was stored, with its legs in order, so that later legs can still join it.
-    pub fn restore(&mut self, id: LineRef, records: Vec<(LineRef, MaskedRecord)>, peer: Option<u32>, counted: bool) {
+    pub fn restore(
+        &mut self,
+        id: LineRef,
+        records: Vec<(LineRef, MaskedRecord)>,
+        peer: Option<u32>,
+        token: Option<u64>,
+        counted: bool,
+    ) {
         let Some(rules) = self.rules.get(&id.source).cloned() else { return };
         let mut wall = Wall::default();
         for (line, mut record) in records {
             for number in [&mut record.cli, &mut record.dialled].into_iter().flatten() {
                 number.peer = peer;
+                number.token = token;
             }
             if let Some(leg) = wall.place(&rules.zone, line, record) {
                 let key = key(&rules.linking, &leg);

@@ -1,0 +1,394 @@
+//! The books: what one portion of lines does to calls, counters and days. Live and in a rebuild the same functions
+//! run; everything a portion changes goes into one transaction.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::aggregate::count::{Contribution, Metric, contributions};
+use crate::aggregate::repeat::Callers;
+use crate::aggregate::slots::{date_of, slot_of};
+use crate::call::{Assembler, Call, CallKind, LineRef, Owner, Rules, Site};
+use crate::dialect::SourceState;
+use crate::record::{LineKind, MaskedRecord};
+use crate::store::{Deltas, Reading, SourceRow, StoreError, StoredCall, StoredLine, StoredNumber, Work};
+
+/// For how long after a record the lines without one are counted with its day: a replayed month brings its headers
+/// along, while tonight's noise is not yesterday's.
+const WITH_RECORD: SignedDuration = SignedDuration::from_mins(10);
+
+/// A line as it leaves `privacy`.
+#[derive(Debug, Clone)]
+pub struct MaskedLine {
+    /// Its number within the source.
+    pub seq: u64,
+    /// When the box received it.
+    pub at: Timestamp,
+    /// What it is.
+    pub kind: LineKind,
+    /// Masked text, or a shape.
+    pub text: Vec<u8>,
+    /// Why it was not understood.
+    pub reason: Option<String>,
+    /// The first column that was not understood.
+    pub column: Option<u16>,
+    /// The numbers beside it.
+    pub numbers: Vec<StoredNumber>,
+    /// The record it carries.
+    pub record: Option<MaskedRecord>,
+    /// Silence after it closed an open group.
+    pub idle: bool,
+}
+
+/// What the reading side hands over.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// A new line.
+    Line(MaskedLine),
+    /// What an earlier line turned out to be.
+    Settled {
+        /// Which line.
+        seq: u64,
+        /// What it is.
+        kind: LineKind,
+        /// Why it was not understood.
+        reason: Option<String>,
+        /// The record it carries.
+        record: Option<MaskedRecord>,
+        /// When the box knew.
+        at: Timestamp,
+    },
+    /// Silence after this line closed an open group.
+    Idle(u64),
+}
+
+/// Lines of one source, in order, with the state of its dialect after the last.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Which source.
+    pub source: u16,
+    /// The lines.
+    pub entries: Vec<Entry>,
+    /// The state after them.
+    pub state: SourceState,
+}
+
+/// What a transaction adds up before it is written.
+#[derive(Debug, Default)]
+pub struct Portion {
+    deltas: Deltas,
+    lines: BTreeMap<u16, BTreeMap<(Date, u8), i64>>,
+    days: BTreeSet<(Owner, Date)>,
+}
+
+#[derive(Debug)]
+struct DayCallers {
+    callers: Callers,
+    /// Tokens are gone: flags stay as they are.
+    rolled: bool,
+}
+
+/// Calls that may still change, and who has called today.
+#[derive(Debug)]
+pub struct Books {
+    assembler: Assembler,
+    zone: TimeZone,
+    stored: HashMap<LineRef, StoredCall>,
+    callers: HashMap<(Owner, Date), DayCallers>,
+    /// In a rebuild: what was known of repeat calls when their tokens still existed.
+    remembered: HashMap<LineRef, bool>,
+}
+
+impl Books {
+    /// For a site whose days are in `zone`.
+    pub fn new(site: Site, zone: TimeZone) -> Books {
+        Books {
+            assembler: Assembler::new(site),
+            zone,
+            stored: HashMap::new(),
+            callers: HashMap::new(),
+            remembered: HashMap::new(),
+        }
+    }
+
+    /// Remembers which calls were repeats, for days whose tokens are gone.
+    pub fn remember_repeats(&mut self, calls: &[StoredCall]) {
+        self.remembered = calls
+            .iter()
+            .filter(|stored| stored.call.token.is_none())
+            .map(|stored| (stored.call.id, stored.repeat))
+            .collect();
+    }
+
+    /// Adds a source with where it stands, and puts back its calls that later legs may join.
+    pub fn source(&mut self, read: &Reading<'_>, row: &SourceRow, rules: Rules) -> Result<(), StoreError> {
+        self.assembler.source(row.id, rules, row.wall.clone());
+        let Some(horizon) = self.assembler.horizon(row.id) else { return Ok(()) };
+        let calls = read.joinable_calls(row.id, horizon)?;
+        let Some(first) = calls.iter().map(|stored| stored.call.id.seq).min() else { return Ok(()) };
+        let mut legs: HashMap<u64, Vec<(LineRef, MaskedRecord)>> = HashMap::new();
+        let mut next = first;
+        loop {
+            let lines = read.lines(row.id, next, 10_000)?;
+            let Some(last) = lines.last() else { break };
+            next = last.line.seq + 1;
+            for line in lines {
+                if let (Some(call), Some(record)) = (line.call, line.record) {
+                    legs.entry(call).or_default().push((line.line, record));
+                }
+            }
+        }
+        for stored in calls {
+            let records = legs.remove(&stored.call.id.seq).unwrap_or_default();
+            self.assembler.restore(stored.call.id, records, stored.call.peer, stored.call.token, !stored.call.open);
+            self.stored.insert(stored.call.id, stored);
+        }
+        // Putting calls back must not move the source's clock.
+        self.assembler.set_wall(row.id, row.wall.clone());
+        Ok(())
+    }
+
+    /// Takes up the lines of one source.
+    pub fn take(
+        &mut self,
+        work: &Work<'_>,
+        portion: &mut Portion,
+        source: &mut SourceRow,
+        batch: Batch,
+    ) -> Result<(), StoreError> {
+        for entry in batch.entries {
+            match entry {
+                Entry::Line(line) => self.line(work, portion, source, line)?,
+                Entry::Settled { seq, kind, reason, record, at } => {
+                    let line = LineRef { source: source.id, seq };
+                    let call = record.clone().and_then(|record| self.assembler.accept(line, record));
+                    let before = work.settle_line(
+                        line,
+                        kind,
+                        reason.as_deref(),
+                        record.as_ref(),
+                        call.as_ref().map(|c| c.id.seq),
+                    )?;
+                    if let Some((before, day)) = before {
+                        count(portion, source.id, day, before, -1);
+                        count(portion, source.id, day, kind, 1);
+                    }
+                    if let Some(record) = &record {
+                        note_record(source, record, at);
+                    }
+                    if let Some(call) = call {
+                        self.change(work, portion, call)?;
+                    }
+                }
+                Entry::Idle(seq) => work.idle_after(LineRef { source: source.id, seq })?,
+            }
+        }
+        source.state = batch.state;
+        source.wall = self.assembler.wall(source.id);
+        work.put_source(source)
+    }
+
+    fn line(
+        &mut self,
+        work: &Work<'_>,
+        portion: &mut Portion,
+        source: &mut SourceRow,
+        line: MaskedLine,
+    ) -> Result<(), StoreError> {
+        let id = LineRef { source: source.id, seq: line.seq };
+        source.next_seq = line.seq + 1;
+        let day = match (&line.record, source.last_record) {
+            (Some(MaskedRecord { stamp: Some(stamp), .. }), _) => stamp.at.date(),
+            (_, Some((day, at))) if line.at.duration_since(at).abs() <= WITH_RECORD => day,
+            _ => date_of(&self.zone, line.at),
+        };
+        let call = line.record.clone().and_then(|record| self.assembler.accept(id, record));
+        if let Some(record) = &line.record {
+            note_record(source, record, line.at);
+        }
+        count(portion, source.id, day, line.kind, 1);
+        let stored = StoredLine {
+            line: id,
+            at: line.at,
+            day,
+            kind: line.kind,
+            text: line.text,
+            reason: line.reason,
+            column: line.column,
+            idle: line.idle,
+            record: line.record,
+            call: call.as_ref().map(|call| call.id.seq),
+        };
+        work.put_line(&stored, &line.numbers)?;
+        if let Some(call) = call {
+            self.measure_clock(work, &call, line.at)?;
+            self.change(work, portion, call)?;
+        }
+        Ok(())
+    }
+
+    /// Measures the PBX's clock against the box's, where the end of the call is known to the second.
+    fn measure_clock(&self, work: &Work<'_>, call: &Call, at: Timestamp) -> Result<(), StoreError> {
+        let offset = call.end.duration_since(at).as_secs();
+        // A line that is hours old comes from a buffer and says nothing of the clock.
+        if call.legs == 1 && call.later_s == 0 && offset.abs() < 6 * 3600 {
+            work.clock_offset(call.id.source, date_of(&self.zone, call.arrival), offset)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a call in place of what was counted of it.
+    fn change(&mut self, work: &Work<'_>, portion: &mut Portion, call: Call) -> Result<(), StoreError> {
+        let day = date_of(&self.zone, call.arrival);
+        let old = self.stored.remove(&call.id);
+        if let Some(old) = &old {
+            if !old.call.open {
+                self.uncount(work, portion, old)?;
+            }
+            portion.days.insert((old.call.owner.clone(), old.day));
+        }
+        let was = old.as_ref().map(|old| old.repeat).or_else(|| self.remembered.get(&call.id).copied());
+        let repeat = if call.open { false } else { self.repeat(work, portion, &call, day, was.unwrap_or(false))? };
+        if !call.open {
+            add(portion, &call.owner, contributions(&call, repeat), 1);
+        }
+        portion.days.insert((call.owner.clone(), day));
+        let stored = StoredCall { call, day, repeat };
+        work.put_call(&stored)?;
+        self.stored.insert(stored.call.id, stored);
+        Ok(())
+    }
+
+    fn uncount(&mut self, work: &Work<'_>, portion: &mut Portion, old: &StoredCall) -> Result<(), StoreError> {
+        add(portion, &old.call.owner, contributions(&old.call, old.repeat), -1);
+        let Some(token) = linked(&old.call) else { return Ok(()) };
+        let day = self.day_callers(work, &old.call.owner, old.day)?;
+        if day.rolled {
+            return Ok(());
+        }
+        if let Some((arrival, id)) = day.callers.remove(token, old.call.arrival, old.call.id) {
+            self.flip(work, portion, &old.call.owner, arrival, id, false)?;
+        }
+        Ok(())
+    }
+
+    fn repeat(
+        &mut self,
+        work: &Work<'_>,
+        portion: &mut Portion,
+        call: &Call,
+        day: Date,
+        was: bool,
+    ) -> Result<bool, StoreError> {
+        let Some(token) = linked(call) else { return Ok(was) };
+        let callers = self.day_callers(work, &call.owner, day)?;
+        if callers.rolled {
+            return Ok(was);
+        }
+        let added = callers.callers.add(token, call.arrival, call.id);
+        if let Some((arrival, id)) = added.now_repeat {
+            self.flip(work, portion, &call.owner, arrival, id, true)?;
+        }
+        Ok(added.repeat)
+    }
+
+    fn flip(
+        &mut self,
+        work: &Work<'_>,
+        portion: &mut Portion,
+        owner: &Owner,
+        arrival: Timestamp,
+        id: LineRef,
+        repeat: bool,
+    ) -> Result<(), StoreError> {
+        add(portion, owner, vec![(slot_of(arrival), Metric::Repeat, if repeat { 1 } else { -1 })], 1);
+        if let Some(stored) = self.stored.get_mut(&id) {
+            stored.repeat = repeat;
+        }
+        work.set_repeat(id, repeat)
+    }
+
+    /// Who called this owner on this day; read from the store when the day is touched for the first time.
+    fn day_callers(&mut self, work: &Work<'_>, owner: &Owner, day: Date) -> Result<&mut DayCallers, StoreError> {
+        let key = (owner.clone(), day);
+        if !self.callers.contains_key(&key) {
+            if self.callers.len() > 100 {
+                self.callers.clear();
+            }
+            let mut callers = Callers::default();
+            for stored in work.read().calls_of(owner, day)? {
+                if let Some(token) = linked(&stored.call).filter(|_| !stored.call.open) {
+                    callers.add(token, stored.call.arrival, stored.call.id);
+                }
+            }
+            let rolled = work.read().day(owner, day)?.is_some_and(|row| row.rolled > 0);
+            self.callers.insert(key.clone(), DayCallers { callers, rolled });
+        }
+        Ok(self.callers.entry(key).or_insert_with(|| DayCallers { callers: Callers::default(), rolled: false }))
+    }
+
+    /// Seals the calls whose time has passed and those of days before `closing`.
+    pub fn tick(
+        &mut self,
+        work: &Work<'_>,
+        portion: &mut Portion,
+        now: Timestamp,
+        closing: Date,
+    ) -> Result<(), StoreError> {
+        let zone = self.zone.clone();
+        for call in self.assembler.tick(now, |call| date_of(&zone, call.arrival) < closing) {
+            self.change(work, portion, call)?;
+        }
+        let assembler = &self.assembler;
+        self.stored.retain(|id, _| assembler.knows(*id));
+        Ok(())
+    }
+
+    /// Forgets who called on days up to `date`, after their tokens have gone.
+    pub fn rolled(&mut self, date: Date) {
+        self.callers.retain(|(_, day), _| *day > date);
+        for stored in self.stored.values_mut().filter(|stored| stored.day <= date) {
+            stored.call.token = None;
+        }
+    }
+
+    /// Writes what the portion added up.
+    pub fn finish(&self, work: &Work<'_>, portion: Portion) -> Result<(), StoreError> {
+        work.add(&portion.deltas)?;
+        let mut dates = BTreeSet::new();
+        for (source, counts) in &portion.lines {
+            work.count_lines(*source, counts)?;
+            dates.extend(counts.keys().map(|(date, _)| *date));
+        }
+        for (owner, date) in &portion.days {
+            work.touch_day(owner, *date)?;
+        }
+        for date in dates {
+            work.touch_closed(date)?;
+        }
+        Ok(())
+    }
+}
+
+fn count(portion: &mut Portion, source: u16, day: Date, kind: LineKind, by: i64) {
+    *portion.lines.entry(source).or_default().entry((day, kind.code())).or_insert(0) += by;
+}
+
+fn note_record(source: &mut SourceRow, record: &MaskedRecord, at: Timestamp) {
+    if let Some(stamp) = record.stamp {
+        source.last_record = Some((stamp.at.date(), at));
+    }
+}
+
+/// The token of a call that counts among repeat calls.
+fn linked(call: &Call) -> Option<u64> {
+    call.token.filter(|_| call.kind == CallKind::Inbound && !call.not_people)
+}
+
+fn add(portion: &mut Portion, owner: &Owner, contributions: Vec<Contribution>, sign: i64) {
+    for (slot, metric, by) in contributions {
+        *portion.deltas.entry((owner.clone(), slot, metric)).or_insert(0) += by * sign;
+    }
+}

@@ -1,0 +1,198 @@
+//! Days: which are closed, which changed since, what their lines were, and where a rebuild may begin.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rusqlite::OptionalExtension;
+
+use super::{Reading, SourceRow, StoreError, Work, day_date, day_number};
+use crate::call::Owner;
+use crate::record::LineKind;
+
+/// A day of one owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayRow {
+    /// Which day.
+    pub date: Date,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// Whether something changed since its newest document.
+    pub changed: bool,
+    /// How far it is rolled up: 1 tokens gone, 2 peers renumbered too.
+    pub rolled: u8,
+}
+
+/// A day that is not closed yet, and whose it is.
+pub type OpenDay = (Owner, Date);
+
+impl Work<'_> {
+    /// Makes sure that the day exists; a closed one is marked changed.
+    pub fn touch_day(&self, owner: &Owner, date: Date) -> Result<(), StoreError> {
+        let (ods, site) = owner.key();
+        self.tx
+            .prepare_cached(
+                "INSERT INTO day (ods, site, day) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET changed = (closed_ms IS NOT NULL)",
+            )?
+            .execute((ods.as_str(), site.as_str(), day_number(date)))?;
+        Ok(())
+    }
+
+    /// Marks every closed day of `date` as changed: something of its lines or links is different.
+    pub fn touch_closed(&self, date: Date) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached("UPDATE day SET changed = 1 WHERE day = ?1 AND closed_ms IS NOT NULL")?
+            .execute([day_number(date)])?;
+        Ok(())
+    }
+
+    /// Closes a day, or notes that a changed one has been rendered again.
+    pub fn close_day(&self, owner: &Owner, date: Date, at: Timestamp) -> Result<(), StoreError> {
+        let (ods, site) = owner.key();
+        self.tx
+            .prepare_cached(
+                "INSERT INTO day (ods, site, day, closed_ms) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET closed_ms = coalesce(closed_ms, excluded.closed_ms), changed = 0",
+            )?
+            .execute((ods.as_str(), site.as_str(), day_number(date), at.as_millisecond()))?;
+        Ok(())
+    }
+
+    /// Notes how far the days up to `date` are rolled up.
+    pub fn set_rolled(&self, date: Date, rolled: u8) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached("UPDATE day SET rolled = max(rolled, ?2) WHERE day <= ?1 AND closed_ms IS NOT NULL")?
+            .execute((day_number(date), rolled))?;
+        Ok(())
+    }
+
+    /// Adds to the line counts of a source.
+    pub fn count_lines(&self, source: u16, counts: &BTreeMap<(Date, u8), i64>) -> Result<(), StoreError> {
+        let mut add = self.tx.prepare_cached(
+            "INSERT INTO line_count VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        )?;
+        for ((date, kind), by) in counts.iter().filter(|(_, by)| **by != 0) {
+            add.execute((source, day_number(*date), kind, by))?;
+        }
+        Ok(())
+    }
+
+    /// Notes how far the PBX's clock is ahead of the box's on a day; the largest value stands, since printing and
+    /// buffering only ever delay a line.
+    pub fn clock_offset(&self, source: u16, date: Date, offset_s: i64) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "INSERT INTO source_day (source, day, clock_offset_s) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET
+                 clock_offset_s = max(coalesce(clock_offset_s, excluded.clock_offset_s), excluded.clock_offset_s)",
+            )?
+            .execute((source, day_number(date), offset_s))?;
+        Ok(())
+    }
+
+    /// Keeps where a source stood when the day was closed.
+    pub fn snapshot(&self, source: &SourceRow, date: Date) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "INSERT INTO source_day (source, day, first_seq, state, wall) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET first_seq = excluded.first_seq, state = excluded.state,
+                 wall = excluded.wall",
+            )?
+            .execute((
+                source.id,
+                day_number(date),
+                source.next_seq as i64,
+                serde_json::to_string(&source.state).ok(),
+                serde_json::to_string(&source.wall).ok(),
+            ))?;
+        Ok(())
+    }
+}
+
+impl Reading<'_> {
+    /// One day of one owner.
+    pub fn day(&self, owner: &Owner, date: Date) -> Result<Option<DayRow>, StoreError> {
+        let (ods, site) = owner.key();
+        let mut query = self.db.prepare_cached(
+            "SELECT day, closed_ms IS NOT NULL, changed, rolled FROM day WHERE ods = ?1 AND site = ?2 AND day = ?3",
+        )?;
+        Ok(query.query_row((ods.as_str(), site.as_str(), day_number(date)), day_row).optional()?)
+    }
+
+    /// The days of one owner before `before` that are to be closed, or that changed after they were.
+    pub fn unsettled_days(&self, owner: &Owner, before: Date) -> Result<Vec<DayRow>, StoreError> {
+        let (ods, site) = owner.key();
+        let mut query = self.db.prepare_cached(
+            "SELECT day, closed_ms IS NOT NULL, changed, rolled FROM day
+             WHERE ods = ?1 AND site = ?2 AND day < ?3 AND (closed_ms IS NULL OR changed) ORDER BY day",
+        )?;
+        let rows = query.query_map((ods.as_str(), site.as_str(), day_number(before)), day_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The newest day of one owner that is closed.
+    pub fn last_closed(&self, owner: &Owner) -> Result<Option<Date>, StoreError> {
+        let (ods, site) = owner.key();
+        let mut query = self
+            .db
+            .prepare_cached("SELECT max(day) FROM day WHERE ods = ?1 AND site = ?2 AND closed_ms IS NOT NULL")?;
+        let newest: Option<i64> = query.query_row((ods.as_str(), site.as_str()), |row| row.get(0))?;
+        Ok(newest.map(day_date))
+    }
+
+    /// Closed days before `before` that are rolled up less far than `rolled`.
+    pub fn days_to_roll(&self, before: Date, rolled: u8) -> Result<Vec<Date>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT DISTINCT day FROM day WHERE day < ?1 AND rolled < ?2 AND closed_ms IS NOT NULL ORDER BY day",
+        )?;
+        let rows = query.query_map((day_number(before), rolled), |row| row.get(0).map(day_date))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Lines of a source on a day, by kind.
+    pub fn lines_of(&self, source: u16, date: Date) -> Result<[u64; 7], StoreError> {
+        let mut query = self.db.prepare_cached("SELECT kind, n FROM line_count WHERE source = ?1 AND day = ?2")?;
+        let mut rows = query.query((source, day_number(date)))?;
+        let mut counts = [0; 7];
+        while let Some(row) = rows.next()? {
+            if let Some(slot) = counts.get_mut(usize::from(row.get::<_, u8>(0)?)) {
+                *slot = row.get::<_, i64>(1)?.max(0) as u64;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Lines of every source over all days, by kind, and how many rows there are: the two must agree.
+    pub fn line_totals(&self) -> Result<([u64; 7], u64), StoreError> {
+        let mut counts = [0; 7];
+        for (kind, slot) in LineKind::ALL.iter().zip(&mut counts) {
+            let sum: i64 = self.db.query_row(
+                "SELECT coalesce(sum(n), 0) FROM line_count WHERE kind = ?1",
+                [kind.code()],
+                |row| row.get(0),
+            )?;
+            *slot = sum.max(0) as u64;
+        }
+        let rows: i64 = self.db.query_row("SELECT count(*) FROM line", [], |row| row.get(0))?;
+        Ok((counts, rows as u64))
+    }
+
+    /// Every line count that is not zero, for comparison.
+    pub fn line_counts(&self) -> Result<BTreeMap<(i64, i64, i64), i64>, StoreError> {
+        let mut query = self.db.prepare("SELECT source, day, kind, n FROM line_count WHERE n <> 0")?;
+        let rows = query.query_map([], |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How far the PBX's clock was ahead of the box's on a day, where it was measured.
+    pub fn clock_offset(&self, source: u16, date: Date) -> Result<Option<i64>, StoreError> {
+        let mut query =
+            self.db.prepare_cached("SELECT clock_offset_s FROM source_day WHERE source = ?1 AND day = ?2")?;
+        Ok(query.query_row((source, day_number(date)), |row| row.get(0)).optional()?.flatten())
+    }
+}
+
+fn day_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DayRow> {
+    Ok(DayRow { date: day_date(row.get(0)?), closed: row.get(1)?, changed: row.get(2)?, rolled: row.get(3)? })
+}
