@@ -95,10 +95,18 @@ impl Cause {
             Kind::TimedOut => Cause::TimedOut,
             Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => Cause::Unreachable,
             Kind::UnexpectedEof => Cause::ClosedByPeer,
+            _ => Cause::Other(error.to_string()),
+        }
+    }
+
+    /// What opening a listener failed with.
+    pub(super) fn of_listening(error: &io::Error) -> Cause {
+        use io::ErrorKind as Kind;
+        match error.kind() {
             Kind::AddrInUse => Cause::AddressInUse,
             Kind::AddrNotAvailable => Cause::AddressNotHere,
             Kind::PermissionDenied => Cause::PortPermission,
-            _ => Cause::Other(error.to_string()),
+            _ => Cause::of_link(error),
         }
     }
 }

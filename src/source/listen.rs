@@ -115,7 +115,7 @@ impl Listener {
                 Err(error) => {
                     attempt = attempt.saturating_add(1);
                     for route in &self.routes {
-                        route.reporter.waiting(Cause::of_link(&error), attempt).await?;
+                        route.reporter.waiting(Cause::of_listening(&error), attempt).await?;
                     }
                 }
             }
