@@ -1,1 +1,177 @@
-//! See the crate's first page.
+//! Where bytes come from: serial ports, PBXs that wait for us, and PBXs that call us.
+//!
+//! [`run`] keeps all sources of a site going together until it is told to stop, and says what happens as
+//! [`Happening`]s through one bounded channel: when the reader is slow, the sockets and ports are not read, and the PBX
+//! is held back. A link that fails is tried again, for ever, with growing pauses; no failure of one source touches
+//! another. Deadlines and pauses run on the machine's own clock; the given [`Clock`] only dates what happens.
+//!
+//! Bytes are handed on as they came. They may hold telephone numbers, so no `Debug` here shows them.
+
+mod backoff;
+mod cause;
+mod connect;
+mod happening;
+mod listen;
+mod login;
+mod parity;
+mod reporter;
+mod serial;
+mod tcp;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::config;
+
+pub use cause::Cause;
+pub use happening::Happening;
+pub use login::Login;
+pub use parity::{IN_ERROR, LineErrors, Marks};
+
+use reporter::Reporter;
+
+/// One source, ready to run.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// The number that [`Happening`]s carry.
+    pub id: u16,
+    /// The site's name for it.
+    pub name: String,
+    /// How the bytes come.
+    pub how: How,
+    /// What to send after connecting. Only [`How::Connect`] logs in.
+    pub login: Option<Login>,
+    /// Folder of the lock files that keep two sources off one serial port. Without it there is no lock.
+    pub locks: Option<PathBuf>,
+}
+
+/// How bytes come.
+#[derive(Debug, Clone)]
+pub enum How {
+    /// Through a serial port.
+    Serial(config::Serial),
+    /// From a PBX that waits for us.
+    Connect(config::TcpConnect),
+    /// From a PBX that calls us.
+    Listen(config::TcpListen),
+}
+
+/// A source's settings cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum SpecError {
+    /// It has not exactly one way in.
+    #[error("source {name}: has {count} of serial, tcp-connect and tcp-listen; give it exactly one")]
+    Ways {
+        /// Which source.
+        name: String,
+        /// How many it has.
+        count: usize,
+    },
+    /// The log-in password could not be read.
+    #[error("source {name}: password-file {path} cannot be read: {reason}; correct the path or its permissions")]
+    PasswordFile {
+        /// Which source.
+        name: String,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// The log-in password cannot be sent.
+    #[error("source {name}: the password in {path} {reason}; set another in the PBX")]
+    Password {
+        /// Which source.
+        name: String,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl Spec {
+    /// A source as the configuration has it. The log-in is the one that bears the dialect's name, if there is one; the
+    /// password is the first line of `password-file`.
+    pub fn from_config(id: u16, source: &config::Source) -> Result<Spec, SpecError> {
+        let name = source.name.get_ref().clone();
+        let ways = [
+            source.serial.as_ref().map(|serial| How::Serial(serial.get_ref().clone())),
+            source.tcp_connect.as_ref().map(|tcp| How::Connect(tcp.get_ref().clone())),
+            source.tcp_listen.as_ref().map(|tcp| How::Listen(tcp.get_ref().clone())),
+        ];
+        let count = ways.iter().flatten().count();
+        let Some(how) = ways.into_iter().flatten().next().filter(|_| count == 1) else {
+            return Err(SpecError::Ways { name, count });
+        };
+        let mut login = None;
+        if let How::Connect(tcp) = &how {
+            let password = match &tcp.password_file {
+                Some(path) => read_password(path).map_err(|reason| SpecError::PasswordFile {
+                    name: name.clone(),
+                    path: path.clone(),
+                    reason,
+                })?,
+                None => Zeroizing::default(),
+            };
+            login = Login::named(source.dialect.get_ref(), password);
+            if let (Some(path), Some(reason)) = (&tcp.password_file, login.as_ref().and_then(Login::fault)) {
+                return Err(SpecError::Password { name, path: path.clone(), reason });
+            }
+        }
+        Ok(Spec { id, name, how, login, locks: None })
+    }
+
+    /// The same, with a folder for lock files.
+    pub fn with_locks(self, folder: &Path) -> Spec {
+        Spec { locks: Some(folder.to_owned()), ..self }
+    }
+}
+
+fn read_password(path: &Path) -> std::io::Result<Zeroizing<String>> {
+    let text = Zeroizing::new(std::fs::read_to_string(path)?);
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+/// Runs all sources together until `stop` says so or its sender is gone.
+///
+/// At the stop, what has already arrived is still read, and every open link ends with a [`Happening::Down`]: read `tx`'s
+/// other end until it is empty and closed. Returns early when that end is gone.
+pub async fn run(specs: Vec<Spec>, clock: Clock, tx: mpsc::Sender<Happening>, stop: watch::Receiver<bool>) {
+    let connections = Arc::default();
+    let reporter = |id| Reporter::new(id, clock, tx.clone(), stop.clone(), Arc::clone(&connections));
+    let mut tasks = JoinSet::new();
+    let mut listeners: Vec<listen::Listener> = Vec::new();
+    for spec in specs {
+        let reporter = reporter(spec.id);
+        match spec.how {
+            How::Serial(settings) => {
+                tasks.spawn(serial::run(settings, spec.locks, reporter));
+            }
+            How::Connect(settings) => {
+                tasks.spawn(connect::run(settings, spec.login, reporter));
+            }
+            How::Listen(settings) => {
+                let route = listen::Route::new(settings.allow, reporter);
+                match listeners.iter_mut().find(|listener| listener.address == settings.address) {
+                    Some(listener) => listener.routes.push(route),
+                    None => listeners.push(listen::Listener { address: settings.address, routes: vec![route] }),
+                }
+            }
+        }
+    }
+    for listener in listeners {
+        tasks.spawn(listener.run());
+    }
+    // What a task's reader is told must end when the tasks do.
+    drop(tx);
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a source ended abnormally");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What sources tell the daemon.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use jiff::Timestamp;
+
+use super::{Cause, LineErrors};
+
+/// Something that happened at a source. `at` is the time of the clock given to [`super::run`].
+#[derive(Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// A listener is open. Once for every source that shares it.
+    Listening {
+        /// Which source.
+        source: u16,
+        /// When.
+        at: Timestamp,
+        /// Where; with the port that the system chose if the configured one is 0.
+        address: SocketAddr,
+    },
+    /// A link is open.
+    Up {
+        /// Which source.
+        source: u16,
+        /// When.
+        at: Timestamp,
+        /// The link's number, never used twice in one run.
+        connection: u64,
+        /// The link, for a person: device and settings, or the PBX's address.
+        what: String,
+    },
+    /// Bytes came in.
+    Bytes {
+        /// Which source.
+        source: u16,
+        /// When they were read.
+        at: Timestamp,
+        /// Through which link.
+        connection: u64,
+        /// The bytes. Empty when only an error came.
+        bytes: Vec<u8>,
+        /// What went wrong on the wire meanwhile. Always none on TCP, and on a port that gives no marks (its
+        /// [`Happening::Up`] says so).
+        errors: LineErrors,
+    },
+    /// A link ended. What is left of a line will not be completed.
+    Down {
+        /// Which source.
+        source: u16,
+        /// When.
+        at: Timestamp,
+        /// Which link.
+        connection: u64,
+        /// Why.
+        cause: Cause,
+    },
+    /// A link, or a listener, could not be opened; it will be tried again. Sent at every attempt.
+    Waiting {
+        /// Which source.
+        source: u16,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        cause: Cause,
+        /// The how-manieth failure in a row this is, from 1.
+        attempt: u32,
+    },
+    /// A peer was turned away. At most once a minute for each peer.
+    Refused {
+        /// When.
+        at: Timestamp,
+        /// Who.
+        peer: IpAddr,
+        /// Where it knocked.
+        address: SocketAddr,
+        /// Why.
+        cause: Cause,
+        /// How often since this was last said of it, this time included.
+        times: u32,
+    },
+}
+
+impl fmt::Debug for Happening {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Happening::Listening { source, address, .. } => write!(to, "{source} listening on {address}"),
+            Happening::Up { source, connection, what, .. } => write!(to, "{source}/{connection} up: {what}"),
+            Happening::Bytes { source, connection, bytes, errors, .. } => {
+                write!(to, "{source}/{connection} {} bytes, {errors:?}", bytes.len())
+            }
+            Happening::Down { source, connection, cause, .. } => {
+                write!(to, "{source}/{connection} down: {}", cause.code())
+            }
+            Happening::Waiting { source, cause, attempt, .. } => {
+                write!(to, "{source} waiting, attempt {attempt}: {}", cause.code())
+            }
+            Happening::Refused { peer, address, cause, times, .. } => {
+                write!(to, "{peer} refused at {address}, {times} times: {}", cause.code())
+            }
+        }
+    }
+}

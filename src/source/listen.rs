@@ -1,0 +1,210 @@
+//! PBXs that call us. One listener for each address; several sources may share it, told apart by who calls.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+
+use super::backoff::Backoff;
+use super::reporter::{Gone, Reporter};
+use super::{Cause, tcp};
+
+/// The most connections of one source at a time. A PBX opens one; more are leftovers that keep-alive has yet to find.
+const CONNECTIONS: usize = 16;
+/// How often a refusal of the same peer is told.
+const REFUSAL: Duration = Duration::from_secs(60);
+/// The most refused peers that are remembered; beyond it refusals of further peers are not told.
+const REFUSED_PEERS: usize = 1024;
+const BACKLOG: u32 = 64;
+
+/// An address and the sources behind it.
+pub(super) struct Listener {
+    pub(super) address: SocketAddr,
+    pub(super) routes: Vec<Route>,
+}
+
+/// One source behind a listener.
+pub(super) struct Route {
+    allow: Vec<IpAddr>,
+    reporter: Reporter,
+    /// Every connection holds a copy, so the copies count the connections.
+    open: Arc<()>,
+}
+
+impl Route {
+    pub(super) fn new(allow: Vec<IpAddr>, reporter: Reporter) -> Route {
+        let allow = allow.into_iter().map(|peer| peer.to_canonical()).collect();
+        Route { allow, reporter, open: Arc::new(()) }
+    }
+
+    fn connections(&self) -> usize {
+        Arc::strong_count(&self.open) - 1
+    }
+}
+
+impl Listener {
+    /// Accepts connections until the order to stop.
+    pub(super) async fn run(self) {
+        // Nobody reads the happenings any more: there is nothing left to do.
+        let _: Result<(), Gone> = self.accept_all().await;
+    }
+
+    async fn accept_all(self) -> Result<(), Gone> {
+        let Some(mut stop) = self.routes.first().map(|route| route.reporter.clone()) else { return Ok(()) };
+        let Some((listener, address)) = self.open(&mut stop).await? else { return Ok(()) };
+        let mut refusals = Refusals::default();
+        let mut connections = JoinSet::new();
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.stopped() => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    backoff.proved(1, Duration::ZERO);
+                    match self.route(peer.ip().to_canonical()) {
+                        Ok(route) => {
+                            connections.spawn(serve(stream, peer, Arc::clone(&route.open), route.reporter.clone()));
+                        }
+                        Err(cause) => {
+                            drop(stream);
+                            let peer = peer.ip().to_canonical();
+                            if let Some(times) = refusals.count(peer, Instant::now()) {
+                                stop.refused(peer, address, cause, times).await?;
+                            }
+                        }
+                    }
+                }
+                // The peer was gone before we took it, or descriptors have run out: neither is cured by trying at once.
+                Err(error) => {
+                    tracing::warn!(%address, %error, "a connection could not be taken");
+                    if !stop.pause(backoff.delay()).await {
+                        break;
+                    }
+                }
+            }
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    fn route(&self, peer: IpAddr) -> Result<&Route, Cause> {
+        let route = self.routes.iter().find(|route| route.allow.contains(&peer)).ok_or(Cause::NotAllowed)?;
+        if route.connections() < CONNECTIONS { Ok(route) } else { Err(Cause::TooManyConnections) }
+    }
+
+    /// Opens the listener, trying again until it can; nothing when the order to stop came first.
+    async fn open(&self, stop: &mut Reporter) -> Result<Option<(TcpListener, SocketAddr)>, Gone> {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+        let mut attempt = 0u32;
+        loop {
+            match bind(self.address) {
+                Ok((listener, address)) => {
+                    for route in &self.routes {
+                        route.reporter.listening(address).await?;
+                    }
+                    return Ok(Some((listener, address)));
+                }
+                Err(error) => {
+                    attempt = attempt.saturating_add(1);
+                    for route in &self.routes {
+                        route.reporter.waiting(Cause::of_listening(&error), attempt).await?;
+                    }
+                }
+            }
+            if !stop.pause(backoff.delay()).await {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for connections of the run before to time out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+async fn serve(mut stream: TcpStream, peer: SocketAddr, _open: Arc<()>, mut reporter: Reporter) {
+    if let Err(error) = tcp::keep_alive(&stream) {
+        tracing::warn!(%peer, %error, "keep-alive could not be set; a dead link may go unnoticed");
+    }
+    if let Ok(connection) = reporter.up(format!("connection from {peer}")).await {
+        // When it fails, nobody reads the happenings any more.
+        let _ = reporter.pump(&mut stream, connection, None, Cause::ClosedByPeer).await;
+    }
+}
+
+/// Whom we turned away, so that a peer that knocks without pause is told of once a minute.
+#[derive(Default)]
+struct Refusals {
+    peers: HashMap<IpAddr, Refusal>,
+}
+
+struct Refusal {
+    told: Instant,
+    untold: u32,
+}
+
+impl Refusals {
+    /// Counts a refusal; gives how many there were since the last one told, when it is time to tell.
+    fn count(&mut self, peer: IpAddr, now: Instant) -> Option<u32> {
+        if let Some(refusal) = self.peers.get_mut(&peer) {
+            refusal.untold = refusal.untold.saturating_add(1);
+            if now.duration_since(refusal.told) < REFUSAL {
+                return None;
+            }
+            refusal.told = now;
+            return Some(std::mem::take(&mut refusal.untold));
+        }
+        if self.peers.len() >= REFUSED_PEERS {
+            self.peers.retain(|_, refusal| now.duration_since(refusal.told) < REFUSAL);
+        }
+        if self.peers.len() >= REFUSED_PEERS {
+            return None;
+        }
+        self.peers.insert(peer, Refusal { told: now, untold: 0 });
+        Some(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_peer_is_told_of_once_a_minute_with_the_count() {
+        let mut refusals = Refusals::default();
+        let (one, two) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let start = Instant::now();
+        assert_eq!(refusals.count(one, start), Some(1));
+        assert_eq!(refusals.count(one, start + Duration::from_secs(1)), None);
+        assert_eq!(refusals.count(two, start + Duration::from_secs(2)), Some(1));
+        assert_eq!(refusals.count(one, start + Duration::from_secs(59)), None);
+        assert_eq!(refusals.count(one, start + Duration::from_secs(60)), Some(3));
+        assert_eq!(refusals.count(one, start + Duration::from_secs(61)), None);
+    }
+
+    #[test]
+    fn refusals_take_bounded_memory() {
+        let mut refusals = Refusals::default();
+        let start = Instant::now();
+        for peer in 0..5_000u32 {
+            refusals.count(IpAddr::from(peer.to_be_bytes()), start);
+        }
+        assert_eq!(refusals.peers.len(), REFUSED_PEERS);
+        assert_eq!(refusals.count("192.0.2.1".parse().unwrap(), start + REFUSAL), Some(1));
+        assert_eq!(refusals.peers.len(), 1);
+    }
+}

@@ -1,0 +1,156 @@
+//! A source's way to the daemon: what happens goes out, the order to stop comes in.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::{mpsc, watch};
+
+use super::{Cause, Happening, LineErrors, Marks};
+use crate::clock::Clock;
+
+/// How much is read at once. A serial line gives far less; a buffer re-dump over TCP fills it.
+const CHUNK: usize = 16 * 1024;
+
+/// After the order to stop, how long to look for bytes that have already arrived, and how often.
+const LAST_LOOK: Duration = Duration::from_millis(20);
+const LAST_LOOKS: usize = 64;
+
+/// Nobody reads the happenings any more.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+/// One source's reporter. Copies report for the same source.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    source: u16,
+    clock: Clock,
+    tx: mpsc::Sender<Happening>,
+    stop: watch::Receiver<bool>,
+    connections: Arc<AtomicU64>,
+}
+
+/// How a link went.
+pub(super) struct Ended {
+    pub(super) cause: Cause,
+    pub(super) received: u64,
+}
+
+impl Reporter {
+    pub(super) fn new(
+        source: u16,
+        clock: Clock,
+        tx: mpsc::Sender<Happening>,
+        stop: watch::Receiver<bool>,
+        connections: Arc<AtomicU64>,
+    ) -> Reporter {
+        Reporter { source, clock, tx, stop, connections }
+    }
+
+    async fn send(&self, happening: Happening) -> Result<(), Gone> {
+        self.tx.send(happening).await.map_err(|_| Gone)
+    }
+
+    pub(super) async fn listening(&self, address: SocketAddr) -> Result<(), Gone> {
+        self.send(Happening::Listening { source: self.source, at: self.clock.now(), address }).await
+    }
+
+    /// Gives the link its number.
+    pub(super) async fn up(&self, what: String) -> Result<u64, Gone> {
+        let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        self.send(Happening::Up { source: self.source, at: self.clock.now(), connection, what }).await?;
+        Ok(connection)
+    }
+
+    pub(super) async fn down(&self, connection: u64, cause: Cause) -> Result<(), Gone> {
+        self.send(Happening::Down { source: self.source, at: self.clock.now(), connection, cause }).await
+    }
+
+    pub(super) async fn waiting(&self, cause: Cause, attempt: u32) -> Result<(), Gone> {
+        self.send(Happening::Waiting { source: self.source, at: self.clock.now(), cause, attempt }).await
+    }
+
+    pub(super) async fn refused(
+        &self,
+        peer: IpAddr,
+        address: SocketAddr,
+        cause: Cause,
+        times: u32,
+    ) -> Result<(), Gone> {
+        self.send(Happening::Refused { at: self.clock.now(), peer, address, cause, times }).await
+    }
+
+    /// Waits for the order to stop.
+    pub(super) async fn stopped(&mut self) {
+        // An error means that nobody can give the order any more, which is one too.
+        let _ = self.stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Pauses; says whether to go on after it.
+    pub(super) async fn pause(&mut self, delay: Duration) -> bool {
+        tokio::select! {
+            () = self.stopped() => false,
+            () = tokio::time::sleep(delay) => true,
+        }
+    }
+
+    /// Reads a link until it ends, then reports it down. `at_end` is what the end of input means.
+    pub(super) async fn pump<R: AsyncRead + Unpin>(
+        &mut self,
+        link: &mut R,
+        connection: u64,
+        mut marks: Option<Marks>,
+        at_end: Cause,
+    ) -> Result<Ended, Gone> {
+        let mut buffer = vec![0; CHUNK];
+        let mut received = 0;
+        let mut looks = 0;
+        let cause = loop {
+            let read = if looks == 0 {
+                tokio::select! {
+                    biased;
+                    () = self.stopped() => {
+                        looks = 1;
+                        continue;
+                    }
+                    read = link.read(&mut buffer) => read,
+                }
+            } else if looks > LAST_LOOKS {
+                break Cause::Stopping;
+            } else {
+                looks += 1;
+                match tokio::time::timeout(LAST_LOOK, link.read(&mut buffer)).await {
+                    Ok(Ok(0)) | Err(_) => break Cause::Stopping,
+                    Ok(read) => read,
+                }
+            };
+            match read {
+                Ok(0) => break at_end,
+                Ok(length) => {
+                    received += length as u64;
+                    let raw = buffer.get(..length).unwrap_or_default();
+                    let mut bytes = Vec::with_capacity(length);
+                    let mut errors = LineErrors::default();
+                    match &mut marks {
+                        Some(marks) => errors = marks.decode(raw, &mut bytes),
+                        None => bytes.extend_from_slice(raw),
+                    }
+                    if !bytes.is_empty() || errors != LineErrors::default() {
+                        let (source, at) = (self.source, self.clock.now());
+                        self.send(Happening::Bytes { source, at, connection, bytes, errors }).await?;
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // What a port says when the device is gone: EIO, ENXIO or ENODEV.
+                Err(error) if at_end == Cause::Unplugged && matches!(error.raw_os_error(), Some(5 | 6 | 19)) => {
+                    break Cause::Unplugged;
+                }
+                Err(error) => break Cause::of_link(&error),
+            }
+        };
+        self.down(connection, cause.clone()).await?;
+        Ok(Ended { cause, received })
+    }
+}
