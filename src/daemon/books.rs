@@ -40,6 +40,8 @@ pub struct MaskedLine {
     pub record: Option<MaskedRecord>,
     /// Silence after it closed an open group.
     pub idle: bool,
+    /// Only the shape of it is kept.
+    pub shape: bool,
 }
 
 /// What the reading side hands over.
@@ -218,6 +220,7 @@ impl Books {
             reason: line.reason,
             column: line.column,
             idle: line.idle,
+            shape: line.shape,
             record: line.record,
             call: call.as_ref().map(|call| call.id.seq),
         };

@@ -30,6 +30,8 @@ pub struct StoredLine {
     pub column: Option<u16>,
     /// Silence after this line closed an open group.
     pub idle: bool,
+    /// Only the shape of it is kept: it cannot be read again.
+    pub shape: bool,
     /// The record it carries.
     pub record: Option<MaskedRecord>,
     /// The call that the record belongs to.
@@ -93,7 +95,7 @@ impl Work<'_> {
 
     /// Stores a line with the numbers beside it.
     pub fn put_line(&self, line: &StoredLine, numbers: &[StoredNumber]) -> Result<(), StoreError> {
-        self.tx.prepare_cached("INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?.execute((
+        self.tx.prepare_cached("INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?.execute((
             line.line.source,
             line.line.seq as i64,
             line.at.as_millisecond(),
@@ -107,7 +109,7 @@ impl Work<'_> {
             line.call.map(|seq| seq as i64),
         ))?;
         for (start, number) in numbers {
-            self.tx.prepare_cached("INSERT INTO number VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute((
+            self.tx.prepare_cached("INSERT OR REPLACE INTO number VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute((
                 line.line.source,
                 line.line.seq as i64,
                 start,
@@ -185,7 +187,7 @@ impl Reading<'_> {
     /// The lines of a source from `first` on, in order, in portions of at most `most`.
     pub fn lines(&self, source: u16, first: u64, most: u32) -> Result<Vec<StoredLine>, StoreError> {
         let mut query = self.db.prepare_cached(
-            "SELECT seq, at_ms, day, kind, text, reason, col, idle, record, call_seq FROM line
+            "SELECT seq, at_ms, day, kind, text, reason, col, idle, shape, record, call_seq FROM line
              WHERE source = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3",
         )?;
         let rows = query.query_map((source, first as i64, most), |row| stored(source, row))?;
@@ -227,8 +229,9 @@ fn stored(source: u16, row: &Row<'_>) -> rusqlite::Result<StoredLine> {
         reason: row.get(5)?,
         column: row.get(6)?,
         idle: row.get(7)?,
-        record: row.get::<_, Option<String>>(8)?.and_then(|text| serde_json::from_str(&text).ok()),
-        call: row.get::<_, Option<i64>>(9)?.map(|seq| seq as u64),
+        shape: row.get(8)?,
+        record: row.get::<_, Option<String>>(9)?.and_then(|text| serde_json::from_str(&text).ok()),
+        call: row.get::<_, Option<i64>>(10)?.map(|seq| seq as u64),
     })
 }
 

@@ -24,6 +24,7 @@ CREATE TABLE line (
     reason TEXT,             -- why it is not understood
     col INTEGER,
     idle INTEGER NOT NULL DEFAULT 0,  -- the line after which silence closed an open group
+    shape INTEGER NOT NULL DEFAULT 0, -- only the shape of it is kept
     record TEXT,             -- the record it carries, without numbers
     call_seq INTEGER,        -- the call that the record belongs to
     PRIMARY KEY (source, seq)

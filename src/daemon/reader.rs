@@ -1,0 +1,231 @@
+//! The reading side: bytes to masked lines. Here numbers end; what leaves is free of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::books::{Batch, Entry, MaskedLine};
+use super::keys::KeyRing;
+use crate::aggregate::slots::date_of;
+use crate::dialect::{Line, Plan, Reading, Settled, SourceState, What};
+use crate::framing::{Ended, Framer, Settings};
+use crate::privacy::{Privacy, shape};
+use crate::record::LineKind;
+
+/// The longest line that is kept; what is beyond is cut and counted.
+pub const MAX_LINE: usize = 4096;
+
+/// What takes numbers out, shared by all sources.
+#[derive(Debug)]
+pub struct Gate {
+    /// Masks, classes, peers and tokens.
+    pub privacy: Privacy,
+    /// The keys for them.
+    pub ring: KeyRing,
+}
+
+/// One source's way from bytes to masked lines.
+#[derive(Debug)]
+pub struct Reader {
+    source: u16,
+    plan: Arc<Plan>,
+    zone: TimeZone,
+    state: SourceState,
+    next_seq: u64,
+    framers: HashMap<u64, Framer>,
+    reading: Reading,
+}
+
+impl Reader {
+    /// Goes on where the source stood: with this state, and this number for the next line.
+    pub fn new(source: u16, plan: Arc<Plan>, zone: TimeZone, state: SourceState, next_seq: u64) -> Reader {
+        Reader { source, plan, zone, state, next_seq, framers: HashMap::new(), reading: Reading::default() }
+    }
+
+    /// Takes bytes of one connection.
+    pub fn bytes(&mut self, gate: &mut Gate, connection: u64, bytes: &[u8], at: Timestamp) -> Option<Batch> {
+        self.run(gate, connection, at, |framer, sink| framer.push(bytes, &mut |line| sink(line)))
+    }
+
+    /// Nothing came on any connection for a while: what is half a line or half a group will not be completed.
+    pub fn idle(&mut self, gate: &mut Gate, at: Timestamp) -> Option<Batch> {
+        let mut all: Option<Batch> = None;
+        let connections: Vec<u64> = self.framers.iter().filter(|(_, f)| f.pending()).map(|(id, _)| *id).collect();
+        for connection in connections {
+            if let Some(batch) = self.run(gate, connection, at, |framer, sink| framer.flush(Ended::Idle, &mut |line| sink(line))) {
+                all = Some(join(all, batch));
+            }
+        }
+        match self.close_groups(gate, at) {
+            Some(batch) => Some(join(all, batch)),
+            None => all,
+        }
+    }
+
+    /// The connection ended.
+    pub fn ended(&mut self, gate: &mut Gate, connection: u64, at: Timestamp) -> Option<Batch> {
+        let batch = self.run(gate, connection, at, |framer, sink| framer.flush(Ended::EndOfInput, &mut |line| sink(line)));
+        self.framers.remove(&connection);
+        match self.close_groups(gate, at) {
+            Some(closed) => Some(join(batch, closed)),
+            None => batch,
+        }
+    }
+
+    /// Whether something waits for more bytes.
+    pub fn waits(&self) -> bool {
+        self.state.has_open_groups() || self.framers.values().any(Framer::pending)
+    }
+
+    fn run(
+        &mut self,
+        gate: &mut Gate,
+        connection: u64,
+        at: Timestamp,
+        feed: impl FnOnce(&mut Framer, &mut dyn FnMut(crate::framing::Line<'_>)),
+    ) -> Option<Batch> {
+        let settings = Settings { protocol: self.plan.protocol(), max_line: MAX_LINE };
+        let mut framer = self.framers.remove(&connection).unwrap_or_else(|| Framer::new(settings));
+        let mut entries = Vec::new();
+        feed(&mut framer, &mut |line| self.line(gate, &line, at, &mut entries));
+        self.framers.insert(connection, framer);
+        self.batch(entries)
+    }
+
+    fn batch(&self, entries: Vec<Entry>) -> Option<Batch> {
+        (!entries.is_empty()).then(|| Batch { source: self.source, entries, state: self.state.clone() })
+    }
+
+    fn line(&mut self, gate: &mut Gate, line: &crate::framing::Line<'_>, at: Timestamp, entries: &mut Vec<Entry>) {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        if line.bytes.is_empty() && line.stripped > 0 {
+            entries.push(Entry::Line(plain(seq, at, LineKind::Noise)));
+            return;
+        }
+        let today = date_of(&self.zone, at);
+        let input = Line { no: seq, bytes: line.bytes, kept: &[], today };
+        self.reading.settled.clear();
+        self.reading.marks.clear();
+        self.reading.trunk = None;
+        let before = self.state.clone();
+        self.plan.step(&mut self.state, &input, &mut self.reading);
+        let mut reading = std::mem::take(&mut self.reading);
+        if let Some(Settled { what: What::Unparsed { .. }, .. }) = reading.settled.last() {
+            // Of such a line only the shape is kept, and a rebuild cannot read it again: so it changes nothing here
+            // either. What it would have closed is closed by the next line, or by silence.
+            self.state = before;
+            reading.settled.drain(..reading.settled.len() - 1);
+        }
+        let own = reading.settled.last().map(|settled| &settled.what);
+        let mut masked = plain(seq, at, own.map_or(LineKind::Unparsed, kind));
+        if let Some(What::Unparsed { reason, column }) = own {
+            masked.text = shape(line.bytes).into_bytes();
+            masked.shape = true;
+            masked.reason = Some(reason.clone());
+            masked.column = *column;
+        } else {
+            masked.text = gate.privacy.line(line.bytes, &reading.marks, &reading.settled);
+            let trunk = reading.trunk.as_deref();
+            let numbers = gate.privacy.numbers(
+                gate.ring.keys(),
+                self.source,
+                trunk,
+                &reading.marks,
+                &reading.settled,
+                at,
+            );
+            masked.numbers = numbers;
+        }
+        self.settle(gate, reading.settled, Some(masked), at, entries);
+        self.forget(gate, at);
+    }
+
+    fn close_groups(&mut self, gate: &mut Gate, at: Timestamp) -> Option<Batch> {
+        if !self.state.has_open_groups() {
+            return None;
+        }
+        let mut reading = Reading::default();
+        self.plan.idle(&mut self.state, &mut reading);
+        let mut entries = vec![Entry::Idle(self.next_seq.saturating_sub(1))];
+        self.settle(gate, reading.settled, None, at, &mut entries);
+        self.forget(gate, at);
+        self.batch(entries)
+    }
+
+    /// Turns what was settled into entries; `own` is the line itself, which is settled last.
+    fn settle(
+        &mut self,
+        gate: &mut Gate,
+        settled: smallvec::SmallVec<[Settled; 2]>,
+        mut own: Option<MaskedLine>,
+        at: Timestamp,
+        entries: &mut Vec<Entry>,
+    ) {
+        for Settled { no, what } in settled {
+            let kind = kind(&what);
+            let (record, reason) = match what {
+                What::Record(record) => {
+                    (Some(gate.privacy.record(gate.ring.keys(), self.source, *record, at)), None)
+                }
+                What::Unparsed { reason, .. } => (None, Some(reason)),
+                _ => (None, None),
+            };
+            match own.take_if(|own| own.seq == no) {
+                Some(mut line) => {
+                    line.record = record;
+                    entries.push(Entry::Line(line));
+                }
+                None => entries.push(Entry::Settled { seq: no, kind, reason, record, at }),
+            }
+        }
+        if let Some(line) = own {
+            entries.push(Entry::Line(line));
+        }
+    }
+
+    fn forget(&mut self, gate: &mut Gate, at: Timestamp) {
+        let (privacy, keys, source) = (&mut gate.privacy, gate.ring.keys(), self.source);
+        self.state.forget_numbers(|number, trunk| privacy.anonymous(keys, source, trunk, number, at));
+    }
+}
+
+fn plain(seq: u64, at: Timestamp, kind: LineKind) -> MaskedLine {
+    MaskedLine {
+        seq,
+        at,
+        kind,
+        text: Vec::new(),
+        reason: None,
+        column: None,
+        numbers: Vec::new(),
+        record: None,
+        idle: false,
+        shape: false,
+    }
+}
+
+/// The kind that a verdict is counted as.
+pub fn kind(what: &What) -> LineKind {
+    match what {
+        What::Record(_) => LineKind::Record,
+        What::Continuation => LineKind::Continuation,
+        What::Event(_) => LineKind::Event,
+        What::Header => LineKind::Header,
+        What::Noise => LineKind::Noise,
+        What::Unparsed { .. } => LineKind::Unparsed,
+    }
+}
+
+fn join(first: Option<Batch>, second: Batch) -> Batch {
+    match first {
+        None => second,
+        Some(mut first) => {
+            first.entries.extend(second.entries);
+            first.state = second.state;
+            first
+        }
+    }
+}

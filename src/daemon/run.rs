@@ -1,0 +1,287 @@
+//! The daemon's main loop: sources in, lines through the readers, everything else on time.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use super::courier;
+use super::desk::Desk;
+use super::keeper::{Event, Keeper};
+use super::keys::KeyRing;
+use super::reader::{Gate, Reader};
+use super::setup::{Lock, SetUpError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control;
+use crate::notify;
+use crate::privacy::Privacy;
+use crate::push::quiet;
+use crate::source::{self, Happening, Spec};
+
+/// Silence, on the machine's clock, after which half a line or half a group is taken to be all.
+const IDLE: Duration = Duration::from_secs(3);
+/// How often to look for silence.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often time is looked at: civil, and at least this long on the machine's clock.
+const TICK: (Duration, Duration) = (Duration::from_secs(60), Duration::from_millis(500));
+
+/// What ends the daemon before it has begun.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It could not be set up.
+    #[error(transparent)]
+    SetUp(#[from] SetUpError),
+    /// The database could not be used.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// A source cannot be.
+    #[error(transparent)]
+    Source(#[from] source::SpecError),
+    /// The operating system refused something the daemon cannot be without.
+    #[error("{doing}: {reason}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// Why not.
+        reason: std::io::Error,
+    },
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
+    let system = |doing| move |reason| RunError::System { doing, reason };
+    let _lock = Lock::take(&config.state_dir)?;
+    let mut keeper = Keeper::open(config.clone(), clock)?;
+    keeper.begin()?;
+    let today = keeper.date(clock.now());
+    let next_peer = keeper.store.read().largest_peer()?.saturating_add(1).min(1 << 31);
+    let (ring, peers) = KeyRing::open(&config.runtime_dir, today, next_peer).map_err(system("keeping the keys"))?;
+    let gate = Gate { privacy: Privacy::new(config.number_plan(), keeper.linked, peers), ring };
+    let mut readers = HashMap::new();
+    let mut specs = Vec::new();
+    for (plan, source) in keeper.plans.iter().zip(&config.source) {
+        let Some(row) = keeper.row(&plan.name) else { continue };
+        let reader = Reader::new(row.id, plan.plan.clone(), plan.zone.clone(), row.state.clone(), row.next_seq);
+        readers.insert(row.id, reader);
+        specs.push(Spec::from_config(row.id, source)?.with_locks(&config.runtime_dir));
+    }
+    let (desk, writer) = Desk::start(keeper).map_err(system("starting the writer"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("starting the runtime"))?;
+    let result = runtime.block_on(Loop { config, clock, gate, readers, links: HashMap::new(), desk }.run(specs));
+    drop(runtime);
+    // The writer ends when nobody can reach it any more, and only after everything is stored.
+    let _ = writer.join();
+    result
+}
+
+struct Loop {
+    config: Config,
+    clock: Clock,
+    gate: Gate,
+    readers: HashMap<u16, Reader>,
+    links: HashMap<u16, Link>,
+    desk: Desk,
+}
+
+#[derive(Default)]
+struct Link {
+    connections: u32,
+    heard: Option<Instant>,
+}
+
+impl Loop {
+    async fn run(mut self, specs: Vec<Spec>) -> Result<(), RunError> {
+        let system = |doing| move |reason| RunError::System { doing, reason };
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("listening for SIGTERM"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("listening for SIGINT"))?;
+        let (stop, stopped) = watch::channel(false);
+        let (sender, mut happenings) = mpsc::channel(64);
+        let server = control::serve(&self.config.runtime_dir, self.desk.clone(), self.config.clone(), self.clock)
+            .map_err(system("opening the control socket"))?;
+        let server = tokio::spawn(server);
+        let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
+        let sources = tokio::spawn(source::run(specs, self.clock, sender, stopped));
+        let courier = tokio::spawn(carry(self.desk.clone(), self.config.clone(), self.clock));
+        notify::ready();
+        notify::status(&match names.as_slice() {
+            [] => "ready, idle: no source is configured; run smdrd setup".to_owned(),
+            names => format!("ready: {}", names.join(", ")),
+        });
+        tracing::info!(sources = names.len(), "ready");
+        let mut look = tokio::time::interval(LOOK);
+        let mut tick = tokio::time::interval(self.clock.real(TICK.0).max(TICK.1));
+        loop {
+            tokio::select! {
+                happening = happenings.recv() => match happening {
+                    Some(happening) => self.happening(happening).await,
+                    None => break,
+                },
+                _ = look.tick() => self.look().await,
+                _ = tick.tick() => self.tick().await,
+                _ = terminate.recv() => begin_to_stop(&stop),
+                _ = interrupt.recv() => begin_to_stop(&stop),
+            }
+        }
+        let now = self.clock.now();
+        for reader in self.readers.values_mut() {
+            if let Some(batch) = reader.idle(&mut self.gate, now) {
+                self.desk.tell(Event::Lines(batch)).await;
+            }
+        }
+        courier.abort();
+        server.abort();
+        let _ = courier.await;
+        let _ = server.await;
+        let _ = sources.await;
+        let _ = self.desk.with(|keeper| keeper.tick()).await;
+        let _ = std::fs::remove_file(control::path(&self.config.runtime_dir));
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    async fn happening(&mut self, happening: Happening) {
+        match happening {
+            Happening::Up { source, at, what, .. } => {
+                tracing::info!(source, what, "link up");
+                let link = self.links.entry(source).or_default();
+                link.connections += 1;
+                if link.connections == 1 {
+                    self.desk.tell(Event::Up(source, at)).await;
+                }
+            }
+            Happening::Bytes { source, at, connection, bytes, errors } => {
+                if errors.parity_or_framing > 0 || errors.breaks > 0 {
+                    tracing::warn!(source, ?errors, "noise on the line");
+                }
+                self.links.entry(source).or_default().heard = Some(self.clock.instant());
+                if let Some(reader) = self.readers.get_mut(&source)
+                    && let Some(batch) = reader.bytes(&mut self.gate, connection, &bytes, at)
+                {
+                    self.pass(batch).await;
+                }
+            }
+            Happening::Down { source, at, connection, cause } => {
+                tracing::warn!(source, %cause, "link down");
+                if let Some(reader) = self.readers.get_mut(&source)
+                    && let Some(batch) = reader.ended(&mut self.gate, connection, at)
+                {
+                    self.pass(batch).await;
+                }
+                let link = self.links.entry(source).or_default();
+                link.connections = link.connections.saturating_sub(1);
+                if link.connections == 0 {
+                    self.desk.tell(Event::Down(source, at, cause.code().to_owned())).await;
+                }
+            }
+            Happening::Waiting { source, cause, attempt, .. } => {
+                if attempt == 1 {
+                    tracing::warn!(source, %cause, "no link yet");
+                }
+            }
+            Happening::Listening { source, address, .. } => tracing::info!(source, %address, "listening"),
+            Happening::Refused { peer, address, cause, times, .. } => {
+                tracing::warn!(%peer, %address, %cause, times, "a connection was refused");
+            }
+        }
+    }
+
+    async fn pass(&mut self, batch: super::books::Batch) {
+        let fresh = self.gate.privacy.peers_mut().take_fresh();
+        if let Err(error) = self.gate.ring.keep(&fresh) {
+            tracing::warn!(%error, "peers could not be kept for a restart");
+        }
+        self.desk.tell(Event::Lines(batch)).await;
+    }
+
+    /// Takes half a line or half a group for all, where nothing has come for a while.
+    async fn look(&mut self) {
+        let now = self.clock.instant();
+        let at = self.clock.now();
+        let mut batches = Vec::new();
+        for (source, reader) in &mut self.readers {
+            let heard = self.links.get(source).and_then(|link| link.heard);
+            if reader.waits()
+                && heard.is_none_or(|heard| now.duration_since(heard) >= IDLE)
+                && let Some(batch) = reader.idle(&mut self.gate, at)
+            {
+                batches.push(batch);
+            }
+        }
+        for batch in batches {
+            self.pass(batch).await;
+        }
+    }
+
+    async fn tick(&mut self) {
+        let zone = self.config.time_zone();
+        let today = crate::aggregate::slots::date_of(&zone, self.clock.now());
+        if let Err(error) = self.gate.ring.turn(today) {
+            tracing::error!(%error, "the day's key could not be replaced");
+        }
+        match self.desk.with(|keeper| keeper.tick()).await {
+            Some(Ok(())) => notify::watchdog(),
+            Some(Err(error)) => tracing::error!(%error, "the books could not be brought up to date"),
+            None => tracing::error!("the writer is gone"),
+        }
+    }
+}
+
+fn begin_to_stop(stop: &watch::Sender<bool>) {
+    tracing::info!("stopping");
+    notify::stopping();
+    let _ = stop.send(true);
+}
+
+/// Delivers what is due, for as long as the daemon runs.
+async fn carry(desk: Desk, config: Config, clock: Clock) {
+    let zone = config.time_zone();
+    let mut client = None;
+    let mut tick = tokio::time::interval(clock.real(TICK.0).max(TICK.1));
+    loop {
+        tick.tick().await;
+        let now = clock.now();
+        if quiet(&zone, now).is_some() {
+            continue;
+        }
+        let due = move |keeper: &mut Keeper| {
+            let pending = keeper.store.read().pending().unwrap_or_default();
+            let device = keeper.device().unwrap_or_default();
+            (pending.into_iter().filter(|row| row.next <= now).collect::<Vec<_>>(), device)
+        };
+        let Some((due, device)) = desk.with(due).await else { return };
+        if due.is_empty() {
+            continue;
+        }
+        if client.is_none() {
+            match courier::client(&config, clock) {
+                Some(Ok(made)) => client = Some(made),
+                Some(Err(error)) => {
+                    tracing::error!(error, "the supplier cannot be reached");
+                    continue;
+                }
+                None => continue,
+            }
+        }
+        let Some(client) = &client else { continue };
+        for row in due {
+            let row = courier::send(client, row, &device, &zone, clock).await;
+            match &row.problem {
+                None => tracing::info!(date = %row.date, revision = row.revision, "delivered"),
+                Some(problem) => tracing::warn!(date = %row.date, problem, "not delivered"),
+            }
+            let failed = row.problem.is_some();
+            if desk.with(move |keeper| courier::note(keeper, &row)).await.is_none() {
+                return;
+            }
+            if failed {
+                // What keeps one document back mostly keeps the others back too.
+                break;
+            }
+        }
+    }
+}
