@@ -46,15 +46,20 @@ pub fn in_one_line(path: &Path, faults: &[Fault]) -> String {
         0 => String::new(),
         more => format!(" (and {more} more; `smdrd check` shows all)"),
     };
-    let Fault { line, column, field, reason, remedy, .. } = first;
-    let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
-    format!("{}:{line}:{column}: {field}{reason}; {remedy}{more}", path.display())
+    let Fault { line, column, field, value, reason, remedy, .. } = first;
+    let field = match (field.is_empty(), value.is_empty()) {
+        (true, _) => String::new(),
+        (false, true) => format!("{field}: "),
+        (false, false) => format!("{field} = {value}: "),
+    };
+    let place = if *line == 0 { String::new() } else { format!(":{line}:{column}") };
+    format!("{}{place}: {field}{reason}; {remedy}{more}", path.display())
 }
 
 /// A key that is named like a secret, and its value on the same line.
 static SECRET: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r#"(?i)["']?([a-z0-9_-]*(?:token|passw|passphrase|secret|bearer|authorization|api-?_?key|private-?_?key)[a-z0-9_-]*)["']?[ \t]*=[ \t]*("""[^\r\n]*|'''[^\r\n]*|"[^"\r\n]*"?|'[^'\r\n]*'?|[^,}\s#][^,}\r\n#]*)"#,
+        r#"["']?([A-Za-z0-9_-]*(?i-u:token|passw|passphrase|secret|bearer|authorization|api-?_?key|private-?_?key)[A-Za-z0-9_-]*)["']?[ \t]*=[ \t]*("""[^\r\n]*|'''[^\r\n]*|"[^"\r\n]*"?|'[^'\r\n]*'?|[^,}\s#][^,}\r\n#]*)"#,
     )
     .expect("the pattern is constant")
 });

@@ -43,12 +43,21 @@ impl<'a> Document<'a> {
         self.places.iter().rev().find(exact).map(|place| place.path.as_str())
     }
 
+    /// The field whose value begins on the line on which `span` begins.
+    pub fn path_on_line_of(&self, span: &Range<usize>) -> Option<&str> {
+        let line = |offset| line_and_column(self.text, offset).0;
+        let wanted = line(span.start);
+        let on_line = |place: &&Place| !place.table && line(place.value.start) == wanted;
+        self.places.iter().rev().find(on_line).map(|place| place.path.as_str())
+    }
+
     /// Whether the file says anything at `path`.
     pub fn has(&self, path: &str) -> bool {
         self.places.iter().any(|place| place.path == path)
     }
 
-    /// A fault of the field at `path`; of the table that would hold it when the file does not name it.
+    /// A fault of the field at `path`; of the table that would hold it when the file does not
+    /// name it, and of the file as a whole when that is not there either.
     pub fn fault(&self, severity: Severity, path: &str, reason: String, remedy: String) -> Fault {
         let mut around = path;
         loop {
@@ -57,7 +66,10 @@ impl<'a> Document<'a> {
             }
             match around.rfind(['.', '[']) {
                 Some(cut) => around = &around[..cut],
-                None => return self.fault_at(severity, path, &(0..0), false, reason, remedy),
+                None => {
+                    let (field, value) = (path.to_owned(), String::new());
+                    return Fault { severity, line: 0, column: 0, length: 0, field, value, reason, remedy };
+                }
             }
         }
     }

@@ -30,7 +30,11 @@ pub fn parse(text: &str) -> (Document<'_>, Result<Config, Vec<Fault>>) {
             Ok(_) => return (document, Err(faults)),
             Err(error) => {
                 let span = error.span().unwrap_or(0..0);
-                faults.push(translate(&document, text, &span, error.message()));
+                let fault = translate(&document, text, &span, error.message());
+                // What was taken out for its type is now missing: that is no second fault.
+                if !faults.iter().any(|earlier| earlier.field == fault.field) {
+                    faults.push(fault);
+                }
                 if faults.len() == MOST || !take_out(table.get_mut(), &span) {
                     return (document, Err(faults));
                 }
@@ -44,8 +48,9 @@ fn syntax(document: &Document<'_>, text: &str, error: &toml::de::Error) -> Fault
     let span = error.span().unwrap_or(0..0);
     let message = error.message();
     let written = text.get(span.clone()).unwrap_or("").trim();
-    let path = document.path_at(&span).unwrap_or("").to_owned();
+    let mut path = document.path_at(&span).or_else(|| document.path_on_line_of(&span)).unwrap_or("").to_owned();
     let (reason, remedy) = if message.starts_with("duplicate key") {
+        path = written.to_owned();
         (format!("`{written}` is given twice"), "keep one of the two".to_owned())
     } else if message.starts_with("string values must be quoted") {
         ("a word without quotes".to_owned(), "put it in quotes".to_owned())
