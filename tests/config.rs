@@ -225,6 +225,19 @@ fn dialects_are_looked_at_only_when_they_are_known() {
     assert_eq!(faults(&error)[0].field, "source[0].dialect");
 }
 
+#[test]
+fn a_caller_can_refuse_what_only_it_can_see() {
+    let text = "[[practice]]\nods = 'A81001'\n[[source]]\nname = 'a'\ndialect = 'mitel-5000'\n\
+                options = { layout = 'wide' }\nserial = { path = '/dev/ttyS0' }\n[numbers]\nown = ['01632960100']\n";
+    let file = file(text);
+    let checked = config::inspect(file.path(), DIALECTS).unwrap();
+    let found = vec![("source[0].options.layout".to_owned(), "no such option".to_owned(), "take it out".to_owned())];
+    let error = checked.refuse(file.path(), found);
+    let fault = faults(&error)[0];
+    assert_eq!((fault.line, fault.column, fault.value.as_str()), (6, 22, "'wide'"));
+    assert!(error.report().contains("options = { layout = 'wide' }"), "{}", error.report());
+}
+
 fn check(arguments: &[&str]) -> std::process::Output {
     assert_cmd::Command::cargo_bin("smdrd").unwrap().arg("check").args(arguments).output().unwrap()
 }

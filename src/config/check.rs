@@ -23,6 +23,18 @@ impl Checked {
     pub fn report(&self, path: &Path) -> String {
         citation::report(path, &self.text, &self.warnings)
     }
+
+    /// The same configuration refused, for what only the caller can see (a dialect's options, for instance): each of
+    /// `found` is a field's path, a reason and a remedy.
+    pub fn refuse(self, path: &Path, found: Vec<(String, String, String)>) -> ConfigError {
+        let (document, _) = parse::parse(&self.text);
+        let mut faults = self.warnings.clone();
+        for (field, reason, remedy) in found {
+            faults.push(document.fault(Severity::Fault, &field, reason, remedy));
+        }
+        faults.sort_by_key(|fault| (fault.line, fault.column));
+        ConfigError::Faulty { path: path.to_owned(), text: self.text.clone(), faults }
+    }
 }
 
 /// What the rules find.

@@ -41,7 +41,7 @@ pub const KEYS: &[Key] = &[
     key("source.dialect", "a dialect's id in quotes", "dialect = \"avaya-ipoffice\""),
     key("source.zone", "a time zone's name in quotes", "zone = \"Europe/London\""),
     key("source.options", "a table of the dialect's options", "[source.options]"),
-    key("source.options.*", "a value in quotes", "date-order = \"dmy\""),
+    key("source.options.*", "a value in quotes", "date_order = \"dmy\""),
     key("source.serial", "a table", "[source.serial]"),
     key("source.serial.path", "the device's path in quotes", "path = \"/dev/serial/by-id/usb-adapter-port0\""),
     key("source.serial.baud", "bits per second, a whole number without quotes", "baud = 9600"),
