@@ -1,12 +1,105 @@
 //! `smdrd check`.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Check a configuration.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {}
+use serde_json::json;
 
-/// Runs the verb.
-pub fn run(_arguments: Arguments) -> ExitCode {
-    ExitCode::from(super::USAGE)
+use crate::config::{self, Checked, Config, ConfigError, Fault, Severity};
+
+/// Check a configuration: every fault at once, each with its line, the reason and what to do.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value_os_t = Config::default_path().to_owned())]
+    config: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the verb. 0 when the configuration can be used, with or without warnings; 78 when not.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let result = config::inspect(&arguments.config, known_dialects());
+    let good = result.is_ok();
+    if arguments.json {
+        println!("{}", as_json(&arguments.config, &result));
+    } else {
+        print!("{}", as_text(&arguments.config, &result));
+    }
+    ExitCode::from(if good { super::DONE } else { super::CONFIGURATION })
+}
+
+/// The dialects a source may speak. None: their names are not looked at.
+fn known_dialects() -> &'static [&'static str] {
+    &[]
+}
+
+fn as_text(path: &Path, result: &Result<Checked, ConfigError>) -> String {
+    match result {
+        Ok(checked) if checked.warnings.is_empty() => format!("{}: good: {}\n", path.display(), summary(checked)),
+        Ok(checked) => {
+            let warnings = count(checked.warnings.len(), "warning");
+            format!("{}\n{}: good, {warnings}: {}\n", checked.report(path), path.display(), summary(checked))
+        }
+        Err(error) => {
+            let faults = error.faults().iter().filter(|fault| fault.severity == Severity::Fault).count();
+            let ending = match faults {
+                0 => String::new(),
+                faults => format!("\n{}: {}; smdrd will not start with it\n", path.display(), count(faults, "fault")),
+            };
+            error.report() + &ending
+        }
+    }
+}
+
+/// `2 sources (…), practice A81001/main, to https://…`.
+fn summary(checked: &Checked) -> String {
+    let config = &checked.config;
+    let names: Vec<&str> = config.source.iter().map(|source| source.name.get_ref().as_str()).collect();
+    let mut parts = vec![match names[..] {
+        [] => "no source".to_owned(),
+        _ => format!("{} ({})", count(names.len(), "source"), names.join(", ")),
+    }];
+    parts.push(match practices(config) {
+        practices if practices.is_empty() => "no practice".to_owned(),
+        practices => format!("practice {}", practices.join(", ")),
+    });
+    parts.push(match &config.supplier {
+        Some(supplier) => format!("to {}", supplier.url.get_ref()),
+        None => "no supplier: days are kept and not sent".to_owned(),
+    });
+    parts.join(", ")
+}
+
+fn practices(config: &Config) -> Vec<String> {
+    let name = |practice: &config::Practice| format!("{}/{}", practice.ods.get_ref(), practice.site.get_ref());
+    config.practice.iter().map(name).collect()
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn as_json(path: &Path, result: &Result<Checked, ConfigError>) -> serde_json::Value {
+    let of = |severity: Severity, faults: &[Fault]| -> Vec<Fault> {
+        faults.iter().filter(|fault| fault.severity == severity).cloned().collect()
+    };
+    let path = path.display().to_string();
+    match result {
+        Ok(Checked { config, warnings, .. }) => {
+            let sources: Vec<_> = config.source.iter().map(|source| source.name.get_ref()).collect();
+            let practices = practices(config);
+            json!({"path": path, "good": true, "sources": sources, "practices": practices, "warnings": warnings})
+        }
+        Err(error @ ConfigError::Unreadable { .. }) => {
+            json!({"path": path, "good": false, "unreadable": error.to_string()})
+        }
+        Err(ConfigError::Faulty { faults, .. }) => json!({
+            "path": path,
+            "good": false,
+            "faults": of(Severity::Fault, faults),
+            "warnings": of(Severity::Warning, faults),
+        }),
+    }
 }

@@ -13,7 +13,7 @@ mod status;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Nothing is wrong.
 pub const DONE: u8 = 0;
@@ -42,6 +42,11 @@ enum Verb {
     Rebuild(rebuild::Arguments),
     Day(day::Arguments),
     Push(push::Arguments),
+}
+
+/// The whole command line, for the man page.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the verb that the command line names.

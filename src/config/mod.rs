@@ -4,7 +4,12 @@
 //! keys are refused. Nothing here opens a port, a database or a connection.
 
 mod check;
+mod citation;
+mod document;
 mod error;
+pub mod keys;
+mod parse;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,8 +18,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-pub use check::read;
-pub use error::{ConfigError, Fault};
+pub use check::{Checked, inspect, read, read_with};
+pub use error::{ConfigError, Fault, Severity};
 
 /// Everything a site says about itself.
 #[derive(Debug, Clone, Deserialize)]

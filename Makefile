@@ -1,0 +1,37 @@
+# Each of these does all of its own set-up on a bare Debian 12 with Rust. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+# Where rustup puts cargo, for shells that have not been told.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint deny bench man
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: ## system packages and Rust, where they are missing
+	@packaging/setup
+
+build: setup
+	cargo build --locked --bins
+
+demo: build ## a practice day from two simulated PBXs to a supplier's receipt, in under a minute
+	target/debug/smdrd demo --no-wait
+
+test: setup ## all tests, closing with the runner's counts
+	@packaging/tests
+
+lint: setup ## format, clippy (warnings denied), and the build without features
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo check --locked --no-default-features
+
+deny: setup ## licences, banned crates, sources, advisories
+	@packaging/deny
+
+bench: setup ## the two ratios of docs/performance.md
+	cargo bench --locked
+
+man: setup ## write the manual pages again from the commands
+	UPDATE=1 cargo test --locked --test house the_manual_pages_are_those_of_the_commands

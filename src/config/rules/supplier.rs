@@ -1,0 +1,50 @@
+//! Where day documents go.
+
+use reqwest::Url;
+
+use crate::config::Config;
+use crate::config::check::Findings;
+
+pub fn check(config: &Config, findings: &mut Findings<'_>) {
+    let Some(supplier) = &config.supplier else { return };
+    match Url::parse(supplier.url.get_ref().trim()) {
+        Err(reason) => {
+            let remedy = "write it in full, such as \"https://feed.supplier.example\"";
+            findings.fault("supplier.url", format!("not a URL: {reason}"), remedy);
+        }
+        Ok(url) => address(&url, supplier.url.get_ref(), findings),
+    }
+    for (key, file) in [("token-file", &supplier.token_file), ("ca-file", &supplier.ca_file)] {
+        if file.as_ref().is_some_and(|file| !file.is_absolute()) {
+            let remedy = "name the file by its full path; the secret itself does not belong here";
+            let remedy = if key == "token-file" { remedy } else { "name the file by its full path" };
+            findings.fault(&format!("supplier.{key}"), "not an absolute path", remedy);
+        }
+    }
+}
+
+fn address(url: &Url, written: &str, findings: &mut Findings<'_>) {
+    let mut fault = |reason: &str, remedy: &str| findings.fault("supplier.url", reason, remedy);
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let loopback = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        "http" => fault("without TLS, everything on the way could read and change it", "write https://"),
+        _ => return fault("neither https nor a receiver on this machine", "begin it with https://"),
+    }
+    if written.trim() != written {
+        fault("blanks around the URL", "take them out");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        fault("a name and password in the URL", "take them out; the token goes into the file that `token-file` names");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        fault("`?` or `#` in the URL: smdrd adds its own path after it", "end it before that");
+    }
+    if url.path().split('/').any(|part| matches!(part, "v1" | "practices" | "days")) {
+        fault("smdrd adds /v1/practices/… itself", "end the URL before /v1");
+    } else if url.path().len() > 1 && url.path().ends_with('/') {
+        fault("ends in a slash, and smdrd adds one of its own", "take the last slash out");
+    }
+}

@@ -1,0 +1,119 @@
+//! The house itself: the unit is as shut as it says, the manual pages are those of the commands, the licences are named.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap_or_else(|reason| panic!("{name}: {reason}"))
+}
+
+/// What could not be tested here: to the runner's notes, which are shown beside its counts, and to standard error.
+fn say_loudly(what: &str) {
+    use std::io::Write;
+    let note = format!("*** NOT TESTED: {what} ***\n");
+    let _ = std::io::stderr().write_all(note.as_bytes());
+    if let Some(notes) = std::env::var_os("NOTES") {
+        let notes = std::fs::OpenOptions::new().append(true).create(true).open(notes);
+        notes.and_then(|mut notes| notes.write_all(note.as_bytes())).unwrap();
+    }
+}
+
+/// Exposure as `systemd-analyze security` sees it, from 0 to 10.
+fn exposure(unit: &Path) -> Option<f64> {
+    let output = Command::new("systemd-analyze").args(["security", "--offline=true", "--no-pager"]).arg(unit).output();
+    let text = String::from_utf8(output.ok()?.stdout).unwrap();
+    let line = text.lines().find(|line| line.contains("Overall exposure level"))?;
+    line.rsplit_once(": ")?.1.split(' ').next()?.parse().ok()
+}
+
+#[test]
+fn the_service_is_exposed_by_2_at_most() {
+    let Some(exposure_of_ours) = exposure(&path("systemd/smdrd.service")) else {
+        return say_loudly("exposure of systemd/smdrd.service: systemd-analyze is not here or cannot work offline");
+    };
+    assert!(exposure_of_ours <= 2.0, "systemd/smdrd.service scores {exposure_of_ours}");
+    let place = tempfile::tempdir().unwrap();
+    let bare = place.path().join("bare.service");
+    std::fs::write(&bare, "[Service]\nExecStart=/usr/bin/true\n").unwrap();
+    let exposure_of_bare = exposure(&bare).unwrap();
+    assert!(exposure_of_bare > 5.0, "a bare unit scores {exposure_of_bare}: the measure measures nothing");
+}
+
+#[test]
+fn the_service_speaks_to_the_daemon_as_it_is() {
+    let unit = read("systemd/smdrd.service");
+    for line in ["Type=notify", "User=smdrd", "RestartPreventExitStatus=78", "StateDirectory=smdrd", "LimitCORE=0"] {
+        assert!(unit.lines().any(|written| written == line), "systemd/smdrd.service lacks {line}");
+    }
+    let run = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/smdrd ")).unwrap();
+    let verb = run.split(' ').next().unwrap();
+    let command = smdrd::cli::command();
+    assert!(command.find_subcommand(verb).is_some(), "there is no verb {verb}");
+    let sysusers = read("systemd/smdrd.sysusers");
+    assert!(sysusers.contains("\nu smdrd ") && sysusers.contains("\nm smdrd dialout"));
+}
+
+/// `packaging/man/<name>.1` is what the command line says of itself; `UPDATE=1` (`make man`) writes it again.
+fn holds_manual(command: clap::Command, name: &'static str) {
+    let mut command = command.name(name);
+    command.build();
+    let mut pages = Vec::new();
+    let page = |command: &clap::Command, title: &str| {
+        let mut text = Vec::new();
+        // No date and no version: a page changes when the command does, and else not.
+        let man = clap_mangen::Man::new(command.clone()).title(title.to_owned()).date("").source("smdrd");
+        man.render(&mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    };
+    pages.push((format!("{name}.1"), page(&command, name)));
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+        let title = format!("{name}-{}", verb.get_name());
+        pages.push((format!("{title}.1"), page(&verb.clone().bin_name(format!("{name} {}", verb.get_name())), &title)));
+    }
+    let mut stale = Vec::new();
+    for (file, text) in pages {
+        let at = path("packaging/man").join(&file);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(at, text).unwrap();
+        } else if std::fs::read_to_string(at).unwrap_or_default() != text {
+            stale.push(file);
+        }
+    }
+    assert!(stale.is_empty(), "{stale:?} in packaging/man are not what the commands say: `make man` writes them again");
+}
+
+#[test]
+fn the_manual_pages_are_those_of_the_commands() {
+    holds_manual(smdrd::cli::command(), "smdrd");
+}
+
+#[test]
+fn nothing_committed_names_the_workshop() {
+    let mut folders = vec![path("")];
+    let mut read = 0;
+    // Written in two halves, so that this file does not name them either.
+    let names = ["/wo|rk/", "/tmp/ba|sh_jobs", "art|ifactory", "index.crates|.io:"].map(|name| name.replace('|', ""));
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap().path();
+            let name = entry.file_name().unwrap().to_string_lossy().into_owned();
+            if entry.is_dir() {
+                if !matches!(name.as_str(), "target" | ".git") {
+                    folders.push(entry);
+                }
+            } else if let Ok(text) = std::fs::read_to_string(&entry)
+                && name != ".git"
+            {
+                read += 1;
+                for word in &names {
+                    assert!(!text.contains(word), "{} names {word}", entry.display());
+                }
+            }
+        }
+    }
+    assert!(read > 50, "only {read} files read");
+}
