@@ -1,2 +1,18 @@
 //! The daemon: the one place where a line goes the whole way.
+//!
+//! On the reading side ([`run`], [`reader`]) bytes become masked lines; [`desk`] hands them to the one writer thread,
+//! where the [`keeper`] puts them into the [`books`] and commits line, record, call, counters and state at once.
+//! [`rebuild`] drives the same books from stored lines; [`courier`] takes closed days to the supplier.
+
 pub mod books;
+pub mod courier;
+pub mod desk;
+pub mod keeper;
+pub mod keys;
+pub mod reader;
+pub mod rebuild;
+mod run;
+pub mod setup;
+pub mod status;
+
+pub use run::{RunError, run};

@@ -11,9 +11,15 @@ mod rebuild;
 mod run;
 mod status;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{self, AskError, Request};
+use crate::daemon::setup::SetUpError;
 
 /// Nothing is wrong.
 pub const DONE: u8 = 0;
@@ -62,4 +68,94 @@ pub fn main() -> ExitCode {
         Verb::Day(arguments) => day::run(arguments),
         Verb::Push(arguments) => push::run(arguments),
     }
+}
+
+/// What every verb that asks the daemon takes.
+#[derive(Debug, clap::Args)]
+pub struct Asking {
+    /// Configuration file.
+    #[arg(long, value_name = "FILE", default_value_os_t = Config::default_path().to_owned())]
+    config: PathBuf,
+    /// A simulated day: START@BEGAN@FACTOR
+    #[arg(long, hide = true, value_parser = Clock::from_argument)]
+    clock: Option<Clock>,
+}
+
+impl Asking {
+    /// Asks the daemon, or answers in this process when none runs. What went wrong has been said when this fails.
+    fn ask(&self, request: Request) -> Result<serde_json::Value, ExitCode> {
+        let config = configured(&self.config)?;
+        if let Some(code) = as_service_user(&config) {
+            return Err(code);
+        }
+        control::ask(&config, self.clock.unwrap_or_else(Clock::system), request).map_err(|error| {
+            eprintln!("smdrd: {error}");
+            ExitCode::from(match error {
+                AskError::SetUp(SetUpError::Dialect { .. } | SetUpError::SimulatedWithRealSupplier) => CONFIGURATION,
+                _ => NOT_WELL,
+            })
+        })
+    }
+}
+
+/// Reads the configuration, or says what is wrong with it.
+fn configured(path: &Path) -> Result<Config, ExitCode> {
+    crate::config::read(path).map_err(|error| {
+        eprintln!("{}", error.report());
+        ExitCode::from(CONFIGURATION)
+    })
+}
+
+/// Where no daemon runs, a verb run by root does its work as the user that has the database, so that no file in it
+/// ever belongs to root. Answers with that run's exit code; nothing when this process may go on.
+fn as_service_user(config: &Config) -> Option<ExitCode> {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+    let owner = std::fs::metadata(&config.state_dir).ok()?;
+    let other = rustix::process::geteuid().is_root() && owner.uid() != 0;
+    if !other || std::os::unix::net::UnixStream::connect(control::path(&config.runtime_dir)).is_ok() {
+        return None;
+    }
+    let own = std::env::current_exe().ok()?;
+    let status =
+        std::process::Command::new(own).args(std::env::args_os().skip(1)).uid(owner.uid()).gid(owner.gid()).status();
+    Some(match status {
+        Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(NOT_WELL)),
+        Err(error) => {
+            eprintln!("smdrd: cannot become the user of {}: {error}", config.state_dir.display());
+            ExitCode::from(NOT_WELL)
+        }
+    })
+}
+
+/// Starts the log: to the journal when it is there, else to standard error. No number ever reaches it.
+fn start_log() {
+    use tracing_subscriber::prelude::*;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SMDRD_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,hyper=warn,reqwest=warn"));
+    let registry = tracing_subscriber::registry().with(filter);
+    match std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok()) {
+        Some(journal) => registry.with(journal).init(),
+        None => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init(),
+    }
+}
+
+/// Rows as aligned columns.
+fn table(rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        for (column, cell) in row.iter().enumerate() {
+            if column == widths.len() {
+                widths.push(0);
+            }
+            widths[column] = widths[column].max(cell.chars().count());
+        }
+    }
+    rows.iter().fold(String::new(), |mut text, row| {
+        let line = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>().join("  ");
+        text += line.trim_end();
+        text.push('\n');
+        text
+    })
 }

@@ -1,12 +1,35 @@
 //! `smdrd run`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Run the daemon.
+use crate::clock::Clock;
+use crate::daemon;
+
+/// Run the daemon
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", default_value = "/etc/smdrd/smdrd.toml")]
+    config: PathBuf,
+    /// A simulated day: START@BEGAN@FACTOR
+    #[arg(long, hide = true, value_parser = Clock::from_argument)]
+    clock: Option<Clock>,
+}
 
 /// Runs the verb.
-pub fn run(_arguments: Arguments) -> ExitCode {
-    ExitCode::from(super::USAGE)
+pub fn run(arguments: Arguments) -> ExitCode {
+    super::start_log();
+    let config = match super::configured(&arguments.config) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    match daemon::run(config, arguments.clock.unwrap_or_else(Clock::system)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "cannot run");
+            eprintln!("smdrd run: {error}");
+            ExitCode::from(super::NOT_WELL)
+        }
+    }
 }

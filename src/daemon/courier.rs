@@ -26,6 +26,8 @@ pub struct Sent {
     pub state: OutboxState,
     /// What went wrong, if anything.
     pub problem: Option<String>,
+    /// Digest of the document, in hexadecimal digits.
+    pub sha256: String,
     /// The supplier's name for its receipt.
     pub receipt_id: Option<String>,
 }
@@ -138,6 +140,7 @@ pub fn said(row: &OutboxRow) -> Sent {
         revision: row.revision,
         state: row.state,
         problem: row.problem.clone(),
+        sha256: row.sha256.clone(),
         receipt_id: receipt.and_then(|receipt| receipt.get("receipt_id")?.as_str().map(str::to_owned)),
     }
 }

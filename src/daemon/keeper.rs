@@ -50,6 +50,8 @@ pub struct Keeper {
     pub store: Store,
     /// Whether calls of one number are linked within the day.
     pub linked: bool,
+    /// Why nothing can be stored at present.
+    pub trouble: Option<String>,
     zone: TimeZone,
     books: Books,
     rows: HashMap<u16, SourceRow>,
@@ -68,6 +70,7 @@ impl Keeper {
             next_nightly: Timestamp::MAX,
             zone,
             linked,
+            trouble: None,
             plans,
             ids,
             store,

@@ -105,6 +105,8 @@ impl Loop {
             .map_err(system("opening the control socket"))?;
         let server = tokio::spawn(server);
         let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
+        // Without a source nothing would hold the loop: the box is ready and idle until it is told to stop.
+        let mut unconfigured = specs.is_empty().then(|| sender.clone());
         let sources = tokio::spawn(source::run(specs, self.clock, sender, stopped));
         let courier = tokio::spawn(carry(self.desk.clone(), self.config.clone(), self.clock));
         notify::ready();
@@ -123,10 +125,11 @@ impl Loop {
                 },
                 _ = look.tick() => self.look().await,
                 _ = tick.tick() => self.tick().await,
-                _ = terminate.recv() => begin_to_stop(&stop),
-                _ = interrupt.recv() => begin_to_stop(&stop),
+                _ = terminate.recv() => { begin_to_stop(&stop); unconfigured = None; }
+                _ = interrupt.recv() => { begin_to_stop(&stop); unconfigured = None; }
             }
         }
+        drop(unconfigured);
         let now = self.clock.now();
         for reader in self.readers.values_mut() {
             if let Some(batch) = reader.idle(&mut self.gate, now) {

@@ -1,0 +1,224 @@
+//! How the daemon is: one snapshot for the command line and everybody else who asks.
+
+use serde::{Deserialize, Serialize};
+
+use super::keeper::Keeper;
+use crate::store::StoreError;
+
+/// Share of lines not understood above which a source is not well, in percent, and from how many lines on.
+const UNPARSED: (u64, u64) = (1, 200);
+
+/// Everything that is said of the daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Version of the program.
+    pub version: String,
+    /// Name of the box.
+    pub device: String,
+    /// Whether a daemon answered; else a verb read the database itself.
+    pub running: bool,
+    /// Civil time at the practice.
+    pub now: String,
+    /// Whether nothing is wrong.
+    pub well: bool,
+    /// What is wrong, each with what to do.
+    pub problems: Vec<String>,
+    /// What cannot be said at this site, and why.
+    pub notes: Vec<String>,
+    /// The sources.
+    pub sources: Vec<SourceStatus>,
+    /// All lines that were ever stored, by kind.
+    pub lines: LineCounts,
+    /// Calls that are stored, and how many of them are counted and open.
+    pub calls: CallCounts,
+    /// Days that are closed, and where they stand.
+    pub days: DayCounts,
+    /// Today's external inbound calls so far, per practice.
+    pub today: Vec<Today>,
+}
+
+/// One source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its dialect.
+    pub dialect: String,
+    /// Whether its link is up.
+    pub up: bool,
+    /// Since when.
+    pub since: Option<String>,
+    /// Why it is down, in one word.
+    pub cause: Option<String>,
+    /// Today's lines, by kind.
+    pub today: LineCounts,
+    /// The last line, masked.
+    pub last_line: Option<String>,
+    /// When it came.
+    pub last_line_at: Option<String>,
+}
+
+/// Lines by kind. The seven kinds add up to `lines`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct LineCounts {
+    pub lines: u64,
+    pub records: u64,
+    pub continuations: u64,
+    pub events: u64,
+    pub headers: u64,
+    pub noise: u64,
+    pub unparsed: u64,
+    pub duplicates: u64,
+}
+
+impl LineCounts {
+    fn of(counts: [u64; 7]) -> LineCounts {
+        let [records, continuations, events, headers, noise, unparsed, duplicates] = counts;
+        let lines = counts.iter().sum();
+        LineCounts { lines, records, continuations, events, headers, noise, unparsed, duplicates }
+    }
+}
+
+/// Calls. `stored = counted + open`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct CallCounts {
+    pub stored: u64,
+    pub counted: u64,
+    pub open: u64,
+}
+
+/// Days. `closed = receipted + pending + parked + held`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct DayCounts {
+    pub closed: u64,
+    pub receipted: u64,
+    pub pending: u64,
+    pub parked: u64,
+    pub held: u64,
+}
+
+/// Today at one practice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Today {
+    pub ods: String,
+    pub site: String,
+    pub inbound_seen: u64,
+    pub answered: Option<u64>,
+    pub missed: Option<u64>,
+    pub observed_s: u64,
+}
+
+/// Takes the snapshot.
+pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> {
+    let read = keeper.store.read();
+    let now = keeper.clock.now();
+    let today = keeper.date(now);
+    let zone = keeper.config.time_zone();
+    let local = |instant: jiff::Timestamp| zone.to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let mut problems = Vec::new();
+    problems.extend(keeper.trouble.clone());
+    let mut sources = Vec::new();
+    for plan in &keeper.plans {
+        let Some(row) = keeper.row(&plan.name) else { continue };
+        let link = read.link_now(row.id)?;
+        let up = running && link.as_ref().is_some_and(|(up, _, _)| *up);
+        let counts = LineCounts::of(read.lines_of(row.id, today)?);
+        let last = read.lines(row.id, row.next_seq.saturating_sub(1).max(1), 1)?.pop();
+        if !up {
+            problems.push(match (&link, running) {
+                (_, false) => continue_without(&plan.name),
+                (None, true) => format!("{}: no link since the start; check cable, address and log", plan.name),
+                (Some((_, since, cause)), true) => format!(
+                    "{}: link down since {} ({})",
+                    plan.name,
+                    local(*since),
+                    cause.as_deref().unwrap_or("unknown")
+                ),
+            });
+        }
+        if counts.lines >= UNPARSED.1 && counts.unparsed * 100 > counts.lines * UNPARSED.0 {
+            problems.push(format!(
+                "{}: {} of {} lines today are not understood; check the dialect and its options",
+                plan.name, counts.unparsed, counts.lines
+            ));
+        }
+        sources.push(SourceStatus {
+            name: plan.name.clone(),
+            dialect: plan.dialect.clone(),
+            up,
+            since: link.as_ref().map(|(_, since, _)| local(*since)),
+            cause: link.and_then(|(_, _, cause)| cause).filter(|_| !up),
+            today: counts,
+            last_line: last.as_ref().map(|line| String::from_utf8_lossy(&line.text).trim_end().to_owned()),
+            last_line_at: last.map(|line| local(line.at)),
+        });
+    }
+    let (lines, rows) = read.line_totals()?;
+    let lines = LineCounts::of(lines);
+    if lines.lines != rows {
+        problems.push(format!("{rows} lines are stored and {} are counted; run smdrd rebuild", lines.lines));
+    }
+    let (stored, open) = read.call_counts()?;
+    let ([receipted, pending, parked, held], closed) = read.outbox_counts()?;
+    if closed != receipted + pending + parked + held {
+        problems.push(format!("{closed} days are closed and {} are accounted for", receipted + pending + parked + held));
+    }
+    if parked > 0 {
+        problems.push(format!("{parked} day(s) were refused by the supplier; see the log, then smdrd push DATE"));
+    }
+    for row in read.pending()?.iter().filter(|row| row.attempts >= 3) {
+        let problem = row.problem.as_deref().unwrap_or("no answer");
+        problems.push(format!("{} is not delivered after {} tries: {problem}", row.date, row.attempts));
+    }
+    let mut practices = Vec::new();
+    for owner in keeper.practices() {
+        let document = keeper.document(&owner, today, now, None)?;
+        practices.push(Today {
+            ods: document.practice.ods,
+            site: document.practice.site,
+            inbound_seen: document.totals.inbound.calls_seen,
+            answered: document.totals.inbound.answered,
+            missed: document.totals.inbound.missed,
+            observed_s: document.coverage.observed_s,
+        });
+    }
+    Ok(Snapshot {
+        version: env!("CARGO_PKG_VERSION").into(),
+        device: keeper.device()?,
+        running,
+        now: local(now),
+        well: problems.is_empty(),
+        problems,
+        notes: notes(keeper),
+        sources,
+        lines,
+        calls: CallCounts { stored, counted: stored - open, open },
+        days: DayCounts { closed, receipted, pending, parked, held },
+        today: practices,
+    })
+}
+
+fn continue_without(name: &str) -> String {
+    format!("{name}: no daemon is running; start it with systemctl start smdrd")
+}
+
+fn notes(keeper: &Keeper) -> Vec<String> {
+    let mut notes = Vec::new();
+    if keeper.plans.is_empty() {
+        notes.push("no source is configured".to_owned());
+    }
+    if keeper.config.numbers.own.is_empty() {
+        notes.push("numbers.own is not set: DDIs of more than 6 digits are masked".to_owned());
+    }
+    if !keeper.linked && keeper.config.privacy.linkage.get_ref() != "none" {
+        notes.push("swap is in clear, so calls are not linked and repeat calls are not counted".to_owned());
+    }
+    for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty()) {
+        notes.push(format!("{}: this format cannot show {}", plan.name, plan.plan.cannot().join(", ")));
+    }
+    notes
+}
