@@ -7,6 +7,7 @@
 pub mod chance;
 pub mod hipath;
 pub mod ipoffice;
+pub mod occupancy;
 pub mod practice_day;
 pub mod scenario;
 pub mod serial;

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::chance::Chance;
+use super::occupancy::Occupancy;
 use super::scenario::{Call, Day, Ending, Parties, Pbx, Step, site};
 
 /// Seconds at which the bands of the NHS collection end, and the next second.
@@ -70,10 +71,7 @@ struct Diary {
     /// What is to happen, by second and order of planning.
     plans: BTreeSet<(i64, usize, Plan)>,
     planned: usize,
-    /// When each line is free again.
-    lines: BTreeMap<Pbx, Vec<i64>>,
-    /// When each station is engaged.
-    engaged: BTreeMap<u16, Vec<(i64, i64)>>,
+    occupancy: Occupancy,
     /// Which edge comes next, for answered waits, missed waits and talks.
     edges: [usize; 3],
 }
@@ -86,12 +84,8 @@ impl Diary {
         // The practice's own numbers are 960100 to 960199.
         fresh.extend((200..1000).map(|n| format!("01632960{n:03}")));
         chance.shuffle(&mut fresh);
-        let lines = BTreeMap::from([
-            (Pbx::Reception, vec![0; usize::from(site::RECEPTION_LINES)]),
-            (Pbx::Surgery, vec![0; usize::from(site::SURGERY_LINES)]),
-        ]);
-        let (called, plans, engaged) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Diary { day, chance, fresh, called, plans, planned: 0, lines, engaged, edges: [0; 3] }
+        let (called, plans, occupancy) = (BTreeMap::new(), BTreeSet::new(), Occupancy::new());
+        Diary { day, chance, fresh, called, plans, planned: 0, occupancy, edges: [0; 3] }
     }
 
     fn plan(&mut self) {
@@ -141,7 +135,7 @@ impl Diary {
     fn inbound(&mut self, second: i64, pbx: Pbx, caller: Option<String>) {
         let caller =
             caller.and_then(|number| if number.is_empty() { self.earlier_caller(second) } else { Some(number) });
-        let Some(line) = self.free_line(pbx, second) else {
+        let Some(line) = self.occupancy.free_line(pbx, second) else {
             // Engaged: the exchange turns the caller away and no PBX ever sees the call. They try again.
             let again = second + self.chance.between(40, 110);
             self.put(again, Plan::Inbound { pbx, caller });
@@ -211,7 +205,7 @@ impl Diary {
         let wait = self.answered_wait(rush, 0);
         let talk = self.talk_time();
         now += i64::from(wait);
-        let Some(station) = self.free_station(desk, now, talk) else {
+        let Some(station) = self.occupancy.free_station(&mut self.chance, desk, now, talk) else {
             let seconds = wait.max(15);
             steps.push(Step::Ring { station: self.chance.pick(desk), seconds });
             return steps;
@@ -219,7 +213,7 @@ impl Diary {
         steps.push(Step::Ring { station, seconds: wait });
         let transfer = self.chance.percent(16);
         let hold = if transfer || self.chance.percent(12) { self.chance.between(4, 50) as u32 } else { 0 };
-        self.engage(station, now, talk + hold);
+        self.occupancy.engage(station, now, talk + hold);
         steps.push(Step::Talk { station, seconds: talk, hold });
         if transfer {
             now += i64::from(talk + hold);
@@ -235,9 +229,9 @@ impl Diary {
         now += i64::from(ring);
         let fate = self.chance.between(1, 10);
         let talk = self.chance.rather_low(15, 260) as u32;
-        match self.free_station(clinicians, now, talk) {
+        match self.occupancy.free_station(&mut self.chance, clinicians, now, talk) {
             Some(station) if fate <= 7 => {
-                self.engage(station, now, talk);
+                self.occupancy.engage(station, now, talk);
                 steps.push(Step::Ring { station, seconds: ring });
                 steps.push(Step::Talk { station, seconds: talk, hold: 0 });
             }
@@ -266,16 +260,17 @@ impl Diary {
         let wait = self.answered_wait(rush, 1);
         let talk = self.talk_time();
         let answered = second + i64::from(wait);
-        let Some(station) = self.free_station(&site::SURGERY_STATIONS, answered, talk) else {
+        let Some(station) = self.occupancy.free_station(&mut self.chance, &site::SURGERY_STATIONS, answered, talk)
+        else {
             return vec![Step::Ring { station: site::SURGERY_STATIONS[0], seconds: wait.max(15) }];
         };
-        self.engage(station, answered, talk);
+        self.occupancy.engage(station, answered, talk);
         let mut steps = vec![Step::Ring { station, seconds: wait }, Step::Talk { station, seconds: talk, hold: 0 }];
         if self.chance.percent(20) {
             let (now, more) = (answered + i64::from(talk), self.chance.rather_low(10, 240) as u32);
-            match self.free_station(&site::SURGERY_STATIONS, now, more) {
+            match self.occupancy.free_station(&mut self.chance, &site::SURGERY_STATIONS, now, more) {
                 Some(other) if self.chance.percent(80) => {
-                    self.engage(other, now, more);
+                    self.occupancy.engage(other, now, more);
                     steps.push(Step::Talk { station: other, seconds: more, hold: 0 });
                 }
                 _ => steps.push(Step::Mailbox { seconds: more.min(45) }),
@@ -305,9 +300,11 @@ impl Diary {
             Pbx::Reception => &site::RECEPTION_STATIONS,
             Pbx::Surgery => &site::SURGERY_STATIONS,
         };
-        let Some(station) = self.free_station(stations, second, ring + talk) else { return };
-        let (Some(line), Some(number)) = (self.free_line(pbx, second), self.fresh.pop()) else { return };
-        self.engage(station, second, ring + talk);
+        let Some(station) = self.occupancy.free_station(&mut self.chance, stations, second, ring + talk) else {
+            return;
+        };
+        let (Some(line), Some(number)) = (self.occupancy.free_line(pbx, second), self.fresh.pop()) else { return };
+        self.occupancy.engage(station, second, ring + talk);
         // The HiPath counts from the moment of answer and prints no ring of an answered call.
         let mut steps = Vec::new();
         if pbx == Pbx::Reception || talk == 0 {
@@ -325,12 +322,12 @@ impl Diary {
             Pbx::Surgery => &site::SURGERY_STATIONS,
         };
         let (ring, talk) = (self.chance.between(1, 14) as u32, self.chance.rather_low(5, 150) as u32);
-        let Some(from) = self.free_station(stations, second, ring + talk) else { return };
-        self.engage(from, second, ring + talk);
-        let Some(to) = self.free_station(stations, second, ring + talk) else { return };
+        let Some(from) = self.occupancy.free_station(&mut self.chance, stations, second, ring + talk) else { return };
+        self.occupancy.engage(from, second, ring + talk);
+        let Some(to) = self.occupancy.free_station(&mut self.chance, stations, second, ring + talk) else { return };
         let mut steps = vec![Step::Ring { station: to, seconds: ring }];
         if self.chance.percent(80) {
-            self.engage(to, second, ring + talk);
+            self.occupancy.engage(to, second, ring + talk);
             steps.push(Step::Talk { station: to, seconds: talk, hold: 0 });
         }
         self.write(second, pbx, None, Parties::Internal { from, to }, steps);
@@ -338,41 +335,23 @@ impl Diary {
 
     fn mailbox_check(&mut self, second: i64) {
         let seconds = self.chance.between(15, 60) as u32;
-        let Some(station) = self.free_station(&site::RECEPTION_STATIONS, second, seconds) else { return };
-        self.engage(station, second, seconds);
+        let Some(station) = self.occupancy.free_station(&mut self.chance, &site::RECEPTION_STATIONS, second, seconds)
+        else {
+            return;
+        };
+        self.occupancy.engage(station, second, seconds);
         self.write(second, Pbx::Reception, None, Parties::MailboxCheck { station }, vec![Step::Mailbox { seconds }]);
     }
 
     fn write(&mut self, second: i64, pbx: Pbx, line: Option<u8>, parties: Parties, steps: Vec<Step>) -> (Ending, i64) {
         let call = Call { pbx, arrival: self.day.at(second), line, parties, steps };
         let over = second + i64::from(call.length());
-        if let (Some(line), Some(lines)) = (line, self.lines.get_mut(&pbx)) {
-            lines[usize::from(line) - 1] = over;
+        if let Some(line) = line {
+            self.occupancy.seize(pbx, line, over);
         }
         let ending = call.ending();
         self.day.calls.push(call);
         (ending, over)
-    }
-
-    /// The lowest line that has been free for two seconds.
-    fn free_line(&self, pbx: Pbx, second: i64) -> Option<u8> {
-        let index = self.lines.get(&pbx)?.iter().position(|free_from| free_from + 2 <= second)?;
-        u8::try_from(index + 1).ok()
-    }
-
-    /// One of `stations` that is free from `from` for so many seconds.
-    fn free_station(&mut self, stations: &[u16], from: i64, seconds: u32) -> Option<u16> {
-        let until = from + i64::from(seconds);
-        let engaged = |station: &u16| {
-            let times = self.engaged.get(station).map(Vec::as_slice).unwrap_or_default();
-            times.iter().any(|(begin, end)| from < *end && *begin < until)
-        };
-        let free: Vec<u16> = stations.iter().copied().filter(|station| !engaged(station)).collect();
-        if free.is_empty() { None } else { Some(self.chance.pick(&free)) }
-    }
-
-    fn engage(&mut self, station: u16, from: i64, seconds: u32) {
-        self.engaged.entry(station).or_default().push((from, from + i64::from(seconds)));
     }
 
     fn answered_wait(&mut self, rush: bool, least: u32) -> u32 {

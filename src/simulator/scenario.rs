@@ -2,8 +2,6 @@
 //!
 //! All durations are whole seconds, so that nothing that rounds can make a difference.
 
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -177,15 +175,6 @@ impl Day {
     pub fn at(&self, second: i64) -> Timestamp {
         let wall = self.date.at(0, 0, 0, 0).saturating_add(jiff::Span::new().seconds(second));
         wall.to_zoned(self.zone.clone()).expect("a moment of a simulated day is within the calendar").timestamp()
-    }
-
-    /// How many calls each PBX had in progress when `instant` was.
-    pub fn in_progress(&self, instant: Timestamp) -> BTreeMap<Pbx, usize> {
-        let mut busy = BTreeMap::new();
-        for call in self.calls.iter().filter(|call| call.arrival <= instant && instant < call.end()) {
-            *busy.entry(call.pbx).or_default() += 1;
-        }
-        busy
     }
 }
 
