@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use smdrd::clock::Clock;
 use smdrd::simulator::scenario::{Day, Ending, Parties, Pbx};
 use smdrd::simulator::serial::SerialPort;
+use smdrd::simulator::truth::Truth;
 use smdrd::simulator::{Line, hipath, ipoffice, practice_day::practice_day};
 
 fn friday() -> Day {
@@ -200,4 +201,102 @@ fn some_callers_redial_and_some_call_the_other_pbx_much_later() {
         }
     }
     assert!(redials >= 10 && across >= 1, "{redials} redials, {across} calls to the other PBX");
+}
+
+/// What somebody with the manuals and a pencil would make of the lines: the calls, put together again.
+mod by_hand {
+    use super::*;
+    use smdrd::simulator::scenario::{Call, Step};
+    use std::collections::BTreeMap;
+
+    fn seconds(text: &str) -> u32 {
+        text.split(':').fold(0, |sum, part| sum * 60 + part.parse::<u32>().unwrap())
+    }
+
+    fn instant(day: &Day, format: &str, text: &str) -> Timestamp {
+        let wall = jiff::civil::DateTime::strptime(format, text).unwrap();
+        wall.to_zoned(day.zone.clone()).unwrap().timestamp()
+    }
+
+    fn caller(text: &str) -> Parties {
+        let caller = (!text.is_empty()).then(|| text.to_owned());
+        Parties::Inbound { caller, ddi: String::new() }
+    }
+
+    /// Joins the records of the IP Office by call id; V9501 is the menu, V9511 the mailbox.
+    pub fn reception(day: &Day, lines: &[Line]) -> Vec<Call> {
+        let mut calls: BTreeMap<String, Call> = BTreeMap::new();
+        for line in lines {
+            let field: Vec<&str> = line.text.split(',').collect();
+            let trunk = field[14 - 1].strip_prefix('T').map(|trunk| (trunk.parse::<u16>().unwrap() - 9000) as u8);
+            let parties = match (field[4], field[8], field[13].starts_with('V')) {
+                ("I", _, _) => caller(field[3]),
+                (_, "1", _) => Parties::Internal { from: 0, to: 0 },
+                (_, _, true) => Parties::MailboxCheck { station: 0 },
+                _ => Parties::Outbound { station: 0, number: String::new() },
+            };
+            let arrival = instant(day, "%Y/%m/%d %H:%M:%S", field[0]);
+            let call = Call { pbx: Pbx::Reception, arrival, line: trunk, parties, steps: Vec::new() };
+            let steps = &mut calls.entry(field[9].to_owned()).or_insert(call).steps;
+            steps.push(Step::Ring { station: 0, seconds: field[2].parse().unwrap() });
+            let (connected, hold) = (seconds(field[1]), field[15].parse().unwrap());
+            match field[11] {
+                _ if connected == 0 => {}
+                "V9501" => steps.push(Step::Menu { seconds: connected }),
+                "V9511" => steps.push(Step::Mailbox { seconds: connected }),
+                _ => steps.push(Step::Talk { station: 0, seconds: connected, hold }),
+            }
+        }
+        calls.into_values().collect()
+    }
+
+    /// Joins the records of the HiPath by trunk; a 35 goes on where the record before it on its trunk ended.
+    pub fn surgery(day: &Day, lines: &[Line]) -> Vec<Call> {
+        let mut calls: Vec<Call> = Vec::new();
+        for line in lines.iter().filter(|line| !hipath::is_offer(line)) {
+            let column = |range: std::ops::Range<usize>| line.text[range].trim();
+            let trunk: u8 = column(16..19).parse().unwrap();
+            let [ring, duration] =
+                [column(25..30), column(30..38)].map(|text| if text.is_empty() { 0 } else { seconds(text) });
+            let end = instant(day, "%d.%m.%y%H:%M:%S", &line.text[..16]);
+            let step = match column(19..25) {
+                "199" => Step::Mailbox { seconds: duration },
+                _ => Step::Talk { station: 0, seconds: duration, hold: 0 },
+            };
+            let mut steps = vec![Step::Ring { station: 0, seconds: ring }];
+            if duration > 0 {
+                steps.push(step);
+            }
+            let parties = match column(74..76) {
+                "35" => {
+                    let before = calls.iter_mut().rev().find(|call| call.line == Some(trunk)).unwrap();
+                    assert_eq!(before.end(), end - SignedDuration::from_secs(i64::from(duration)));
+                    before.steps.push(step);
+                    continue;
+                }
+                "1" => caller(column(38..63)),
+                _ => Parties::Outbound { station: 0, number: String::new() },
+            };
+            let arrival = end - SignedDuration::from_secs(i64::from(ring + duration));
+            calls.push(Call { pbx: Pbx::Surgery, arrival, line: Some(trunk), parties, steps });
+        }
+        calls
+    }
+}
+
+#[test]
+fn the_lines_hold_all_that_the_truth_says() {
+    for seed in 0..8 {
+        let zone = TimeZone::get("Europe/London").unwrap();
+        let day = practice_day(jiff::civil::date(2026, 7, 3), zone, seed);
+        let mut read = Day { calls: by_hand::reception(&day, &ipoffice::lines(&day)), ..day.clone() };
+        read.calls.extend(by_hand::surgery(&day, &hipath::lines(&day)));
+        read.calls.sort_by_key(|call| call.arrival);
+        let (mut truth, read) = (Truth::of(&day), Truth::of(&read));
+        // Nobody can read what the HiPath does not print.
+        for figures in truth.slots.iter_mut().map(|slot| &mut slot.figures).chain([&mut truth.totals]) {
+            figures.internal = figures.internal_seen;
+        }
+        assert_eq!(read, truth);
+    }
 }
