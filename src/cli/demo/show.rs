@@ -201,7 +201,7 @@ mod tests {
             "Friday 20 November 2026, practice A81001, site main",
             "69 inbound, 10 outbound",
             "  answered by a person         53   76.8 %",
-            "  61 to 90                    7              13             3",
+            "  61 to 90                    7              13             2",
             "  08:00    41 calls     8 missed  ████████████████████████████████",
             "Observed   23:55 h of 24:00 h (99.7 %)",
             "  not from 08:47 to 08:52: link-down, reception-pbx",
