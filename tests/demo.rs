@@ -1,6 +1,9 @@
 //! The whole way on one machine: the daemon and the receiver as they are delivered, two simulated PBXs, one practice
 //! day, and every figure of the document that the supplier holds compared with what was played.
 
+// The receiver is the supplier's program.
+#![cfg(feature = "supplier")]
+
 use std::time::Duration;
 
 use assert_cmd::Command;

@@ -116,11 +116,11 @@ impl Comparison {
             Expected::Is(value) => (got == Some(&value), value.to_string()),
             Expected::Null => (got == Some(&Value::Null), "null".to_owned()),
             Expected::NullOr(count) => {
-                let holds = got.is_some_and(|got| got.is_null() || *got == Value::from(count));
+                let holds = got.is_some_and(|got| got.is_null() || got.as_u64() == Some(count));
                 (holds, format!("{count} or null"))
             }
             Expected::IfGiven(_) if got.is_none() => return,
-            Expected::IfGiven(count) => (got == Some(&Value::from(count)), count.to_string()),
+            Expected::IfGiven(count) => (got.and_then(Value::as_u64) == Some(count), count.to_string()),
         };
         self.figures += 1;
         if !holds {
