@@ -300,3 +300,30 @@ fn the_lines_hold_all_that_the_truth_says() {
         assert_eq!(read, truth);
     }
 }
+
+#[test]
+fn waits_and_talks_lie_on_every_edge_and_one_second_beyond() {
+    // The day of the demo.
+    let day = practice_day(jiff::civil::date(2026, 11, 20), TimeZone::get("Europe/London").unwrap(), 112);
+    let inbound = || day.calls.iter().filter(|call| matches!(call.parties, Parties::Inbound { .. }));
+    let answered = || inbound().filter(|call| call.ending() == Ending::Answered);
+    let missed = inbound().filter(|call| matches!(call.ending(), Ending::Voicemail | Ending::GaveUp));
+    let waits: BTreeSet<u32> = answered().map(|call| call.wait()).collect();
+    let talks: BTreeSet<u32> = answered().map(|call| call.talk()).collect();
+    let missed_waits: BTreeSet<u32> = missed.map(|call| call.wait()).collect();
+    for edge in [30, 60, 90, 120, 180, 240, 300] {
+        for seconds in [edge, edge + 1] {
+            assert!(waits.contains(&seconds), "no answered call waited {seconds} s");
+            assert!(missed_waits.contains(&seconds), "no missed call waited {seconds} s");
+            assert!(talks.contains(&seconds), "no call was talked for {seconds} s");
+        }
+    }
+    assert!(waits.contains(&0) && missed_waits.contains(&0));
+    let crosses = |call: &&smdrd::simulator::scenario::Call| {
+        call.arrival.as_second().div_euclid(1_800) != call.end().as_second().div_euclid(1_800)
+    };
+    assert!(inbound().filter(crosses).count() > 10);
+    for second in [30_599, 30_600] {
+        assert!(inbound().any(|call| call.arrival == day.at(second)), "no call arrives at {second} s");
+    }
+}
