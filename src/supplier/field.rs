@@ -10,18 +10,17 @@ pub fn read_document(body: &[u8]) -> Result<DayDocument, (String, String)> {
         Ok(document) => return Ok(document),
         Err(error) => error,
     };
-    let pointer = pointer(body, &error);
     // A slot holds its figures beside its own fields, and what is wrong among them is seen only at the slot's end; read
     // on their own, they say more.
-    if let Some(index) = pointer.strip_prefix("/slots/").and_then(|rest| rest.split('/').next())
-        && let Some(slot) = serde_json::from_slice::<Value>(body)
-            .ok()
-            .and_then(|value| value.pointer(&format!("/slots/{index}")).and_then(|slot| serde_json::to_vec(slot).ok()))
-        && let Err(error) = serde_json::from_slice::<Figures>(&slot)
+    if let [slots, index, ..] = path_at(body, offset(body, &error)).as_slice()
+        && slots == "slots"
+        && let Ok(value) = serde_json::from_slice::<Value>(body)
+        && let Some(slot) = value.pointer(&format!("/slots/{index}")).map(Value::to_string)
+        && let Err(error) = serde_json::from_str::<Figures>(&slot)
     {
-        return Err((format!("/slots/{index}{}", self::pointer(&slot, &error)), reason(&error)));
+        return Err((format!("/slots/{index}{}", pointer(slot.as_bytes(), &error)), reason(&error)));
     }
-    Err((pointer, reason(&error)))
+    Err((pointer(body, &error), reason(&error)))
 }
 
 /// The first field of `ours` that `given` does not have. An absent field is not a null one: what a PBX cannot say is
@@ -50,7 +49,7 @@ fn reason(error: &serde_json::Error) -> String {
 fn pointer(body: &[u8], error: &serde_json::Error) -> String {
     let mut path = path_at(body, offset(body, error));
     if let Some(field) = error.to_string().strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-        path.pop();
+        // Such an error is placed at the end of the object that lacks the field.
         path.push(field.to_owned());
     }
     path.iter().map(|part| format!("/{}", escaped(part))).collect()
