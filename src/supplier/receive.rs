@@ -297,7 +297,11 @@ impl Receiver {
 
     fn practices(&self, headers: &HeaderMap) -> Result<Vec<String>, Problem> {
         let tokens = self.tokens.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        let mut given = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        let authorization = given.next();
+        if given.next().is_some() {
+            return Err(Problem::new(Kind::Unauthorised, "there are two Authorization headers; send one"));
+        }
         match tokens.practices(authorization) {
             Some(practices) => Ok(practices.iter().cloned().collect()),
             None if authorization.is_none() => {

@@ -27,6 +27,10 @@ pub fn private_file(path: &Path, text: &str) {
 impl Feed {
     /// Starts one, with the first box's token for A81001; what an earlier one kept in the folder is found again.
     pub fn start(folder: &Path, identity: Option<&Identity>) -> Feed {
+        Feed::start_with(folder, identity, &[])
+    }
+
+    pub fn start_with(folder: &Path, identity: Option<&Identity>, more: &[&str]) -> Feed {
         let tokens = folder.join("tokens");
         if !tokens.exists() {
             private_file(&tokens, &format!("{TOKEN} A81001\n"));
@@ -34,7 +38,7 @@ impl Feed {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_smdr-feed"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--store"]).arg(folder.join("store.db"));
-        command.arg("--tokens").arg(tokens).env_remove("RUST_LOG");
+        command.arg("--tokens").arg(tokens).args(more).env_remove("RUST_LOG");
         if let Some(Identity { cert, key }) = identity {
             command.arg("--tls-cert").arg(cert).arg("--tls-key").arg(key);
         }
