@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Response, StatusCode, Url};
 
-use super::delivery::{Answer, http_date};
+use super::answer::{Answer, http_date};
 use super::parcel::{content_digest, sha256_hex};
 use super::{Auth, Delivery, MEDIA_TYPE, Parcel, Problem, SKEW_HEADER, SKEW_WORTH_TELLING_S, Why, legible};
 use crate::clock::Clock;

@@ -7,6 +7,7 @@
 //!
 //! The contract is in `docs/upload.md` and `docs/openapi.yaml`.
 
+pub mod answer;
 pub mod auth;
 pub mod backoff;
 pub mod client;

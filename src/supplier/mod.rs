@@ -13,6 +13,7 @@ pub mod contract;
 pub mod field;
 pub mod problem;
 pub mod receive;
+pub mod request;
 pub mod serve;
 pub mod tokens;
 pub mod verify;
