@@ -1,1 +1,32 @@
-//! See the crate's first page.
+//! Delivery to the supplier: one idempotent `PUT` a practice, site and day; an answer counts only when it is a receipt
+//! that matches, byte for byte, what was sent.
+//!
+//! [`Client::deliver`] sends a [`Parcel`] once and says, as a [`Delivery`], what the answer means for it. [`backoff`]
+//! and [`schedule`] are pure: they say when to try (again), and never inside the practice's busiest hours. What is
+//! queued, and what became of it, is the `store`'s to keep.
+//!
+//! The contract is in `docs/upload.md` and `docs/openapi.yaml`.
+
+pub mod answer;
+pub mod auth;
+pub mod backoff;
+pub mod client;
+pub mod delivery;
+pub mod legible;
+pub mod parcel;
+pub mod schedule;
+
+pub use auth::{Auth, AuthError, Bearer};
+pub use backoff::backoff;
+pub use client::{Client, SetUpError};
+pub use delivery::{Delivery, Problem, Why};
+pub use legible::legible;
+pub use parcel::{Parcel, Receipt, ReceiptStatus};
+
+/// Media type of a day document of the first major version.
+pub const MEDIA_TYPE: &str = "application/vnd.smdrd.day+json;v=1";
+/// Carries the seconds by which the box's clock is ahead of the supplier's, when they are more than
+/// [`SKEW_WORTH_TELLING_S`].
+pub const SKEW_HEADER: &str = "x-device-clock-skew";
+/// From how many seconds on a wrong clock is told to the supplier.
+pub const SKEW_WORTH_TELLING_S: i64 = 300;

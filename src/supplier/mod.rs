@@ -1,8 +1,51 @@
 //! The supplier's side: receives day documents, keeps every revision, answers with receipts.
+//!
+//! `smdr-feed serve` is a receiver that a supplier can run as it is, and a reference for one who writes another:
+//! [`contract`] is the table of what it answers, [`verify`] what it asks of a document, [`archive`] how it keeps them.
+//! `docs/upload.md` explains it, `docs/openapi.yaml` describes it to machines.
 
 use std::process::ExitCode;
 
-/// The command line of `smdr-feed`.
+use clap::Parser;
+
+pub mod archive;
+pub mod contract;
+pub mod field;
+pub mod problem;
+pub mod receive;
+pub mod request;
+pub mod serve;
+pub mod tokens;
+pub mod verify;
+
+/// Receives the day documents that smdrd sends, and keeps them.
+#[derive(Debug, Parser)]
+#[command(name = "smdr-feed", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Receive day documents over HTTP until told to stop.
+    Serve(serve::Arguments),
+}
+
+/// The command line of `smdr-feed`. Exit codes: 0 done, 1 it went wrong, 2 usage, 78 configuration.
 pub fn main() -> ExitCode {
-    ExitCode::from(2)
+    // The first thing, since whatever uses TLS later takes it for granted; a second caller's refusal means no harm.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let line = CommandLine::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let Verb::Serve(arguments) = line.verb;
+    match serve::run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("smdr-feed: {error}");
+            ExitCode::from(if error.is_configuration() { 78 } else { 1 })
+        }
+    }
 }

@@ -1,0 +1,120 @@
+//! How a request proves which box it comes from.
+
+use std::path::{Path, PathBuf};
+use std::sync::RwLock;
+
+use reqwest::RequestBuilder;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use zeroize::Zeroizing;
+
+use super::Parcel;
+
+/// Proof of who sends. A bearer token today; signatures (RFC 9421) and client certificates fit behind the same trait.
+pub trait Auth: Send + Sync + std::fmt::Debug {
+    /// The request with its proof.
+    fn apply(&self, request: RequestBuilder, parcel: &Parcel) -> RequestBuilder;
+
+    /// Looks for newer credentials after a refusal. Returns whether there are any, so that one more try makes sense.
+    fn refresh(&self) -> Result<bool, AuthError> {
+        Ok(false)
+    }
+}
+
+/// The credentials cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The file cannot be read.
+    #[error("supplier token file {path}: {source}; put the supplier's token there, readable by the smdrd user")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file holds nothing that could be a token.
+    #[error("supplier token file {path} {reason}; it must hold the token the supplier gave, on one line")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its content.
+        reason: &'static str,
+    },
+}
+
+/// A bearer token (RFC 6750) from a file, read again when the supplier refuses it.
+pub struct Bearer {
+    path: PathBuf,
+    header: RwLock<HeaderValue>,
+}
+
+impl Bearer {
+    /// Reads the token.
+    pub fn from_file(path: &Path) -> Result<Bearer, AuthError> {
+        Ok(Bearer { path: path.to_owned(), header: RwLock::new(read(path)?) })
+    }
+
+    fn current(&self) -> HeaderValue {
+        self.header.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+impl Auth for Bearer {
+    fn apply(&self, request: RequestBuilder, _parcel: &Parcel) -> RequestBuilder {
+        request.header(AUTHORIZATION, self.current())
+    }
+
+    fn refresh(&self) -> Result<bool, AuthError> {
+        let fresh = read(&self.path)?;
+        let mut held = self.header.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let changed = *held != fresh;
+        *held = fresh;
+        Ok(changed)
+    }
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bearer({})", self.path.display())
+    }
+}
+
+fn read(path: &Path) -> Result<HeaderValue, AuthError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| AuthError::Unreadable { path: path.to_owned(), source })
+        .map(Zeroizing::new)?;
+    let unusable = |reason| AuthError::Unusable { path: path.to_owned(), reason };
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(unusable("is empty"));
+    }
+    if token.bytes().any(|byte| !byte.is_ascii_graphic()) {
+        return Err(unusable("holds blanks, a second line or characters outside ASCII"));
+    }
+    let mut header = HeaderValue::from_str(&Zeroizing::new(format!("Bearer {token}")))
+        .map_err(|_| unusable("holds what cannot stand in a header"))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_again_and_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        assert!(matches!(Bearer::from_file(&path), Err(AuthError::Unreadable { .. })));
+        std::fs::write(&path, "first-secret\n").unwrap();
+        let bearer = Bearer::from_file(&path).unwrap();
+        assert_eq!(bearer.current(), "Bearer first-secret");
+        assert!(!bearer.refresh().unwrap());
+        std::fs::write(&path, "second-secret").unwrap();
+        assert!(bearer.refresh().unwrap());
+        assert_eq!(bearer.current(), "Bearer second-secret");
+        assert!(!format!("{bearer:?} {:?}", bearer.current()).contains("secret"));
+        std::fs::write(&path, "two\nlines").unwrap();
+        assert!(matches!(bearer.refresh(), Err(AuthError::Unusable { .. })));
+        assert_eq!(bearer.current(), "Bearer second-secret", "a bad file does not cost the token that is held");
+    }
+}

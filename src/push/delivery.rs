@@ -1,0 +1,151 @@
+//! What an answer means for the parcel that was sent.
+
+use std::time::Duration;
+
+use super::Receipt;
+use super::backoff::TRIES_A_NIGHT;
+
+/// Tries a night when the server says that it is broken rather than busy (500, 501 and their like).
+pub const TRIES_OF_A_BROKEN_SERVER: u32 = 3;
+
+/// What became of one try.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Delivery {
+    /// The supplier holds exactly what was sent.
+    Receipted(Receipt),
+    /// Nothing is settled; the same bytes are to be sent again.
+    Transient {
+        /// What happened.
+        why: Why,
+        /// How long the server asked to wait.
+        retry_after: Option<Duration>,
+        /// Status of the answer, when there was one.
+        status: Option<u16>,
+    },
+    /// The supplier does not take these bytes and never will. Kept, not sent again until rendered anew; an alarm.
+    Parked {
+        /// What the supplier says.
+        problem: Problem,
+    },
+    /// The credentials are refused, newly read ones included; an alarm.
+    Unauthorised {
+        /// What the supplier says.
+        problem: Problem,
+        /// Why the credentials could not be read again, if that was tried and failed.
+        credentials: Option<String>,
+    },
+    /// The practice takes no part at the supplier: stop sending for it, keep everything, ask again daily.
+    NotParticipating {
+        /// What the supplier says.
+        problem: Problem,
+    },
+    /// The supplier does not know the practice (any more): an alarm; held.
+    Gone {
+        /// What the supplier says.
+        problem: Problem,
+    },
+    /// The supplier holds a revision as new or newer, with other bytes: another box for the same site, or this box's
+    /// past. Compare, then render anew with a higher revision.
+    Stale {
+        /// What the supplier says.
+        problem: Problem,
+        /// The newest revision it holds, if it says.
+        held_revision: Option<u32>,
+        /// The digest of that, if it says.
+        held_sha256: Option<String>,
+    },
+}
+
+impl Delivery {
+    /// How many tries a night such a result allows, the first included; the windows of the day come after them.
+    pub fn tries_a_night(&self) -> u32 {
+        match self {
+            Delivery::Transient { why: Why::Pending, .. } => 1,
+            Delivery::Transient { status: Some(408 | 425 | 429 | 502 | 503 | 504) | None, .. } => TRIES_A_NIGHT,
+            Delivery::Transient { .. } => TRIES_OF_A_BROKEN_SERVER,
+            _ => 1,
+        }
+    }
+}
+
+/// Why nothing is settled. Each is a situation of its own, for a log line and the status page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// No connection.
+    #[error("no connection to the supplier ({0}); look at the network, the name and the firewall")]
+    NoConnection(String),
+    /// The time for a try ran out.
+    #[error("the supplier did not answer in time")]
+    TimedOut,
+    /// The connection ended before the whole answer was there: the supplier may hold the document or not.
+    #[error("the connection broke before the answer was complete ({0}); the document may have arrived")]
+    Broken(String),
+    /// The certificate comes from elsewhere.
+    #[error(
+        "the supplier's certificate is signed by no authority trusted here; either `ca-file` is not the supplier's, or \
+         something on the way opens the connection"
+    )]
+    UntrustedAuthority,
+    /// The certificate has run out.
+    #[error("the supplier's certificate has expired; the supplier must renew it, unless this box's clock is wrong")]
+    ExpiredCertificate,
+    /// The certificate does not hold yet.
+    #[error("the supplier's certificate is not valid yet; this box's clock is probably wrong")]
+    CertificateNotYetValid,
+    /// The certificate is for another host.
+    #[error("the certificate shown is for another name than the one in the supplier's URL")]
+    WrongName,
+    /// Some other failure of TLS.
+    #[error("no secure connection to the supplier ({0})")]
+    Tls(String),
+    /// A redirect, which is never followed.
+    #[error(
+        "the address answers with a redirect{}; a captive portal or proxy may stand in the way, or the URL is wrong",
+        .0.as_deref().map(|to| format!(" to {to}")).unwrap_or_default()
+    )]
+    Redirected(Option<String>),
+    /// More was sent than any receipt can be.
+    #[error("the answer is longer than {limit} bytes and was not read; this is hardly the supplier")]
+    Oversized {
+        /// The most that is read.
+        limit: usize,
+    },
+    /// Success without a receipt.
+    #[error("the answer says success but is no receipt ({0}); something may stand between this box and the supplier")]
+    NotAReceipt(String),
+    /// A receipt for something else.
+    #[error("the receipt is not for what was sent: its `{field}` differs")]
+    ReceiptDiffers {
+        /// The first field that differs.
+        field: &'static str,
+    },
+    /// Taken in, but not yet judged (202).
+    #[error("the supplier has taken the document but not yet judged it")]
+    Pending,
+    /// The server cannot now.
+    #[error("the supplier cannot take it now: {0}")]
+    Refused(Problem),
+}
+
+/// What the supplier says went wrong (RFC 9457). Its text has been through [`legible`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: u16,
+    /// The kind, a URI; absent when the answer was not `application/problem+json`.
+    pub kind: Option<String>,
+    /// What kind it is, in words.
+    pub title: Option<String>,
+    /// This very case, in words.
+    pub detail: Option<String>,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.status)?;
+        for text in [&self.kind, &self.title, &self.detail].into_iter().flatten() {
+            write!(f, ": {text}")?;
+        }
+        Ok(())
+    }
+}

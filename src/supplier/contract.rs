@@ -1,0 +1,99 @@
+//! What is served: the table that the router is built from, that every answer is held to in debug builds, and that
+//! `docs/openapi.yaml` is compared with.
+
+use super::problem::Kind;
+
+/// One method on one path.
+#[derive(Debug)]
+pub struct Operation {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Path template, as in OpenAPI.
+    pub path: &'static str,
+    /// Statuses of success.
+    pub success: &'static [u16],
+    /// Refusals.
+    pub problems: &'static [Kind],
+}
+
+/// Send a day.
+pub const PUT_DAY: Operation = Operation {
+    method: "put",
+    path: "/v1/practices/{ods}/sites/{site}/days/{date}",
+    success: &[200, 201],
+    problems: &[
+        Kind::Unauthorised,
+        Kind::NotParticipating,
+        Kind::BadAddress,
+        Kind::BodyIncomplete,
+        Kind::DigestMissing,
+        Kind::DigestMismatch,
+        Kind::NotJson,
+        Kind::TooSlow,
+        Kind::StaleRevision,
+        Kind::TooLarge,
+        Kind::MediaType,
+        Kind::UnknownSchema,
+        Kind::AddressMismatch,
+        Kind::InvalidDocument,
+        Kind::Unavailable,
+    ],
+};
+
+/// Read a day back.
+pub const GET_DAY: Operation = Operation {
+    method: "get",
+    path: PUT_DAY.path,
+    success: &[200],
+    problems: &[
+        Kind::Unauthorised,
+        Kind::NotParticipating,
+        Kind::BadAddress,
+        Kind::BadQuery,
+        Kind::NotHeld,
+        Kind::Unavailable,
+    ],
+};
+
+/// Which days are held.
+pub const GET_DAYS: Operation = Operation {
+    method: "get",
+    path: "/v1/practices/{ods}/sites/{site}/days",
+    success: &[200],
+    problems: &[Kind::Unauthorised, Kind::NotParticipating, Kind::BadAddress, Kind::BadQuery, Kind::Unavailable],
+};
+
+/// A box says that it is there.
+pub const HEARTBEAT: Operation = Operation {
+    method: "post",
+    path: "/v1/devices/{id}/heartbeat",
+    success: &[204],
+    problems: &[
+        Kind::Unauthorised,
+        Kind::BadAddress,
+        Kind::BodyIncomplete,
+        Kind::TooSlow,
+        Kind::TooLarge,
+        Kind::Unavailable,
+    ],
+};
+
+/// Whether the receiver works.
+pub const HEALTH: Operation =
+    Operation { method: "get", path: "/healthz", success: &[200], problems: &[Kind::Unavailable] };
+
+/// All of it. What is asked for besides is refused with [`ELSEWHERE`].
+pub const OPERATIONS: [&Operation; 5] = [&PUT_DAY, &GET_DAY, &GET_DAYS, &HEARTBEAT, &HEALTH];
+
+/// Refusals outside of every operation.
+pub const ELSEWHERE: [Kind; 2] = [Kind::NoSuchResource, Kind::MethodNotAllowed];
+
+impl Operation {
+    /// Whether the contract knows this answer.
+    pub fn knows(&self, status: u16, problem: Option<Kind>) -> bool {
+        match problem {
+            Some(kind) => self.problems.contains(&kind),
+            None => self.success.contains(&status),
+        }
+    }
+}

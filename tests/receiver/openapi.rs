@@ -1,0 +1,92 @@
+//! `docs/openapi.yaml` says what the receiver's own table says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use smdrd::supplier::contract::OPERATIONS;
+use smdrd::supplier::problem::Kind;
+
+use super::day::full_day;
+
+const DESCRIPTION: &str = include_str!("../../docs/openapi.yaml");
+
+/// Path and method, and for each status the names of its problems.
+type Answers = BTreeMap<(String, String), BTreeMap<u16, BTreeSet<String>>>;
+
+/// Reads the part of the description that matters here, by its indentation of two blanks a level.
+fn described() -> Answers {
+    let mut answers = Answers::new();
+    let (mut path, mut method, mut status, mut within) = (String::new(), String::new(), 0, "");
+    for line in DESCRIPTION.lines().filter(|line| !line.trim().is_empty()) {
+        let text = line.trim_start();
+        let key = text.strip_suffix(':').map(|key| key.trim_matches('\''));
+        match (line.len() - text.len(), key) {
+            (0, _) => within = text,
+            _ if within != "paths:" => {}
+            (2, Some(key)) => path = key.to_owned(),
+            (4, Some(key)) => method = key.to_owned(),
+            (8, Some(key)) if key.parse::<u16>().is_ok() => {
+                status = key.parse().unwrap();
+                answers.entry((path.clone(), method.clone())).or_default().insert(status, BTreeSet::new());
+            }
+            (10, None) => {
+                if let Some(names) = text.strip_prefix("x-problems: [").and_then(|rest| rest.strip_suffix(']')) {
+                    let names = names.split(',').map(|name| name.trim().to_owned());
+                    answers.get_mut(&(path.clone(), method.clone())).unwrap().get_mut(&status).unwrap().extend(names);
+                }
+            }
+            _ => {}
+        }
+    }
+    answers
+}
+
+#[test]
+fn the_description_and_the_table_are_the_same() {
+    let mut table = Answers::new();
+    for operation in OPERATIONS {
+        let answers = table.entry((operation.path.to_owned(), operation.method.to_owned())).or_default();
+        for status in operation.success {
+            answers.insert(*status, BTreeSet::new());
+        }
+        for kind in operation.problems {
+            answers.entry(kind.status().as_u16()).or_default().insert(kind.name().to_owned());
+        }
+    }
+    assert_eq!(described(), table);
+}
+
+#[test]
+fn every_kind_is_named_once_and_described() {
+    let names: BTreeSet<&str> = Kind::ALL.into_iter().map(Kind::name).collect();
+    assert_eq!(names.len(), Kind::ALL.len());
+    for name in names {
+        assert!(DESCRIPTION.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn every_member_of_a_document_is_described() {
+    fn members<'a>(value: &'a Value, into: &mut BTreeSet<&'a str>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                into.insert(name);
+                members(value, into);
+            }),
+            Value::Array(values) => values.iter().for_each(|value| members(value, into)),
+            _ => {}
+        }
+    }
+    let day = full_day(jiff::civil::date(2026, 11, 20));
+    let mut names = BTreeSet::new();
+    members(&day, &mut names);
+    let (_, schemas) = DESCRIPTION.split_once("    DayDocument:\n").unwrap();
+    for name in names {
+        let described = schemas.lines().any(|line| {
+            line.trim_start().starts_with(&format!("{name}:"))
+                || line.contains(&format!("{{{name}:"))
+                || line.contains(&format!(", {name}:"))
+        });
+        assert!(described, "{name}");
+    }
+}
