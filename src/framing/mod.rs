@@ -1,5 +1,34 @@
 //! Bytes to lines: lossless, never fails, bounded memory. Every byte received is in a line, in a terminator, stripped
 //! as a control byte, or dropped from an over-long line, and [`Account`] says how many of each.
+//!
+//! # Grammar
+//!
+//! ```text
+//! input  = { line end }
+//! end    = CR CR LF | CR LF | CR | LF CR | LF | FF
+//! line   = { text | control }
+//! text   = TAB | 20..7E | 80..FF
+//! control = every other byte: NUL, XON, XOFF, DLE, Ctrl-Z, DEL ...
+//! ```
+//!
+//! * The longest `end` is taken, from left to right. So `CR LF LF` (Norstar closes a report so) is a line end and a
+//!   blank line, `CR LF CR LF` too, `LF CR LF CR` is two line ends of the LFCR kind, and `CR CR` with no LF behind it is
+//!   a line end and a blank line.
+//! * A line is handed out at the first byte of its end; what follows is remembered as belonging to it. Only the second
+//!   CR of `CR CR` waits for the next byte, because it may still turn out to be part of `CR CR LF`.
+//! * Controls are taken out and counted in the line where they stand. They are transparent: an XOFF that flow control
+//!   put between CR and LF makes no blank line. After an end they count in the next line.
+//! * A form feed ends the line, which may be empty, with [`Ended::PageBreak`].
+//! * Blank lines are handed out. So is a line that held nothing but control bytes; `stripped` tells them apart.
+//! * A line that was handed out by [`Framer::flush`] takes the end that comes late with it: no blank line is made.
+//!
+//! [`Protocol::StxEtx`]: STX and ETX end what has gathered, if anything has, and never make a blank line; an end right
+//! behind ETX belongs to it. Line ends cut a record into lines as they do outside.
+//!
+//! [`Protocol::LengthLe32`]: where a line may begin, four bytes that say 1 to 1024 and do not begin with NUL are a frame
+//! mark, and as many bytes are read as lines; what is left when they end is a line. Any other four bytes are
+//! plain: the first is read as text or control and the mark is looked for again, at the next byte if still at the start
+//! of a line, else behind its end.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,6 +36,26 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects
 )]
+
+mod framer;
+mod mark;
+
+pub use framer::Framer;
+
+/// How to frame one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How the PBX cuts its output into lines.
+    pub protocol: Protocol,
+    /// The most bytes of a line that are kept; the rest is dropped and counted. Default 4096.
+    pub max_line: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { protocol: Protocol::Lines, max_line: 4096 }
+    }
+}
 
 /// How a PBX cuts its output into lines. Named by the dialect file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
