@@ -106,6 +106,17 @@ impl Number {
         (number.len > 0 && number.revealed() != "+").then_some(number)
     }
 
+    /// An account or project code, as printed: letters are kept, blanks at its ends are not. `None` when nothing is left.
+    pub fn verbatim(text: &[u8]) -> Option<Number> {
+        let mut number = Number { digits: [0; MAX_DIGITS], len: 0, kept: None };
+        let printable = text.trim_ascii().iter().filter(|byte| matches!(byte, 0x20..=0x7e));
+        for (slot, byte) in number.digits.iter_mut().zip(printable) {
+            *slot = *byte;
+            number.len = number.len.saturating_add(1);
+        }
+        (number.len > 0).then_some(number)
+    }
+
     /// The same number with what was kept of it on an earlier run; its own digits are not to be trusted any more.
     pub fn with_kept(mut self, kept: Anonymous) -> Number {
         self.kept = Some(kept);

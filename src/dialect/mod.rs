@@ -7,6 +7,29 @@
     clippy::arithmetic_side_effects
 )]
 
+mod compile;
+mod examples;
+mod facts;
+mod fault;
+mod field;
+mod file;
+mod format;
+mod group;
+mod guard;
+mod layout;
+mod library;
+mod plan;
+mod stamp;
+mod state;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use fault::{FileFault, LibraryError, OptionError};
+pub use library::{CANNOT, Dialect, DialectOption, Library};
+pub use plan::Plan;
+pub use state::SourceState;
+
 use crate::number::{Anonymous, Number};
 use crate::record::Record;
 

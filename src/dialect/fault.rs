@@ -1,0 +1,106 @@
+//! What can be wrong with a dialect file, with the options given for it, or with a line.
+
+use std::path::PathBuf;
+
+/// One fault in a dialect file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {key}: {reason}. {remedy}")]
+pub struct FileFault {
+    /// The file, or the id of a shipped one.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The key, with the tables around it and its value.
+    pub key: String,
+    /// Why it cannot be.
+    pub reason: String,
+    /// What to write instead.
+    pub remedy: String,
+}
+
+/// The dialects could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The directory or a file in it could not be read.
+    #[error("cannot read {path}: {error}. Check that it exists and that the service user may read it", path = path.display())]
+    Unreadable {
+        /// What was to be read.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Files are wrong; every fault found is listed.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Faults(Vec<FileFault>),
+}
+
+/// An option that a dialect does not have, or a value that it does not take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OptionError {
+    /// The dialect has no such option.
+    #[error("dialect {dialect} has no option {option:?}; {}", listed(.known))]
+    Unknown {
+        /// The dialect.
+        dialect: String,
+        /// The option asked for.
+        option: String,
+        /// The options there are.
+        known: Vec<String>,
+    },
+    /// The option does not take this value.
+    #[error("option {option} of dialect {dialect} cannot be {value:?}; write one of {}", .known.join(", "))]
+    Value {
+        /// The dialect.
+        dialect: String,
+        /// The option.
+        option: String,
+        /// The value asked for.
+        value: String,
+        /// The values there are.
+        known: Vec<String>,
+    },
+    /// The dialect file cannot be compiled; a site's file is refused when it is loaded, so this is a fault of a shipped one.
+    #[error("{0}")]
+    File(FileFault),
+}
+
+fn listed(known: &[String]) -> String {
+    if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) }
+}
+
+/// Why a line was not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LineFault {
+    pub reason: String,
+    /// Byte offset from 0.
+    pub offset: usize,
+}
+
+impl LineFault {
+    pub fn new(offset: usize, reason: String) -> LineFault {
+        LineFault { reason, offset }
+    }
+
+    /// The column, counted from 1.
+    pub fn column(&self) -> u16 {
+        u16::try_from(self.offset.saturating_add(1)).unwrap_or(u16::MAX)
+    }
+}
+
+/// The value's shape: digits become 9 and letters A, so that a reason never holds a number or a name.
+pub(super) fn shape(bytes: &[u8]) -> String {
+    let mut shape: String = bytes
+        .iter()
+        .take(24)
+        .map(|&byte| match byte {
+            b'0'..=b'9' => '9',
+            b'A'..=b'Z' | b'a'..=b'z' => 'A',
+            0x20..=0x7e => char::from(byte),
+            _ => '?',
+        })
+        .collect();
+    if bytes.len() > 24 {
+        shape.push('…');
+    }
+    shape
+}

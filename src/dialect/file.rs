@@ -1,0 +1,521 @@
+//! What a dialect file may say: the types it is read into. `docs/dialects.md` explains every key to its writer.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use toml::Spanned;
+
+use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
+
+/// A whole dialect file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct DialectFile {
+    pub id: Spanned<String>,
+    pub name: String,
+    pub doc: String,
+    #[serde(default)]
+    pub cannot: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub protocol: ProtocolName,
+    #[serde(default)]
+    pub transport: String,
+    #[serde(default)]
+    pub options: BTreeMap<String, Spanned<OptionFile>>,
+    #[serde(default)]
+    pub stamp: Option<Spanned<StampFile>>,
+    #[serde(rename = "line")]
+    pub lines: Vec<Spanned<LineFile>>,
+    #[serde(default)]
+    pub record: BTreeMap<Key, Spanned<Many<String>>>,
+    #[serde(default)]
+    pub facts: Vec<Spanned<FactsFile>>,
+    #[serde(default, rename = "group")]
+    pub groups: Vec<Spanned<GroupFile>>,
+    pub link: LinkFile,
+    #[serde(default, rename = "example")]
+    pub examples: Vec<Spanned<ExampleFile>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ProtocolName {
+    #[default]
+    Lines,
+    StxEtx,
+    LengthLe32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct OptionFile {
+    pub values: Vec<String>,
+    pub default: String,
+    pub doc: String,
+}
+
+/// Which fields make the time stamp, and what moment it means unless a fact says otherwise.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct StampFile {
+    pub field: Option<String>,
+    pub date: Option<String>,
+    pub time: Option<String>,
+    pub kind: StampKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Becomes {
+    Record,
+    Header,
+    Event,
+}
+
+/// One kind of line: when it is that, and where its fields are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LineFile {
+    pub kind: String,
+    #[serde(default)]
+    pub doc: String,
+    #[serde(rename = "is")]
+    pub becomes: Becomes,
+    #[serde(default)]
+    pub when: Many<GuardFile>,
+    pub delimiter: Option<String>,
+    pub quote: Option<String>,
+    pub pattern: Option<String>,
+    pub tlv: Option<TlvFile>,
+    #[serde(default)]
+    pub names: bool,
+    #[serde(default)]
+    pub carry: Vec<String>,
+    pub carry_layout: Option<String>,
+    #[serde(default)]
+    pub cut: Vec<CutFile>,
+    #[serde(default)]
+    pub fields: BTreeMap<String, Spanned<FieldFile>>,
+}
+
+/// What must hold for a line to be of a kind.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GuardFile {
+    pub length: Option<(usize, usize)>,
+    #[serde(default)]
+    pub at: Vec<AtFile>,
+    pub pattern: Option<String>,
+    pub fields: Option<(usize, usize)>,
+    #[serde(default)]
+    pub option: BTreeMap<String, String>,
+    pub layout: Option<String>,
+    pub group: Option<String>,
+    pub line: Option<u16>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct AtFile {
+    pub column: usize,
+    #[serde(rename = "is")]
+    pub text: Option<String>,
+    pub class: Option<ByteClass>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ByteClass {
+    Digit,
+    Letter,
+    Blank,
+    NotBlank,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TlvFile {
+    pub start: usize,
+    pub tag: usize,
+    pub length: usize,
+}
+
+/// A field cut again by a pattern.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct CutFile {
+    pub field: String,
+    pub pattern: String,
+    #[serde(default)]
+    pub required: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Type {
+    Date,
+    Time,
+    Datetime,
+    Duration,
+    Seconds,
+    #[default]
+    Text,
+    Code,
+    Device,
+    Station,
+    Trunk,
+    CallId,
+    Number,
+    Name,
+    Account,
+    Cost,
+    Counter,
+    Ip,
+}
+
+impl Type {
+    /// Whether it is part of a time stamp.
+    pub fn is_clock(self) -> bool {
+        matches!(self, Type::Date | Type::Time | Type::Datetime)
+    }
+
+    /// Whether it gives seconds.
+    pub fn is_length(self) -> bool {
+        matches!(self, Type::Duration | Type::Seconds)
+    }
+
+    /// Whether what it holds is masked at rest, so that no rule may look at its digits or letters.
+    pub fn is_masked(self) -> bool {
+        matches!(self, Type::Number | Type::Name | Type::Account | Type::Text)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Merge {
+    #[default]
+    First,
+    Last,
+    Sum,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) enum Sign {
+    #[serde(rename = "+")]
+    Plus,
+    #[serde(rename = "-")]
+    Minus,
+}
+
+/// One field: where it is, what it is, and how it joins what earlier lines of its group said.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FieldFile {
+    pub at: Option<(usize, usize)>,
+    pub index: Option<usize>,
+    pub header: Option<String>,
+    pub capture: Option<String>,
+    pub tag: Option<String>,
+    pub value: Option<String>,
+    pub since: Option<String>,
+    #[serde(default)]
+    pub moment: bool,
+    #[serde(default, rename = "type")]
+    pub kind: Type,
+    #[serde(default)]
+    pub format: Many<String>,
+    pub format_by: Option<FormatByFile>,
+    #[serde(default)]
+    pub stops: Option<Vec<u32>>,
+    #[serde(default)]
+    pub required: bool,
+    #[serde(default)]
+    pub ignore: String,
+    #[serde(default)]
+    pub hidden: String,
+    #[serde(default)]
+    pub drop_prefix: Many<String>,
+    #[serde(default)]
+    pub merge: Merge,
+    pub sign: Option<Sign>,
+}
+
+/// Formats that an option chooses.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FormatByFile {
+    pub option: String,
+    pub formats: BTreeMap<String, Many<String>>,
+}
+
+/// An ordered table of rows: the first that matches says its facts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FactsFile {
+    pub name: String,
+    #[serde(default)]
+    pub doc: String,
+    pub rows: Vec<RowFile>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RowFile {
+    #[serde(default)]
+    pub when: BTreeMap<String, TestFile>,
+    #[serde(default)]
+    pub so_far: FactFile,
+    #[serde(default)]
+    pub kind: Many<String>,
+    #[serde(default)]
+    pub option: BTreeMap<String, String>,
+    #[serde(default)]
+    pub set: FactFile,
+    #[serde(default)]
+    pub put: BTreeMap<Key, Many<String>>,
+    #[serde(default)]
+    pub drop: Vec<Key>,
+    pub outcome: Option<Outcome>,
+    pub reason: Option<String>,
+}
+
+/// What a row sets, or what it asks of the rows before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FactFile {
+    pub direction: Option<Direction>,
+    pub answered: Option<bool>,
+    pub transferred: Option<bool>,
+    pub conference: Option<bool>,
+    pub continuation: Option<bool>,
+    pub leg: Option<LegKind>,
+    pub party: Option<Party>,
+    pub disposition: Option<Disposition>,
+    pub stamp: Option<StampKind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Outcome {
+    Record,
+    /// No call.
+    Event,
+    /// No call yet: a station was rung.
+    Offer,
+    Unparsed,
+}
+
+/// Where a field's value goes in the canonical record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Key {
+    Ring,
+    Talk,
+    Hold,
+    Extension,
+    Trunk,
+    Ddi,
+    Cli,
+    Dialled,
+    Account,
+    CallId,
+}
+
+impl Key {
+    pub const COUNT: usize = 10;
+}
+
+/// What is asked of one field. A bare string asks for equality.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TestFile(pub TestTable);
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TestTable {
+    pub is: Option<Many<String>>,
+    pub not: Option<Many<String>>,
+    pub prefix: Option<Many<String>>,
+    pub word: Option<String>,
+    pub modulo: Option<u64>,
+    pub remainder: Option<Vec<u64>>,
+    pub blank: Option<bool>,
+    pub zero: Option<bool>,
+    pub digits: Option<(usize, usize)>,
+}
+
+impl<'de> Deserialize<'de> for TestFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = TestFile;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "a text, or a table of tests (is, not, prefix, word, modulo, remainder, blank, zero, digits)",
+                )
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<TestFile, E> {
+                Ok(TestFile(TestTable { is: Some(Many(vec![text.to_owned()])), ..TestTable::default() }))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TestFile, A::Error> {
+                TestTable::deserialize(MapAccessDeserializer::new(map)).map(TestFile)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Mode {
+    #[default]
+    Adjacent,
+    Keyed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Emit {
+    #[default]
+    Close,
+    Each,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Blank {
+    #[default]
+    Ignore,
+    Close,
+}
+
+/// A record of several lines.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GroupFile {
+    pub name: String,
+    #[serde(default)]
+    pub mode: Mode,
+    pub key: Option<String>,
+    #[serde(default)]
+    pub emit: Emit,
+    pub open: Vec<String>,
+    #[serde(default, rename = "continue")]
+    pub continues: Vec<String>,
+    #[serde(default)]
+    pub close: Vec<String>,
+    #[serde(default)]
+    pub blank: Blank,
+    pub lines: Option<u16>,
+    #[serde(default = "default_max_lines")]
+    pub max_lines: u16,
+    #[serde(default = "default_max_open")]
+    pub max_open: usize,
+    #[serde(default = "default_max_age")]
+    pub max_age_s: u32,
+    #[serde(default)]
+    pub require: Vec<String>,
+    #[serde(default)]
+    pub lend: Vec<String>,
+}
+
+fn default_max_lines() -> u16 {
+    64
+}
+
+fn default_max_open() -> usize {
+    256
+}
+
+fn default_max_age() -> u32 {
+    86_400
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum By {
+    CallId,
+    TrunkAndPeer,
+    Trunk,
+    Nothing,
+}
+
+/// How the legs of one call find each other.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LinkFile {
+    pub by: By,
+    #[serde(default)]
+    pub window_s: u32,
+    #[serde(default)]
+    pub slack_s: u32,
+    #[serde(default)]
+    pub joins: Vec<LegKind>,
+    #[serde(default)]
+    pub chained: bool,
+    pub restart: Option<RestartFile>,
+}
+
+/// How a call id that starts again is recognised.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RestartFile {
+    /// The id a restart begins with.
+    pub floor: u64,
+    /// An id less than this above the floor, and later than all before by `quiet_s`, is a restart.
+    pub near: u64,
+    /// An id this far below the highest is a restart whatever the clock says.
+    pub far: u64,
+    /// Seconds a restart takes at least.
+    pub quiet_s: u32,
+}
+
+/// Lines with the records they must give.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ExampleFile {
+    pub name: String,
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    pub assume_year: Option<i16>,
+    pub lines: String,
+    pub records: Vec<toml::Table>,
+}
+
+/// One value or a list of them.
+#[derive(Debug, Clone)]
+pub(super) struct Many<T>(pub Vec<T>);
+
+impl<T> Default for Many<T> {
+    fn default() -> Self {
+        Many(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct One<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for One<T> {
+            type Value = Many<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one value or a list of them")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Many<T>, E> {
+                T::deserialize(de::value::StrDeserializer::new(text)).map(|one| Many(vec![one]))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Many<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|one| Many(vec![one]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Many<T>, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = list.next_element()? {
+                    all.push(one);
+                }
+                Ok(Many(all))
+            }
+        }
+        deserializer.deserialize_any(One(PhantomData))
+    }
+}

@@ -1,0 +1,262 @@
+//! How dates, times and durations are printed: a small language of letters, compiled once.
+//!
+//! Clocks: `YYYY YY MM DD hh mm ss`, `f` (any digits, not used), `ap` (AM or PM, also `A`, `P` or blank). A leading
+//! blank stands for a leading zero. Durations: `h m s` (any digits, or one where another letter follows at once), `hh mm
+//! ss` (two), `f`, `t` (tenth of a minute). Everything else stands for itself.
+
+use super::state::Clock;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Year,
+    Month,
+    Day,
+    Hour,
+    Minute,
+    Second,
+    Tenth,
+    Fraction,
+    HalfDay,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// So many digits; 0 for one or more.
+    Digits(Unit, usize),
+    Literal(u8),
+}
+
+/// A compiled format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Format {
+    parts: Vec<Part>,
+    seconds: bool,
+}
+
+const DAY_S: u32 = 86_400;
+
+impl Format {
+    /// The format of a clock, or what is wrong with it.
+    pub fn clock(text: &str) -> Result<Format, String> {
+        let tokens: [(&str, Unit, usize); 9] = [
+            ("YYYY", Unit::Year, 4),
+            ("YY", Unit::Year, 2),
+            ("MM", Unit::Month, 2),
+            ("DD", Unit::Day, 2),
+            ("hh", Unit::Hour, 2),
+            ("mm", Unit::Minute, 2),
+            ("ss", Unit::Second, 2),
+            ("ap", Unit::HalfDay, 0),
+            ("f", Unit::Fraction, 0),
+        ];
+        Format::compile(text, &tokens)
+    }
+
+    /// The format of a duration, or what is wrong with it.
+    pub fn duration(text: &str) -> Result<Format, String> {
+        let tokens: [(&str, Unit, usize); 8] = [
+            ("hh", Unit::Hour, 2),
+            ("mm", Unit::Minute, 2),
+            ("ss", Unit::Second, 2),
+            ("h", Unit::Hour, 0),
+            ("m", Unit::Minute, 0),
+            ("s", Unit::Second, 0),
+            ("t", Unit::Tenth, 1),
+            ("f", Unit::Fraction, 0),
+        ];
+        let mut format = Format::compile(text, &tokens)?;
+        let touching: Vec<bool> =
+            format.parts.iter().skip(1).map(|part| matches!(part, Part::Digits(..))).chain([false]).collect();
+        for (part, touches) in format.parts.iter_mut().zip(touching) {
+            if let Part::Digits(_, width @ 0) = part
+                && touches
+            {
+                *width = 1;
+            }
+        }
+        Ok(format)
+    }
+
+    fn compile(text: &str, tokens: &[(&str, Unit, usize)]) -> Result<Format, String> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(first) = rest.bytes().next() {
+            if let Some((token, unit, width)) = tokens.iter().find(|(token, ..)| rest.starts_with(token)) {
+                parts.push(Part::Digits(*unit, *width));
+                rest = rest.get(token.len()..).unwrap_or("");
+            } else if first.is_ascii() {
+                parts.push(Part::Literal(first));
+                rest = rest.get(1..).unwrap_or("");
+            } else {
+                return Err("only ASCII characters can stand in a format".to_owned());
+            }
+        }
+        if !parts.iter().any(|part| matches!(part, Part::Digits(..))) {
+            return Err("no letter of it stands for a part of a date, time or duration".to_owned());
+        }
+        let seconds = parts.iter().any(|part| matches!(part, Part::Digits(Unit::Second, _)));
+        Ok(Format { parts, seconds })
+    }
+
+    fn read(&self, text: &[u8], mut take: impl FnMut(Unit, u32) -> Option<()>) -> Option<()> {
+        let mut rest = text;
+        for part in &self.parts {
+            match *part {
+                Part::Literal(byte) => {
+                    let (first, after) = rest.split_first()?;
+                    if *first != byte {
+                        return None;
+                    }
+                    rest = after;
+                }
+                Part::Digits(Unit::HalfDay, _) => {
+                    let letters = rest.trim_ascii_start();
+                    let code = match letters.first().map(u8::to_ascii_uppercase) {
+                        Some(b'A') => 1,
+                        Some(b'P') => 2,
+                        None => 0,
+                        Some(_) => return None,
+                    };
+                    let after = letters.get(1..).unwrap_or_default();
+                    rest = match after.first().map(u8::to_ascii_uppercase) {
+                        Some(b'M') => after.get(1..).unwrap_or_default(),
+                        _ => after,
+                    };
+                    take(Unit::HalfDay, code)?;
+                }
+                Part::Digits(unit, width) => {
+                    let found = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                    let width = if width == 0 { found.max(1) } else { width };
+                    let field = rest.get(..width)?;
+                    rest = rest.get(width..)?;
+                    let mut value: u32 = 0;
+                    let mut seen = false;
+                    for &byte in field {
+                        match byte {
+                            b'0'..=b'9' => {
+                                seen = true;
+                                value = value.saturating_mul(10).saturating_add(u32::from(byte & 0x0f));
+                            }
+                            b' ' if !seen && width == 2 => {}
+                            _ => return None,
+                        }
+                    }
+                    if !seen {
+                        return None;
+                    }
+                    let value = if unit == Unit::Year && width == 2 { century(value) } else { value };
+                    take(unit, value)?;
+                }
+            }
+        }
+        rest.is_empty().then_some(())
+    }
+
+    /// The clock that `text` shows, or nothing when it does not fit.
+    pub fn read_clock(&self, text: &[u8]) -> Option<Clock> {
+        let (mut year, mut month, mut day) = (None, None, None);
+        let (mut hour, mut minute, mut second, mut half) = (None, 0, 0, 0);
+        self.read(text, |unit, value| {
+            match unit {
+                Unit::Year => year = Some(i16::try_from(value).ok()?),
+                Unit::Month => month = Some(i8::try_from(value).ok().filter(|month| (1..=12).contains(month))?),
+                Unit::Day => day = Some(i8::try_from(value).ok().filter(|day| (1..=31).contains(day))?),
+                Unit::Hour => hour = Some(value).filter(|hour| *hour < 24),
+                Unit::Minute => minute = Some(value).filter(|minute| *minute < 60)?,
+                Unit::Second => second = Some(value).filter(|second| *second < 60)?,
+                Unit::HalfDay => half = value,
+                Unit::Tenth | Unit::Fraction => {}
+            }
+            (unit != Unit::Hour || hour.is_some()).then_some(())
+        })?;
+        let hour = match (hour, half) {
+            (Some(12), 1) => Some(0),
+            (Some(hour), 2) if hour < 12 => Some(hour.saturating_add(12)),
+            (hour, _) => hour,
+        };
+        let second = hour.map(|hour| {
+            hour.saturating_mul(3600).saturating_add(u32::saturating_mul(minute, 60)).saturating_add(second)
+        });
+        if let (Some(year), Some(month), Some(day)) = (year, month, day) {
+            jiff::civil::Date::new(year, month, day).ok()?;
+        }
+        Some(Clock {
+            year,
+            month_day: month.zip(day),
+            second: second.filter(|second| *second < DAY_S),
+            resolution: if self.seconds { 1 } else { 60 },
+        })
+    }
+
+    /// The seconds that `text` shows, or nothing when it does not fit.
+    pub fn read_duration(&self, text: &[u8]) -> Option<u32> {
+        let mut total: u32 = 0;
+        let mut larger = false;
+        self.read(text, |unit, value| {
+            let (limit, factor) = match unit {
+                Unit::Hour => (u32::MAX, 3600),
+                Unit::Minute => (if larger { 60 } else { u32::MAX }, 60),
+                Unit::Second => (if larger { 60 } else { u32::MAX }, 1),
+                Unit::Tenth => (10, 6),
+                _ => return Some(()),
+            };
+            larger = true;
+            total = total.saturating_add(value.saturating_mul(factor));
+            (value < limit).then_some(())
+        })?;
+        Some(total)
+    }
+
+    /// Whether the largest unit is the minute, so that the counter stops below the hour.
+    pub fn is_minutes(&self) -> bool {
+        !self.parts.iter().any(|part| matches!(part, Part::Digits(Unit::Hour, _)))
+            && self.parts.iter().any(|part| matches!(part, Part::Digits(Unit::Minute, _)))
+    }
+}
+
+/// Two-digit years 70 to 99 are 19xx, the others 20xx, in every dialect.
+fn century(year: u32) -> u32 {
+    year.saturating_add(if year >= 70 { 1900 } else { 2000 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(format: &str, text: &str) -> Option<u32> {
+        Format::clock(format).unwrap().read_clock(text.as_bytes())?.second
+    }
+
+    fn duration(format: &str, text: &str) -> Option<u32> {
+        Format::duration(format).unwrap().read_duration(text.as_bytes())
+    }
+
+    #[test]
+    fn clocks_are_read_as_they_are_printed() {
+        let clock = Format::clock("DD.MM.YY").unwrap().read_clock(b"01.02.71").unwrap();
+        assert_eq!((clock.year, clock.month_day), (Some(1971), Some((2, 1))));
+        let clock = Format::clock("MM/DD").unwrap().read_clock(b" 2/29").unwrap();
+        assert_eq!((clock.year, clock.month_day), (None, Some((2, 29))));
+        assert!(Format::clock("YYYY-MM-DD").unwrap().read_clock(b"2023-02-29").is_none());
+        assert_eq!(second("hh:mmap", " 3:04PM"), Some(15 * 3600 + 240));
+        assert_eq!(second("hh:mmap", "12:00A"), Some(0));
+        assert_eq!(second("hh:mmap", "12:00PM"), Some(12 * 3600));
+        assert_eq!(second("hh:mm:ss", "23:59:59"), Some(86_399));
+        assert_eq!(second("hh:mm:ss", "24:00:00"), None);
+        assert_eq!(second("hh:mm", "12:3"), None);
+        assert_eq!(Format::clock("hh:mm").unwrap().read_clock(b"12:30").unwrap().resolution, 60);
+    }
+
+    #[test]
+    fn durations_are_read_as_they_are_printed() {
+        assert_eq!(duration("h:m:s", "00:02:10"), Some(130));
+        assert_eq!(duration("m'ss", "1'05"), Some(65));
+        assert_eq!(duration("h:m:s.f", "00:03:06.0"), Some(186));
+        assert_eq!(duration("S=s", "S=226"), Some(226));
+        assert_eq!(duration("hmmt", "1023"), Some(3600 + 120 + 18));
+        assert_eq!(duration("m:s", "75:00"), Some(4500));
+        assert_eq!(duration("h:m:s", "00:75:00"), None);
+        assert_eq!(duration("h:m:s", ""), None);
+        assert!(Format::duration("::").is_err());
+    }
+}

@@ -1,0 +1,291 @@
+//! The dialects there are: the shipped ones, and those a site adds or puts in their place.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use super::Linking;
+use super::compile::{Place, compile, has_record, linking, protocol};
+use super::examples;
+use super::fault::{FileFault, LibraryError, OptionError};
+use super::file::DialectFile;
+use super::plan::Plan;
+use crate::framing::Protocol;
+
+/// What a dialect may say that its format never shows. `call` and `aggregate` turn these into null figures.
+pub const CANNOT: [&str; 12] = [
+    "unanswered",
+    "ring",
+    "talk",
+    "callback",
+    "internal",
+    "hold",
+    "outbound-answer",
+    "voicemail",
+    "date",
+    "inbound",
+    "transfer",
+    "cli",
+];
+
+/// The shipped files, by id.
+const SHIPPED: [(&str, &str); 5] = [
+    ("avaya-ipoffice", include_str!("../../config/dialects/avaya-ipoffice.toml")),
+    ("mitel-5000", include_str!("../../config/dialects/mitel-5000.toml")),
+    ("nortel-bcm", include_str!("../../config/dialects/nortel-bcm.toml")),
+    ("nortel-meridian", include_str!("../../config/dialects/nortel-meridian.toml")),
+    ("siemens-hipath3000", include_str!("../../config/dialects/siemens-hipath3000.toml")),
+];
+
+/// An option of a dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DialectOption {
+    /// The values it takes.
+    pub values: Vec<String>,
+    /// The one it has when nothing is said.
+    pub default: String,
+    /// What it is for.
+    pub doc: String,
+}
+
+/// One PBX family's call record format.
+#[derive(Debug, Clone)]
+pub struct Dialect {
+    /// Its id, as in `--dialect`.
+    pub id: String,
+    /// What people call the PBX.
+    pub name: String,
+    /// What its writer found out about it.
+    pub doc: String,
+    /// How its output gets here: ports, settings, log-ins.
+    pub transport: String,
+    /// What this format never shows: words of [`CANNOT`].
+    pub cannot: Vec<String>,
+    /// Its options.
+    pub options: BTreeMap<String, DialectOption>,
+    /// Whether a site's file gave it, rather than a shipped one.
+    pub from_site: bool,
+    path: String,
+    text: String,
+    file: DialectFile,
+}
+
+impl Dialect {
+    /// Reads and checks a dialect file; examples are checked by [`Dialect::check_examples`].
+    pub(super) fn read(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
+        let file: DialectFile = toml::from_str(text).map_err(|error| {
+            let span = error.span().unwrap_or(0..0);
+            let place = Place { file: path, text, span, path: String::new() };
+            let remedy = "Compare with docs/dialects.md; unknown keys are refused";
+            vec![place.fault("not a dialect file", error.message().trim_end().replace('\n', " "), remedy)]
+        })?;
+        let options = file.options.iter().map(|(name, option)| {
+            let option = option.get_ref().clone();
+            (name.clone(), DialectOption { values: option.values, default: option.default, doc: option.doc })
+        });
+        let dialect = Dialect {
+            id: file.id.get_ref().clone(),
+            name: file.name.clone(),
+            doc: file.doc.trim().to_owned(),
+            transport: file.transport.trim().to_owned(),
+            cannot: file.cannot.iter().map(|word| word.get_ref().clone()).collect(),
+            options: options.collect(),
+            from_site: false,
+            path: path.to_owned(),
+            text: text.to_owned(),
+            file,
+        };
+        dialect.check()?;
+        Ok(dialect)
+    }
+
+    fn place(&self, span: std::ops::Range<usize>) -> Place<'_> {
+        Place { file: &self.path, text: &self.text, span, path: String::new() }
+    }
+
+    fn check(&self) -> Result<(), Vec<FileFault>> {
+        let mut faults = Vec::new();
+        let id = &self.file.id;
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if id.get_ref().is_empty() || !id.get_ref().bytes().all(plain) {
+            let key = format!("id {:?}", id.get_ref());
+            faults.push(self.place(id.span()).fault(&key, "an id is lower case, digits and hyphens", "Change it"));
+        }
+        for word in &self.file.cannot {
+            if !CANNOT.contains(&word.get_ref().as_str()) {
+                let key = format!("cannot {:?}", word.get_ref());
+                let remedy = format!("Write one of {}", CANNOT.join(", "));
+                faults.push(self.place(word.span()).fault(&key, "it is not a word that figures know", remedy));
+            }
+        }
+        for (name, option) in &self.file.options {
+            if !option.get_ref().values.contains(&option.get_ref().default) {
+                let key = format!("options.{name}.default {:?}", option.get_ref().default);
+                faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Make it one of them"));
+            }
+        }
+        if !has_record(&self.file) {
+            faults.push(self.place(0..0).fault("[[line]]", "no line is a record", "Add one with is = \"record\""));
+        }
+        // Each value of each option once, the others at their defaults: what an option hides is compiled too.
+        let defaults = self.defaults();
+        let mut tries = vec![defaults.clone()];
+        for (name, option) in &self.options {
+            for value in &option.values {
+                let mut chosen = defaults.clone();
+                chosen.insert(name.clone(), value.clone());
+                tries.push(chosen);
+            }
+        }
+        for chosen in tries {
+            if let Err(fault) = compile(&self.file, &self.place(0..0), &chosen, None)
+                && !faults.contains(&fault)
+            {
+                faults.push(fault);
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    fn defaults(&self) -> BTreeMap<String, String> {
+        self.options.iter().map(|(name, option)| (name.clone(), option.default.clone())).collect()
+    }
+
+    /// The dialect compiled with these options, the others at their defaults. `assume_year` is the year of the first
+    /// line of a file whose lines print none.
+    pub fn plan(&self, options: &BTreeMap<String, String>, assume_year: Option<i16>) -> Result<Plan, OptionError> {
+        let mut chosen = self.defaults();
+        for (name, value) in options {
+            let Some(option) = self.options.get(name) else {
+                return Err(OptionError::Unknown {
+                    dialect: self.id.clone(),
+                    option: name.clone(),
+                    known: self.options.keys().cloned().collect(),
+                });
+            };
+            if !option.values.contains(value) {
+                return Err(OptionError::Value {
+                    dialect: self.id.clone(),
+                    option: name.clone(),
+                    value: value.clone(),
+                    known: option.values.clone(),
+                });
+            }
+            chosen.insert(name.clone(), value.clone());
+        }
+        compile(&self.file, &self.place(0..0), &chosen, assume_year).map_err(OptionError::File)
+    }
+
+    /// The kinds of line it knows and the tables of facts it goes by, each with what its writer says about it.
+    pub fn rules(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lines = self.file.lines.iter().map(|line| (line.get_ref().kind.as_str(), line.get_ref().doc.trim()));
+        lines.chain(self.file.facts.iter().map(|table| (table.get_ref().name.as_str(), table.get_ref().doc.trim())))
+    }
+
+    /// How the legs of one call find each other.
+    pub fn linking(&self) -> Linking {
+        linking(&self.file)
+    }
+
+    /// How its output is cut into lines.
+    pub fn protocol(&self) -> Protocol {
+        protocol(&self.file)
+    }
+
+    /// How many examples the file carries.
+    pub fn examples(&self) -> usize {
+        self.file.examples.len()
+    }
+
+    /// Runs the file's own examples, on the lines as written and on the same lines masked; every difference is a fault.
+    pub fn check_examples(&self) -> Vec<FileFault> {
+        let mut faults = Vec::new();
+        for example in &self.file.examples {
+            let place = Place { path: format!("example {:?}", example.get_ref().name), ..self.place(example.span()) };
+            match self.plan(&example.get_ref().options, example.get_ref().assume_year) {
+                Ok(plan) => {
+                    for reason in examples::differences(&plan, example.get_ref()) {
+                        faults.push(place.fault("records", reason, "Correct the rule or the example"));
+                    }
+                }
+                Err(error) => faults.push(place.fault("options", error.to_string(), "Correct the options")),
+            }
+        }
+        faults
+    }
+}
+
+/// All dialects, by id.
+#[derive(Debug, Default)]
+pub struct Library {
+    dialects: BTreeMap<String, Dialect>,
+    faults: Vec<FileFault>,
+}
+
+impl Library {
+    /// The shipped dialects, read once.
+    pub fn shipped() -> &'static Library {
+        static SHIPPED_LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+            let mut library = Library::default();
+            for (id, text) in SHIPPED {
+                match Dialect::read(id, text) {
+                    Ok(dialect) => {
+                        library.dialects.insert(dialect.id.clone(), dialect);
+                    }
+                    Err(faults) => library.faults.extend(faults),
+                }
+            }
+            library
+        });
+        &SHIPPED_LIBRARY
+    }
+
+    /// The shipped dialects with the site's own `*.toml` of `dir` added or put in their place; each of those must pass
+    /// its own examples. A directory that does not exist holds none.
+    ///
+    /// # Errors
+    /// Every fault of every file, or what could not be read.
+    pub fn with_site_dir(dir: &Path) -> Result<Library, LibraryError> {
+        let mut library = Library { dialects: Library::shipped().dialects.clone(), faults: Vec::new() };
+        let unreadable = |path: &Path, error| LibraryError::Unreadable { path: path.to_owned(), error };
+        let entries = match std::fs::read_dir(dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(library),
+            entries => entries.map_err(|error| unreadable(dir, error))?,
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|error| unreadable(dir, error))?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        for path in paths {
+            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+            match Dialect::read(&path.display().to_string(), &text) {
+                Ok(mut dialect) => {
+                    library.faults.extend(dialect.check_examples());
+                    dialect.from_site = true;
+                    library.dialects.insert(dialect.id.clone(), dialect);
+                }
+                Err(faults) => library.faults.extend(faults),
+            }
+        }
+        if library.faults.is_empty() { Ok(library) } else { Err(LibraryError::Faults(library.faults)) }
+    }
+
+    /// The dialect of this id.
+    pub fn get(&self, id: &str) -> Option<&Dialect> {
+        self.dialects.get(id)
+    }
+
+    /// Every id, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.dialects.keys().map(String::as_str)
+    }
+
+    /// Faults of shipped files; a test holds that there are none.
+    pub fn faults(&self) -> &[FileFault] {
+        &self.faults
+    }
+}

@@ -1,0 +1,225 @@
+//! A compiled dialect: everything a step needs, resolved to indices. Built by [`super::compile`].
+
+use std::sync::{Mutex, PoisonError};
+
+use compact_str::CompactString;
+use regex::bytes::{CaptureLocations, Regex};
+
+use super::Linking;
+use super::file::{Becomes, ByteClass, Emit, FactFile, Key, Merge, Outcome, RestartFile, Sign, Type};
+use super::format::Format;
+use super::state::Value;
+use crate::framing::Protocol;
+use crate::record::{Disposition, StampKind};
+
+/// A dialect with its options chosen: turns lines into records. Cheap to share between threads.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) dialect: String,
+    pub(super) slots: Vec<CompactString>,
+    pub(super) kinds: Vec<Kind>,
+    pub(super) groups: Vec<Group>,
+    pub(super) always: Vec<(Key, Vec<usize>)>,
+    pub(super) tables: Vec<Vec<Row>>,
+    pub(super) stamp: Option<StampRule>,
+    pub(super) trunks: Vec<usize>,
+    pub(super) linking: Linking,
+    pub(super) restart: Option<RestartFile>,
+    pub(super) cannot: Vec<String>,
+    pub(super) protocol: Protocol,
+    pub(super) assume_year: Option<i16>,
+    pub(super) regexes: Vec<Regex>,
+    pub(super) desks: Mutex<Vec<Desk>>,
+}
+
+impl Plan {
+    /// How the legs of one call find each other.
+    pub fn linking(&self) -> &Linking {
+        &self.linking
+    }
+
+    /// What this format never shows: words of [`super::CANNOT`].
+    pub fn cannot(&self) -> &[String] {
+        &self.cannot
+    }
+
+    /// How the PBX cuts its output into lines.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Whether the format can show that a caller booked a call back.
+    pub fn shows_callback(&self) -> bool {
+        let books =
+            |row: &Row| matches!(row.set.disposition, Some(Disposition::CallbackRequested | Disposition::CallbackMade));
+        self.tables.iter().flatten().any(books)
+    }
+
+    pub(super) fn take_desk(&self) -> Desk {
+        let desk = self.desks.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        desk.unwrap_or_else(|| Desk {
+            values: Vec::new(),
+            spans: Vec::new(),
+            cells: Vec::new(),
+            tags: Vec::new(),
+            places: self.regexes.iter().map(Regex::capture_locations).collect(),
+        })
+    }
+
+    pub(super) fn give_desk(&self, mut desk: Desk) {
+        // Values may hold numbers; spans and cells are mere offsets.
+        desk.values.clear();
+        self.desks.lock().unwrap_or_else(PoisonError::into_inner).push(desk);
+    }
+}
+
+/// Room to work in, reused from line to line.
+#[derive(Debug)]
+pub(super) struct Desk {
+    /// What the line says, by slot.
+    pub values: Vec<Value>,
+    /// Where each field of the line is.
+    pub spans: Vec<Option<Span>>,
+    /// The cells of a delimited line.
+    pub cells: Vec<Span>,
+    /// The tags of a tag-length-value line, each with its value.
+    pub tags: Vec<(Span, Span)>,
+    /// Where the groups of each pattern were found.
+    pub places: Vec<CaptureLocations>,
+}
+
+/// Bytes from the first to before the second.
+pub(super) type Span = (usize, usize);
+
+/// Which pattern, by index.
+pub(super) type Pattern = usize;
+
+#[derive(Debug)]
+pub(super) struct Kind {
+    pub name: CompactString,
+    pub becomes: Becomes,
+    /// The line is of this kind if one of these holds; none at all: always.
+    pub guards: Vec<Guard>,
+    pub layout: Layout,
+    pub cuts: Vec<Cut>,
+    pub fields: Vec<Field>,
+    pub names: bool,
+    pub carry: Vec<usize>,
+    pub carry_layout: Option<CompactString>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    pub length: Option<(usize, usize)>,
+    pub at: Vec<(usize, At)>,
+    pub pattern: Option<Pattern>,
+    pub cells: Option<(usize, usize)>,
+    pub layout: Option<CompactString>,
+    pub group: Option<CompactString>,
+    pub line: Option<u16>,
+}
+
+#[derive(Debug)]
+pub(super) enum At {
+    Text(Vec<u8>),
+    Class(ByteClass),
+}
+
+#[derive(Debug)]
+pub(super) enum Layout {
+    Columns,
+    Delimited { delimiter: u8, quote: Option<u8> },
+    Pattern(Pattern),
+    Tlv { start: usize, tag: usize, length: usize },
+}
+
+/// A field cut again.
+#[derive(Debug)]
+pub(super) struct Cut {
+    pub field: usize,
+    pub pattern: Pattern,
+    pub required: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Field {
+    pub name: String,
+    /// Where its value goes; nothing when no rule asks for it and it is only marked.
+    pub slot: Option<usize>,
+    pub source: Source,
+    pub kind: Type,
+    pub formats: Vec<Format>,
+    pub stops: Option<Vec<u32>>,
+    pub required: bool,
+    pub ignore: Vec<u8>,
+    pub hidden: Vec<u8>,
+    pub drop_prefix: Vec<String>,
+    pub merge: Merge,
+    pub sign: Option<Sign>,
+}
+
+#[derive(Debug)]
+pub(super) enum Source {
+    /// From the first column to the last, counted from 0, end excluded.
+    Columns(Span),
+    Index(usize),
+    Header(String),
+    Capture(usize),
+    Cut {
+        cut: usize,
+        capture: usize,
+    },
+    Tag(Vec<u8>),
+    Fixed(CompactString),
+    Moment,
+    /// Seconds since the moment that a line before left under this name.
+    Since(CompactString),
+}
+
+#[derive(Debug)]
+pub(super) struct StampRule {
+    pub date: usize,
+    pub time: usize,
+    pub kind: StampKind,
+}
+
+#[derive(Debug)]
+pub(super) struct Row {
+    pub when: Vec<(usize, Test)>,
+    pub so_far: FactFile,
+    pub kinds: Vec<CompactString>,
+    pub set: FactFile,
+    pub put: Vec<(Key, Vec<usize>)>,
+    pub drop: Vec<Key>,
+    pub outcome: Option<Outcome>,
+    pub reason: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Test {
+    pub is: Option<Vec<String>>,
+    pub not: Vec<String>,
+    pub prefix: Option<Vec<String>>,
+    pub word: Option<String>,
+    pub modulo: Option<(u64, Vec<u64>)>,
+    pub blank: Option<bool>,
+    pub zero: Option<bool>,
+    pub digits: Option<(usize, usize)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Group {
+    pub name: CompactString,
+    pub key: Option<usize>,
+    pub emit: Emit,
+    pub open: Vec<usize>,
+    pub continues: Vec<usize>,
+    pub close: Vec<usize>,
+    pub blank_closes: bool,
+    pub lines: Option<u16>,
+    pub max_lines: u16,
+    pub max_open: usize,
+    pub max_age_s: u32,
+    pub require: Vec<usize>,
+    pub lend: Vec<usize>,
+}
