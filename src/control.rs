@@ -146,9 +146,10 @@ async fn converse(mut stream: UnixStream, desk: Desk, config: Config, clock: Clo
             Ok(value) => Reply::Ok(value),
             Err(refusal) => Reply::Error(refusal),
         },
-        Err(error) => {
-            Reply::Error(Refusal::new(format!("the request cannot be read: {error}"), "use the smdrd that belongs to this daemon"))
-        }
+        Err(error) => Reply::Error(Refusal::new(
+            format!("the request cannot be read: {error}"),
+            "use the smdrd that belongs to this daemon",
+        )),
     };
     let mut bytes = serde_json::to_vec(&reply)?;
     bytes.push(b'\n');
@@ -245,10 +246,9 @@ fn whose(keeper: &Keeper, practice: Option<&str>) -> Result<Owner, Refusal> {
     match (practice, practices.as_slice()) {
         (None, [only]) => Ok(only.clone()),
         (None, []) => Err(Refusal::new("no practice is configured", "add [[practice]] to the configuration")),
-        (None, _) => Err(Refusal::new(
-            "several practices are configured",
-            &format!("say which with --practice: {}", known()),
-        )),
+        (None, _) => {
+            Err(Refusal::new("several practices are configured", &format!("say which with --practice: {}", known())))
+        }
         (Some(_), _) => {
             let mut found = practices.iter().filter(named);
             match (found.next(), found.next()) {

@@ -8,7 +8,8 @@ use super::keeper::Keeper;
 use crate::call::Owner;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::push::{Bearer, Client, Delivery, FailedTry, Parcel, retry_at};
+use crate::push::schedule::{FailedTry, retry_at};
+use crate::push::{Bearer, Client, Delivery, Parcel};
 use crate::store::{OutboxRow, OutboxState, StoreError};
 
 /// What became of one document.
@@ -40,7 +41,9 @@ pub fn client(config: &Config, clock: Clock) -> Option<Result<Client, String>> {
         Some(std::path::PathBuf::from(directory).join("supplier-token"))
     };
     let Some(token) = supplier.token_file.clone().or_else(credential) else {
-        return Some(Err("no token: set supplier.token-file, or give the service the credential supplier-token".into()));
+        return Some(
+            Err("no token: set supplier.token-file, or give the service the credential supplier-token".into()),
+        );
     };
     let made = Bearer::from_file(&token).map_err(|error| error.to_string()).and_then(|bearer| {
         Client::new(supplier.url.get_ref(), Arc::new(bearer), supplier.ca_file.as_deref(), clock)
@@ -72,18 +75,12 @@ pub async fn send(client: &Client, row: OutboxRow, device: &str, zone: &jiff::tz
 }
 
 /// The row after a try.
-fn after(
-    mut row: OutboxRow,
-    delivery: &Delivery,
-    device: &str,
-    zone: &jiff::tz::TimeZone,
-    clock: Clock,
-) -> OutboxRow {
+fn after(mut row: OutboxRow, delivery: &Delivery, device: &str, zone: &jiff::tz::TimeZone, clock: Clock) -> OutboxRow {
     row.attempts += 1;
     row.problem = None;
     let mut random = [0; 8];
     let _ = getrandom::fill(&mut random);
-    let mut later = |row: &mut OutboxRow, retry_after| {
+    let later = |row: &mut OutboxRow, retry_after| {
         row.next = retry_at(
             zone,
             &FailedTry {

@@ -16,7 +16,8 @@ use crate::aggregate::{DayInputs, SourceInput, render};
 use crate::call::Owner;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::push::{Parcel, nightly};
+use crate::push::Parcel;
+use crate::push::schedule::nightly;
 use crate::store::{OutboxRow, OutboxState, SourceRow, Store, StoreError};
 
 /// How long after local midnight a day is closed, so that a call over midnight is in.

@@ -54,7 +54,9 @@ impl Reader {
         let mut all: Option<Batch> = None;
         let connections: Vec<u64> = self.framers.iter().filter(|(_, f)| f.pending()).map(|(id, _)| *id).collect();
         for connection in connections {
-            if let Some(batch) = self.run(gate, connection, at, |framer, sink| framer.flush(Ended::Idle, &mut |line| sink(line))) {
+            if let Some(batch) =
+                self.run(gate, connection, at, |framer, sink| framer.flush(Ended::Idle, &mut |line| sink(line)))
+            {
                 all = Some(join(all, batch));
             }
         }
@@ -66,7 +68,8 @@ impl Reader {
 
     /// The connection ended.
     pub fn ended(&mut self, gate: &mut Gate, connection: u64, at: Timestamp) -> Option<Batch> {
-        let batch = self.run(gate, connection, at, |framer, sink| framer.flush(Ended::EndOfInput, &mut |line| sink(line)));
+        let batch =
+            self.run(gate, connection, at, |framer, sink| framer.flush(Ended::EndOfInput, &mut |line| sink(line)));
         self.framers.remove(&connection);
         match self.close_groups(gate, at) {
             Some(closed) => Some(join(batch, closed)),
@@ -129,14 +132,8 @@ impl Reader {
         } else {
             masked.text = gate.privacy.line(line.bytes, &reading.marks, &reading.settled);
             let trunk = reading.trunk.as_deref();
-            let numbers = gate.privacy.numbers(
-                gate.ring.keys(),
-                self.source,
-                trunk,
-                &reading.marks,
-                &reading.settled,
-                at,
-            );
+            let numbers =
+                gate.privacy.numbers(gate.ring.keys(), self.source, trunk, &reading.marks, &reading.settled, at);
             masked.numbers = numbers;
         }
         self.settle(gate, reading.settled, Some(masked), at, entries);
@@ -167,9 +164,7 @@ impl Reader {
         for Settled { no, what } in settled {
             let kind = kind(&what);
             let (record, reason) = match what {
-                What::Record(record) => {
-                    (Some(gate.privacy.record(gate.ring.keys(), self.source, *record, at)), None)
-                }
+                What::Record(record) => (Some(gate.privacy.record(gate.ring.keys(), self.source, *record, at)), None),
                 What::Unparsed { reason, .. } => (None, Some(reason)),
                 _ => (None, None),
             };

@@ -143,18 +143,19 @@ fn again(
     today: jiff::civil::Date,
 ) -> (Vec<Entry>, bool) {
     let mut entries = Vec::new();
-    let masked = |kind: LineKind, reason: Option<String>, column: Option<u16>, record: Option<MaskedRecord>| MaskedLine {
-        seq: line.line.seq,
-        at: line.at,
-        kind,
-        text: Vec::new(),
-        reason,
-        column,
-        numbers: kept.iter().map(|(start, number)| (*start, number.clone())).collect(),
-        record,
-        idle: line.idle,
-        shape: line.shape,
-    };
+    let masked =
+        |kind: LineKind, reason: Option<String>, column: Option<u16>, record: Option<MaskedRecord>| MaskedLine {
+            seq: line.line.seq,
+            at: line.at,
+            kind,
+            text: Vec::new(),
+            reason,
+            column,
+            numbers: kept.iter().map(|(start, number)| (*start, number.clone())).collect(),
+            record,
+            idle: line.idle,
+            shape: line.shape,
+        };
     if line.shape || line.kind == LineKind::Noise {
         entries.push(Entry::Line(masked(line.kind, line.reason.clone(), line.column, None)));
     } else {
@@ -179,9 +180,7 @@ fn settled(
     for settled in reading.settled {
         let kind = kind(&settled.what);
         let (record, reason, column) = match settled.what {
-            What::Record(record) => {
-                (Some(record.map_numbers(|number| number.kept().cloned())), None, None)
-            }
+            What::Record(record) => (Some(record.map_numbers(|number| number.kept().cloned())), None, None),
             What::Unparsed { reason, column } => (None, Some(reason), column),
             _ => (None, None, None),
         };

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::control;
 use crate::notify;
 use crate::privacy::Privacy;
-use crate::push::quiet;
+use crate::push::schedule::quiet;
 use crate::source::{self, Happening, Spec};
 
 /// Silence, on the machine's clock, after which half a line or half a group is taken to be all.
@@ -68,10 +68,8 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         specs.push(Spec::from_config(row.id, source)?.with_locks(&config.runtime_dir));
     }
     let (desk, writer) = Desk::start(keeper).map_err(system("starting the writer"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(system("starting the runtime"))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("starting the runtime"))?;
     let result = runtime.block_on(Loop { config, clock, gate, readers, links: HashMap::new(), desk }.run(specs));
     drop(runtime);
     // The writer ends when nobody can reach it any more, and only after everything is stored.

@@ -165,7 +165,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     let (stored, open) = read.call_counts()?;
     let ([receipted, pending, parked, held], closed) = read.outbox_counts()?;
     if closed != receipted + pending + parked + held {
-        problems.push(format!("{closed} days are closed and {} are accounted for", receipted + pending + parked + held));
+        problems
+            .push(format!("{closed} days are closed and {} are accounted for", receipted + pending + parked + held));
     }
     if parked > 0 {
         problems.push(format!("{parked} day(s) were refused by the supplier; see the log, then smdrd push DATE"));

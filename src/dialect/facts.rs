@@ -98,6 +98,7 @@ impl Plan {
             epoch,
             leg: facts.leg.unwrap_or_default(),
             party: facts.party,
+            port: found.text(Key::Port, values).map(CompactString::from),
             disposition: facts.disposition,
         }
     }

@@ -322,10 +322,12 @@ pub(super) enum Key {
     Dialled,
     Account,
     CallId,
+    /// The PBX's own port that took the call.
+    Port,
 }
 
 impl Key {
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 11;
 }
 
 /// What is asked of one field. A bare string asks for equality.

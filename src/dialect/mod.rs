@@ -141,7 +141,3 @@ pub enum LinkKey {
     /// Every record is a call.
     Nothing,
 }
-
-/// Stand-in until the engine is merged.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct SourceState {}

@@ -95,30 +95,35 @@ impl Work<'_> {
 
     /// Stores a line with the numbers beside it.
     pub fn put_line(&self, line: &StoredLine, numbers: &[StoredNumber]) -> Result<(), StoreError> {
-        self.tx.prepare_cached("INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?.execute((
-            line.line.source,
-            line.line.seq as i64,
-            line.at.as_millisecond(),
-            day_number(line.day),
-            line.kind.code(),
-            &line.text,
-            &line.reason,
-            line.column,
-            line.idle,
-            line.record.as_ref().map(|record| json(&unlinked(record))),
-            line.call.map(|seq| seq as i64),
-        ))?;
-        for (start, number) in numbers {
-            self.tx.prepare_cached("INSERT OR REPLACE INTO number VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute((
+        self.tx
+            .prepare_cached("INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?
+            .execute((
                 line.line.source,
                 line.line.seq as i64,
-                start,
-                number.class.code(),
-                number.digits,
-                number.peer,
-                number.token.map(|token| token as i64),
-                number.own.as_deref(),
+                line.at.as_millisecond(),
+                day_number(line.day),
+                line.kind.code(),
+                &line.text,
+                &line.reason,
+                line.column,
+                line.idle,
+                line.shape,
+                line.record.as_ref().map(|record| json(&unlinked(record))),
+                line.call.map(|seq| seq as i64),
             ))?;
+        for (start, number) in numbers {
+            self.tx.prepare_cached("INSERT OR REPLACE INTO number VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
+                (
+                    line.line.source,
+                    line.line.seq as i64,
+                    start,
+                    number.class.code(),
+                    number.digits,
+                    number.peer,
+                    number.token.map(|token| token as i64),
+                    number.own.as_deref(),
+                ),
+            )?;
         }
         Ok(())
     }
