@@ -80,7 +80,8 @@ async fn a_day_goes_to_the_receiver_over_tls_and_is_known_again() {
 
     let given = receipt(client.deliver(&first).await);
     assert_eq!((given.sha256.as_str(), given.replayed), (first.sha256.as_str(), false));
-    assert_eq!(given.warnings, Vec::<String>::new());
+    // On a machine whose clock stands before that day, the receiver remarks on it.
+    assert!(given.warnings.iter().all(|text| text.starts_with("clock: produced_at")), "{:?}", given.warnings);
 
     let again = receipt(client.deliver(&first).await);
     assert_eq!(again, Receipt { replayed: true, ..given.clone() });

@@ -106,6 +106,8 @@ impl Client {
             .user_agent(concat!("smdrd/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(deadlines.connect)
             .timeout(deadlines.total)
+            // Shorter than a server's patience, so that a document is not sent into a connection that is being closed.
+            .pool_idle_timeout(Duration::from_secs(15))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .https_only(base.scheme() == "https");

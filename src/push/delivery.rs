@@ -127,7 +127,7 @@ pub enum Why {
     Refused(Problem),
 }
 
-/// What the supplier says went wrong (RFC 9457). Its text has been through [`legible`].
+/// What the supplier says went wrong (RFC 9457). Its text has been through [`super::legible()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// HTTP status.

@@ -1,7 +1,7 @@
 //! Delivery to the supplier: one idempotent `PUT` a practice, site and day; an answer counts only when it is a receipt
 //! that matches, byte for byte, what was sent.
 //!
-//! [`Client::deliver`] sends a [`Parcel`] once and says, as a [`Delivery`], what the answer means for it. [`backoff`]
+//! [`Client::deliver`] sends a [`Parcel`] once and says, as a [`Delivery`], what the answer means for it. [`mod@backoff`]
 //! and [`schedule`] are pure: they say when to try (again), and never inside the practice's busiest hours. What is
 //! queued, and what became of it, is the `store`'s to keep.
 //!

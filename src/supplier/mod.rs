@@ -11,6 +11,7 @@ use clap::Parser;
 pub mod archive;
 pub mod contract;
 pub mod field;
+pub mod idle;
 pub mod problem;
 pub mod receive;
 pub mod request;

@@ -7,13 +7,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::archive::{Archive, ArchiveError};
+use super::idle::Impatient;
 use super::receive::{Receiver, router};
 use super::tokens::{Tokens, TokensError};
 use crate::clock::Clock;
@@ -111,9 +112,10 @@ async fn serve(arguments: &Arguments) -> Result<(), ServeError> {
         writeln!(stdout, "listening on {address}")?;
         stdout.flush()?;
     }
+    let server = axum_server::from_tcp(listener)?.handle(handle);
     match tls {
-        Some(tls) => axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?,
-        None => axum_server::from_tcp(listener)?.handle(handle).serve(service).await?,
+        Some(tls) => server.acceptor(RustlsAcceptor::new(tls).acceptor(Impatient)).serve(service).await?,
+        None => server.acceptor(Impatient).serve(service).await?,
     }
     tracing::info!("receiver has stopped");
     Ok(())

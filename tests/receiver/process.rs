@@ -133,3 +133,15 @@ async fn a_scaled_clock_is_told_in_receipt_and_date() {
     let receipt = json_of(response).await;
     assert!(receipt["received_at"].as_str().unwrap().starts_with("2027-02-03T00:"), "{receipt}");
 }
+
+#[test]
+fn the_box_carries_nothing_of_the_receiver() {
+    let holds = |program: &str, text: &str| {
+        let bytes = std::fs::read(program).unwrap();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    for text in ["urn:smdr-feed:problem:", "day_revision_is_never_changed"] {
+        assert!(holds(env!("CARGO_BIN_EXE_smdr-feed"), text), "{text}");
+        assert!(!holds(env!("CARGO_BIN_EXE_smdrd"), text), "{text}");
+    }
+}
