@@ -446,9 +446,12 @@ impl<'a> Compiler<'a> {
                 Layout::Pattern(pattern) => self.group_of(*pattern, name).map(Source::Capture),
                 _ => None,
             };
-            let cut = cuts.iter().enumerate().find_map(|(number, cut)| {
-                self.group_of(cut.pattern, name).map(|capture| Source::Cut { cut: number, capture })
-            });
+            let cut: Vec<(usize, usize)> = cuts
+                .iter()
+                .enumerate()
+                .filter_map(|(number, cut)| Some((number, self.group_of(cut.pattern, name)?)))
+                .collect();
+            let cut = (!cut.is_empty()).then_some(Source::Cut(cut));
             match whole.or(cut) {
                 Some(source) => sources.push(source),
                 None => return wrong(&format!("capture {name:?}"), "no pattern of the line has a group of this name"),

@@ -70,7 +70,8 @@ impl Plan {
         kind.cuts.iter().enumerate().any(|(at, cut)| {
             cut.field == number
                 && kind.fields.iter().zip(&desk.spans).any(|(field, span)| {
-                    matches!(field.source, Source::Cut { cut: of, .. } if of == at) && span.is_some()
+                    matches!(&field.source, Source::Cut(places) if places.iter().any(|(of, _)| *of == at))
+                        && span.is_some()
                 })
         })
     }

@@ -330,7 +330,7 @@ impl Key {
     pub const COUNT: usize = 11;
 }
 
-/// What is asked of one field. A bare string asks for equality.
+/// What is asked of one field. A bare text, or a list of them, asks for equality.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TestFile(pub TestTable);
 
@@ -355,11 +355,18 @@ impl<'de> Deserialize<'de> for TestFile {
             type Value = TestFile;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "a text, or a table of tests (is, not, prefix, word, modulo, remainder, blank, zero, digits)",
+                    "a text, a list of texts, or a table of tests (is, not, prefix, word, modulo, remainder, blank, zero, digits)",
                 )
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<TestFile, E> {
                 Ok(TestFile(TestTable { is: Some(Many(vec![text.to_owned()])), ..TestTable::default() }))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TestFile, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = list.next_element()? {
+                    all.push(one);
+                }
+                Ok(TestFile(TestTable { is: Some(Many(all)), ..TestTable::default() }))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TestFile, A::Error> {
                 TestTable::deserialize(MapAccessDeserializer::new(map)).map(TestFile)

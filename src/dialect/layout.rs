@@ -36,7 +36,7 @@ impl Plan {
                     Layout::Pattern(pattern) => desk.places.get(pattern).and_then(|places| places.get(*capture)),
                     _ => None,
                 },
-                Source::Cut { .. } | Source::Fixed(_) | Source::Moment | Source::Since(_) => None,
+                Source::Cut(_) | Source::Fixed(_) | Source::Moment | Source::Since(_) => None,
             };
             desk.spans.push(span);
         }
@@ -48,10 +48,10 @@ impl Plan {
                     *span = None;
                 }
                 for (field, span) in kind.fields.iter().zip(desk.spans.iter_mut()) {
-                    if let Source::Cut { cut: of, capture } = field.source
-                        && of == number
+                    if let Source::Cut(places) = &field.source
+                        && let Some((_, capture)) = places.iter().find(|(of, _)| *of == number)
                     {
-                        let found = desk.places.get(cut.pattern).and_then(|places| places.get(capture));
+                        let found = desk.places.get(cut.pattern).and_then(|places| places.get(*capture));
                         *span = found.map(|(from, to)| (from.saturating_add(base.0), to.saturating_add(base.0)));
                     }
                 }

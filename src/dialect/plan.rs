@@ -165,10 +165,8 @@ pub(super) enum Source {
     Index(usize),
     Header(String),
     Capture(usize),
-    Cut {
-        cut: usize,
-        capture: usize,
-    },
+    /// From the cut that matches: pairs of cut and capture.
+    Cut(Vec<(usize, usize)>),
     Tag(Vec<u8>),
     Fixed(CompactString),
     Moment,
