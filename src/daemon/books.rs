@@ -269,7 +269,8 @@ impl Books {
             portion.days.insert((old.call.owner.clone(), old.day));
         }
         let was = old.as_ref().map(|old| old.repeat).or_else(|| self.remembered.get(&call.id).copied());
-        let repeat = if call.open { false } else { self.repeat(work, portion, &call, day, was.unwrap_or(false))? };
+        let was = was.unwrap_or(false);
+        let repeat = if call.open { was } else { self.repeat(work, portion, &call, day, was)? };
         if !call.open {
             add(portion, &call.owner, contributions(&call, repeat), 1);
         }

@@ -261,7 +261,8 @@ fn compare(
             let slot = jiff::Timestamp::from_second(key.2).unwrap_or_default();
             let local = zone.to_datetime(slot).strftime("%Y-%m-%d %H:%M");
             let metric = crate::aggregate::count::Metric::from_code(key.3);
-            difference.figures.push(format!("{} {} {local} {metric:?} {was} → {is}", key.0, key.1));
+            let metric = metric.map_or_else(|| format!("counter {}", key.3), |metric| format!("{metric:?}"));
+            difference.figures.push(format!("{} {} {local} {metric} {was} → {is}", key.0, key.1));
         }
     }
     let (old, new) = (keeper.store.read().line_counts()?, derived.read().line_counts()?);

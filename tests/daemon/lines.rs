@@ -48,18 +48,17 @@ pub fn hipath(at: &str, trunk: u8, station: u16, ring: &str, talk: &str, number:
     format!("{at}{trunk:>3}{station:>6}{ring:5}{talk:8}{number:25}{:>11}{code:>2}", "")
 }
 
-/// Meridian 1, new format: a call that was answered, one that was not, one that was transferred.
-pub const MERIDIAN: [&str; 11] = [
+/// Meridian 1: a call that was answered, one that was not, one that was transferred in the old format, and a line that
+/// no rule understands.
+pub const MERIDIAN: [&str; 9] = [
     "N 060 00 A001026 1031    11/20 13:07:40 00:00:04.0",
     " &1632960961",
     " &00:10                                000 00 0 02",
     "B 062 00 T001020 1004    11/20 13:10:23",
     " &1632960181",
     " &00:10                                    00 0 02",
-    "S 025 00 T010016 6101    11/20 13:47:00 00:00:20 1632960147",
-    " &",
-    "E 028 00 T010016 2463    11/20 13:48:00 00:00:52 1632960147",
-    " &",
+    "S 025 00 T010016 6101    11/20 13:47 00:00:20 1632960147",
+    "E 028 00 T010016 2463    11/20 13:48 00:00:52 1632960147",
     "THIS IS NOTHING THAT A MERIDIAN SAYS 01632960999",
 ];
 
