@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Leg, LineRef};
-use crate::record::{MaskedRecord, StampKind};
+use crate::record::{LegKind, MaskedRecord, StampKind};
 
 /// By how much the stamps of a source may run backwards without meaning that the repeated hour began again: records
 /// come in the order of their ends, so a long call's start is older than the line before it.
@@ -72,7 +72,8 @@ impl Wall {
                 let lost = record.answered == Some(false);
                 (back(ring + talk + hold), at, record.ring_s.is_none() || (record.talk_s.is_none() && !lost))
             }
-            StampKind::Event => (at, at, false),
+            // An offer is the arrival; of anything else that happened during the call only that it had come before.
+            StampKind::Event => (at, at, record.leg != LegKind::Offered),
             // Arrival or answer: the ring time is the doubt.
             StampKind::Unknown => (at, on(talk + hold), true),
         };
