@@ -138,3 +138,50 @@ fn days_of_46_and_50_half_hours_are_taken_by_the_supplier() {
     let at = |start: &str, local: &str| (format!("2026-10-2{start}:00Z"), local.to_owned());
     assert_eq!(busy, [at("4T23:30", "00:30"), at("5T00:30", "01:30"), at("5T01:00", "01:00")]);
 }
+
+#[test]
+fn what_a_dead_daemon_did_not_hear_is_a_gap_whoever_closes_the_day() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let daemon = rig.run(&clock("2026-11-20T00:00:00Z", 1));
+    ip.connect();
+    assert!(ip.print(&[Ip::default().line()]));
+    rig.wait_for_lines(1);
+    daemon.kill();
+    // Verbs that do its work without it are no ears.
+    for hour in [12, 18] {
+        rig.rebuild(&clock(&format!("2026-11-20T{hour}:00:00Z"), 1), &[]);
+    }
+    let (_, document) = rig.json(&["day", "2026-11-20"], &clock("2026-11-21T06:00:00Z", 1));
+    let observed = document["coverage"]["observed_s"].as_u64().unwrap();
+    assert!(observed < 600, "{observed} s are said to have been observed");
+    let gap = &document["coverage"]["gaps"][document["coverage"]["gaps"].as_array().unwrap().len() - 1];
+    assert_eq!((&gap["cause"], &gap["end"]), (&json!("not-running"), &json!("2026-11-21T00:00:00Z")), "{gap}");
+}
+
+#[test]
+fn a_call_over_midnight_that_comes_late_changes_both_days() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let mut rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let feed = Feed::start(&rig, 0);
+    rig.with_supplier(&feed.address, "");
+    let daemon = rig.run(&clock("2026-11-20T12:00:00Z", 1));
+    daemon.stop();
+    let daemon = rig.run(&clock("2026-11-22T12:00:00Z", 1));
+    ip.connect();
+    assert_eq!(rig.json(&["push"], "").0, 0);
+    assert_eq!(feed.revisions(), 2);
+    assert!(ip.print(&[Ip { at: "2026/11/20 23:59:00", ring: 0, talk: 600, ..Ip::default() }.line()]));
+    rig.wait_for_lines(1);
+    let (_, sent) = rig.json(&["push"], "");
+    let days: Vec<(&Value, &Value)> =
+        sent.as_array().unwrap().iter().map(|sent| (&sent["date"], &sent["revision"])).collect();
+    assert_eq!(days, [(&json!("2026-11-20"), &json!(2)), (&json!("2026-11-21"), &json!(2))]);
+    for (date, calls, busy) in [("2026-11-20", 1, 60), ("2026-11-21", 0, 540)] {
+        let document: Value = serde_json::from_slice(&feed.held("A81001", date)[1]).unwrap();
+        let totals = &document["totals"];
+        assert_eq!((&totals["inbound"]["calls"], &totals["trunks"]["busy_s"]), (&json!(calls), &json!(busy)), "{date}");
+        assert_eq!(totals["trunks"]["peak_concurrent"], 1, "{date}");
+    }
+    daemon.stop();
+}
