@@ -28,6 +28,8 @@ use crate::daemon::status::snapshot;
 const MAX_REQUEST: u64 = 64 * 1024;
 /// How long a verb may be silent.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a verb that only looks waits for the daemon. One that cannot store keeps trying, and may not answer.
+const ANSWER: Duration = Duration::from_secs(15);
 
 /// What a verb asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,7 +169,15 @@ pub fn ask(config: &Config, clock: Clock, request: Request) -> Result<Value, Ask
             bytes.push(b'\n');
             stream.write_all(&bytes).map_err(broken)?;
             let mut line = String::new();
-            BufReader::new(stream).read_line(&mut line).map_err(broken)?;
+            if matches!(request, Request::Status | Request::Day { .. }) {
+                stream.set_read_timeout(Some(ANSWER)).map_err(broken)?;
+            }
+            BufReader::new(stream).read_line(&mut line).map_err(|error| match error.kind() {
+                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => broken(std::io::Error::other(
+                    format!("no answer within {} s; it may be unable to store, look at the disk", ANSWER.as_secs()),
+                )),
+                _ => broken(error),
+            })?;
             match serde_json::from_str(&line).map_err(|error| broken(error.into()))? {
                 Reply::Ok(value) => Ok(value),
                 Reply::Error(refusal) => Err(refusal.into()),

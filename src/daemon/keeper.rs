@@ -18,12 +18,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::push::Parcel;
 use crate::push::schedule::nightly;
-use crate::store::{OutboxRow, OutboxState, SourceRow, Store, StoreError};
+use crate::store::{OutboxRow, OutboxState, SourceRow, Store, StoreError, Work};
 
 /// How long after local midnight a day is closed, so that a call over midnight is in.
 const CLOSING: SignedDuration = SignedDuration::from_mins(10);
 /// How long after local midnight the peers of the day before are renumbered: longer than a peer lives.
 const RENUMBERING: SignedDuration = SignedDuration::from_mins(4 * 60 + 20);
+
+/// How many days back days are closed and sent: as far as the nightly comparison with the supplier reaches.
+const REACH: i64 = 45;
+/// A box that says it is earlier does not know the time yet.
+const NO_EARLIER: Date = Date::constant(2026, 1, 1);
 
 /// One thing that happened on the reading side.
 #[derive(Debug, Clone)]
@@ -135,9 +140,7 @@ impl Keeper {
                 work.audit(now, "smdrd", &format!("released {released} held documents: a supplier is configured"))?;
             }
         }
-        if work.read().meta("first_day")?.is_none() {
-            work.set_meta("first_day", &date_of(&self.zone, now).to_string())?;
-        }
+        note_first_day(&work, date_of(&self.zone, now))?;
         work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
         work.audit(now, "smdrd", "started")?;
         work.commit()
@@ -236,6 +239,7 @@ impl Keeper {
         self.books.tick(&work, &mut portion, now, open_day)?;
         self.books.finish(&work, portion)?;
         if self.collecting {
+            note_first_day(&work, date_of(&self.zone, now))?;
             work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
         }
         work.commit()
@@ -272,8 +276,7 @@ impl Keeper {
     /// The oldest day that is closed and sent. What bears an older stamp comes from a PBX whose clock is wrong (many
     /// begin in 1970 or 2000 when their battery is flat) or from beyond what is kept: it is stored and shown, not sent.
     pub fn oldest_day(&self, now: Timestamp) -> Date {
-        let days = i64::from(*self.config.retention.call_days.get_ref());
-        date_of(&self.zone, now).checked_sub(days.days()).unwrap_or(Date::MIN)
+        date_of(&self.zone, now).checked_sub(REACH.days()).unwrap_or(Date::MIN)
     }
 
     /// Days before `open_day` that are not closed: those with calls, and every day since collecting began, since a
@@ -455,6 +458,15 @@ impl Keeper {
             .compatible()
             .map_or(Timestamp::MAX, |zoned| zoned.timestamp() + CLOSING)
     }
+}
+
+/// Remembers the first day of collecting. A box without a clock of its own begins long ago, until the network has told
+/// it the time: no day is to be missed from back then.
+fn note_first_day(work: &Work<'_>, today: Date) -> Result<(), StoreError> {
+    if today >= NO_EARLIER && work.read().meta("first_day")?.is_none() {
+        work.set_meta("first_day", &today.to_string())?;
+    }
+    Ok(())
 }
 
 fn unrendered(error: serde_json::Error) -> StoreError {

@@ -161,6 +161,20 @@ fn a_role_that_is_put_right_changes_history_and_the_day_goes_out_again() {
     }
     assert_eq!(feed.revisions(), 2);
     daemon.stop();
+
+    // There and back again: the day was touched, and says the same as before.
+    let right = rig.site.clone();
+    for site in [SITE, &right] {
+        rig.site = site.to_owned();
+        let daemon = rig.run(&clock("2026-11-21T06:20:00Z", 1));
+        assert_eq!(rig.rebuild("", &[])["applied"], true);
+        daemon.stop();
+    }
+    let daemon = rig.run(&clock("2026-11-21T06:30:00Z", 1));
+    assert_eq!(rig.count("SELECT changed FROM day"), 1);
+    assert_eq!(rig.json(&["push"], ""), (0, serde_json::json!([])));
+    assert_eq!((rig.count("SELECT changed FROM day"), feed.revisions()), (0, 2));
+    daemon.stop();
 }
 
 #[test]
