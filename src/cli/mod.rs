@@ -98,9 +98,9 @@ impl Asking {
     }
 }
 
-/// Reads the configuration, or says what is wrong with it.
+/// Reads and checks the configuration, or says what is wrong with it.
 fn configured(path: &Path) -> Result<Config, ExitCode> {
-    crate::config::read(path).map_err(|error| {
+    check::inspect(path).map(|checked| checked.config).map_err(|error| {
         eprintln!("{}", error.report());
         ExitCode::from(CONFIGURATION)
     })
