@@ -1,6 +1,9 @@
 //! The dialect engine on real input: sample pairs, captures of real PBXs, and properties over both and over what a bad
 //! line makes of them.
 
+#[path = "dialects/cli.rs"]
+mod cli;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -339,7 +342,11 @@ fn saved_state_holds_no_live_number() {
     let plan = plan("nortel-bcm");
     let mut state = SourceState::default();
     let mut reading = Reading::default();
-    let lines = ["*030198 154615 0019 01632960114 John Doe U G", "-------- 04/04/99 12:00:01 LINE = 0083 STN = 7726", "CALLING NUMBER 07700900123"];
+    let lines = [
+        "*030198 154615 0019 01632960114 John Doe U G",
+        "-------- 04/04/99 12:00:01 LINE = 0083 STN = 7726",
+        "CALLING NUMBER 07700900123",
+    ];
     for (no, line) in (1..).zip(lines) {
         plan.step(&mut state, &Line { no, bytes: line.as_bytes(), kept: &[], today: TODAY }, &mut reading);
     }
@@ -398,34 +405,36 @@ fn any_dialect() -> impl Strategy<Value = &'static str> {
 /// Lines of the corpus with bytes replaced, cut, doubled or in another order.
 fn mutated() -> impl Strategy<Value = (&'static str, Vec<Vec<u8>>)> {
     let edit = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_u8..6, any::<u8>());
-    (any_dialect(), any::<prop::sample::Index>(), prop::collection::vec(edit, 0..6)).prop_map(|(dialect, file, edits)| {
-        let paths = files(&under("dialects").join(dialect), "smdr");
-        let plan = plan(dialect);
-        let framed = framed(&plan, &fs::read(&paths[file.index(paths.len())]).unwrap());
-        let mut lines: Vec<Vec<u8>> = framed.into_iter().map(|line| line.bytes).collect();
-        for (line, at, what, byte) in edits {
-            let place = line.index(lines.len());
-            let chosen = &mut lines[place];
-            let at = at.index(chosen.len() + 1);
-            match what {
-                0 if at < chosen.len() => chosen[at] = byte.clamp(0x20, 0x7e),
-                1 => chosen.truncate(at),
-                2 => chosen.insert(at, b'0' + byte % 10),
-                3 if at < chosen.len() => {
-                    chosen.remove(at);
-                }
-                4 => {
-                    let copy = chosen.clone();
-                    lines.insert(place, copy);
-                }
-                _ => {
-                    let last = lines.len() - 1;
-                    lines.swap(place, last);
+    (any_dialect(), any::<prop::sample::Index>(), prop::collection::vec(edit, 0..6)).prop_map(
+        |(dialect, file, edits)| {
+            let paths = files(&under("dialects").join(dialect), "smdr");
+            let plan = plan(dialect);
+            let framed = framed(&plan, &fs::read(&paths[file.index(paths.len())]).unwrap());
+            let mut lines: Vec<Vec<u8>> = framed.into_iter().map(|line| line.bytes).collect();
+            for (line, at, what, byte) in edits {
+                let place = line.index(lines.len());
+                let chosen = &mut lines[place];
+                let at = at.index(chosen.len() + 1);
+                match what {
+                    0 if at < chosen.len() => chosen[at] = byte.clamp(0x20, 0x7e),
+                    1 => chosen.truncate(at),
+                    2 => chosen.insert(at, b'0' + byte % 10),
+                    3 if at < chosen.len() => {
+                        chosen.remove(at);
+                    }
+                    4 => {
+                        let copy = chosen.clone();
+                        lines.insert(place, copy);
+                    }
+                    _ => {
+                        let last = lines.len() - 1;
+                        lines.swap(place, last);
+                    }
                 }
             }
-        }
-        (dialect, lines)
-    })
+            (dialect, lines)
+        },
+    )
 }
 
 fn as_framed(lines: Vec<Vec<u8>>) -> Vec<Framed> {
