@@ -380,7 +380,7 @@ fn a_stored_line_gives_its_numbers_with_what_was_kept() {
 #[test]
 fn reasons_name_the_column_and_never_a_number() {
     for (dialect, line, column, words) in [
-        ("avaya-ipoffice", "2008/06/28 09:28:41,00:00:00,9,01632960200,I,43", 48, "missing call_id (field 10)"),
+        ("avaya-ipoffice", "2008/06/28 09:28:41,00:00:00,9,01632960200,I,43", 48, "missing second_party (field 15)"),
         ("avaya-ipoffice", "2008/06/28 09:28:41,1:2:3:4,9,01632960200,I,43,43,,0,1,0,,,,,,", 21, "talk \"9:9:9:9\""),
         ("siemens-hipath3000", "31.01.2116:23:12  9   250     00:00:1501632960123", 50, "info (columns 75 to 76)"),
         ("siemens-hipath3000", "dfdfdfsdfxcvnbdfsdf01632960123", 1, "looks like"),

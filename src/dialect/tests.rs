@@ -575,3 +575,11 @@ fn a_site_directory_adds_and_replaces() {
     std::fs::remove_dir_all(&dir).unwrap();
     assert!(super::Library::with_site_dir(&dir).is_ok(), "a directory that is not there holds none");
 }
+
+#[test]
+fn the_file_that_the_documentation_shows_is_sound() {
+    let doc = include_str!("../../docs/dialects.md");
+    let text = doc.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let dialect = Dialect::read("docs/dialects.md", text).unwrap();
+    assert_eq!((dialect.examples(), dialect.check_examples()), (1, Vec::new()));
+}
