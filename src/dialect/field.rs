@@ -197,16 +197,13 @@ impl Field {
         };
         LineFault::new(from, format!("{} {:?} is not {kind}", self.name, shape(text)))
     }
-
-    /// The text without the first of the prefixes that this field drops.
-    pub(super) fn without_prefix<'a>(&self, text: &'a str) -> &'a str {
-        self.drop_prefix.iter().find_map(|prefix| text.strip_prefix(prefix.as_str())).unwrap_or(text)
-    }
 }
 
 fn mark(marks: &mut Vec<Mark>, from: usize, to: usize, holds: Holds) {
+    // Two fields may read the same bytes; one mark is enough.
     if let (Ok(start), Ok(end)) = (u16::try_from(from), u16::try_from(to))
         && start < end
+        && !marks.iter().any(|mark| mark.start == start && mark.end == end)
     {
         marks.push(Mark { start, end, holds });
     }
