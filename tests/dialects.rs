@@ -299,6 +299,27 @@ fn a_masked_line_reads_as_the_line_did() {
     }
 }
 
+#[test]
+fn every_number_of_a_record_is_marked_on_a_line() {
+    for (name, plan, lines) in corpus() {
+        let run = run(&plan, &lines);
+        let marked: Vec<&Number> = run
+            .marks
+            .iter()
+            .flatten()
+            .filter_map(|mark| match &mark.holds {
+                Holds::Number(number) => Some(number),
+                _ => None,
+            })
+            .collect();
+        for record in run.records() {
+            for number in [&record.cli, &record.ddi, &record.dialled].into_iter().flatten() {
+                assert!(marked.contains(&number), "{name}: a number of {} digits has no mark", number.digits());
+            }
+        }
+    }
+}
+
 /// What `privacy` would keep: good enough to see that nothing else is needed.
 fn keep(number: &Number, _trunk: Option<&str>) -> Anonymous {
     let digits = u8::try_from(number.digits()).unwrap();
@@ -361,6 +382,12 @@ fn saved_state_holds_no_live_number() {
     let text = serde_json::to_string(&state).unwrap();
     assert!(text.contains("peer") && !text.contains("960114") && !text.contains("900123"), "{text}");
     assert!(!format!("{state:?}").contains("900123"));
+    for (no, line) in (4..).zip(["00:00:00 NO ANSWER RINGING 0:02", ""]) {
+        plan.step(&mut state, &Line { no, bytes: line.as_bytes(), kept: &[], today: TODAY }, &mut reading);
+    }
+    let What::Record(record) = &reading.settled[0].what else { panic!("{reading:?}") };
+    let caller = record.cli.as_ref().unwrap();
+    assert_eq!((caller.kept().and_then(|kept| kept.peer), caller.reveal()), (Some(7), "00000000000"));
 }
 
 #[test]

@@ -306,6 +306,16 @@ fn an_opener_closes_the_group_before_it_and_noise_between_does_not() {
     assert_eq!(all.iter().find(|(no, _)| *no == 4).unwrap().1, "header");
 }
 
+#[test]
+fn an_adjacent_group_is_over_when_many_lines_that_are_not_its_own_have_passed() {
+    let mut lines = vec!["OPEN 201", "END 9"];
+    lines.insert(1, "WAIT 3");
+    lines.splice(2..2, std::iter::repeat_n("&%$", 60));
+    let all = run(&plan(&ADJACENT.replace("require = [\"talked\"]", "")), &lines);
+    assert!(all.contains(&(2, json!({"extension": "201", "ring_s": 3}))), "{all:?}");
+    assert!(all.last().unwrap().1["unparsed"].as_str().unwrap().contains("none is open"));
+}
+
 const KEYED: &str = r#"
     stamp = { date = "date", time = "time", kind = "event" }
     record = { trunk = "line", extension = "station", ring = "ring" }
