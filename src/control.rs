@@ -176,7 +176,9 @@ pub fn ask(config: &Config, clock: Clock, request: Request) -> Result<Value, Ask
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Err(broken(error)),
         Err(_) => {
             let _lock = Lock::take(&config.state_dir)?;
-            let keeper = Keeper::open(config.clone(), clock)?;
+            let mut keeper = Keeper::open(config.clone(), clock)?;
+            // What nobody heard must not be said to have been observed.
+            keeper.end_abandoned_links().map_err(SetUpError::from)?;
             let (desk, writer) = Desk::start(keeper).map_err(broken)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
             let who = format!("uid {}", rustix::process::getuid().as_raw());
@@ -292,6 +294,10 @@ async fn push(desk: &Desk, config: &Config, clock: Clock, who: &str, date: Optio
                     settled.extend(keeper.store.read().newest(&owner, date).map_err(stored)?);
                 }
             }
+            // Somebody who names a day that was refused has put right what it was refused for.
+            let (refused, settled): (Vec<_>, Vec<_>) =
+                settled.into_iter().partition(|row| row.state == crate::store::OutboxState::Parked);
+            let due: Vec<_> = due.into_iter().chain(refused).collect();
             Ok((due, settled, keeper.device().map_err(stored)?))
         })
         .await
