@@ -156,6 +156,8 @@ pub(super) struct Field {
     pub drop_prefix: Vec<String>,
     pub merge: Merge,
     pub sign: Option<Sign>,
+    /// Whether a number here is what the outside caller dialled.
+    pub number_role: super::Role,
 }
 
 #[derive(Debug)]
