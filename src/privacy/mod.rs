@@ -65,10 +65,10 @@ impl Privacy {
             let Holds::Number(number) = &mark.holds else { continue };
             let kept = if let Some(kept) = number.kept() {
                 kept.clone()
-            } else if is_ddi(number, mark.role, record) {
-                self.ddi(number)
             } else if is_station(number, &stations, record) {
                 self.own(number)
+            } else if is_ddi(number, mark.role, record) {
+                self.ddi(number)
             } else {
                 self.anonymous(keys, source, trunk, number, at)
             };
