@@ -100,8 +100,10 @@ fn reads_as_the_line_did(name: &str, plan: &Plan, lines: &[Vec<u8>], stored: &St
 /// How many characters of a number may stay at most: access digit, country code 44 or the international prefix, and
 /// the digit that gives the class.
 fn longest_prefix(digits: &str) -> usize {
-    let plain = digits.strip_prefix('9').or_else(|| digits.strip_prefix("81")).filter(|rest| rest.len() >= 3).unwrap_or(digits);
-    let home = ["+44", "0044", "44"].into_iter().find(|prefix| plain.starts_with(prefix)).map(|prefix| prefix.len() + 1);
+    let plain =
+        digits.strip_prefix('9').or_else(|| digits.strip_prefix("81")).filter(|rest| rest.len() >= 3).unwrap_or(digits);
+    let home =
+        ["+44", "0044", "44"].into_iter().find(|prefix| plain.starts_with(prefix)).map(|prefix| prefix.len() + 1);
     digits.len() - plain.len() + home.unwrap_or(if plain.starts_with(['0', '+']) { 2 } else { 1 })
 }
 
@@ -134,7 +136,9 @@ fn holds_no_number(name: &str, line: &[u8], marks: &[Mark], place: usize, stored
             }
             Holds::Name | Holds::Account => {
                 proven[span].fill(true);
-                let told = |byte: &u8| (byte.is_ascii_digit() && *byte != b'9') || (byte.is_ascii_alphabetic() && *byte != b'A');
+                let told = |byte: &u8| {
+                    (byte.is_ascii_digit() && *byte != b'9') || (byte.is_ascii_alphabetic() && *byte != b'A')
+                };
                 assert!(!part.iter().any(told), "{name}: {shown}");
             }
             Holds::Typed => proven[span].fill(true),
@@ -262,11 +266,18 @@ fn edit() -> impl Strategy<Value = Edit> {
 fn edited(plan: &Plan, mut lines: Vec<Vec<u8>>, edits: &[Edit]) -> Vec<Vec<u8>> {
     let marks: Vec<Vec<Mark>> = raw(plan, &lines).into_iter().map(|(_, marks)| marks).collect();
     for edit in edits {
-        let (Edit::Into(line, at, _) | Edit::Over(line, at, _) | Edit::At(line, at, _) | Edit::Digit(line, at, _) | Edit::Cut(line, at)) = edit;
+        let (Edit::Into(line, at, _)
+        | Edit::Over(line, at, _)
+        | Edit::At(line, at, _)
+        | Edit::Digit(line, at, _)
+        | Edit::Cut(line, at)) = edit;
         let place = line.index(lines.len());
         let line = &mut lines[place];
         let at_byte = at.index(line.len() + 1);
-        let numbers: Vec<&Mark> = marks[place].iter().filter(|mark| !matches!(mark.holds, Holds::Typed) && usize::from(mark.end) <= line.len()).collect();
+        let numbers: Vec<&Mark> = marks[place]
+            .iter()
+            .filter(|mark| !matches!(mark.holds, Holds::Typed) && usize::from(mark.end) <= line.len())
+            .collect();
         let any: Vec<&Mark> = marks[place].iter().filter(|mark| usize::from(mark.end) <= line.len()).collect();
         match edit {
             Edit::Into(_, _, text) => {

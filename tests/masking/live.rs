@@ -153,10 +153,14 @@ impl Stored {
     /// Whether the same digits stand in this line or one before as something that may be kept.
     pub fn innocent(&self, tail: &str, place: usize) -> bool {
         let squeezed = |bytes: &[u8]| -> String {
-            String::from_utf8_lossy(bytes).chars().filter(|one| one.is_ascii_digit() || one.is_ascii_alphabetic()).collect()
+            String::from_utf8_lossy(bytes)
+                .chars()
+                .filter(|one| one.is_ascii_digit() || one.is_ascii_alphabetic())
+                .collect()
         };
         let tokens = self.lines[..=place].iter().flat_map(|line| &line.numbers).filter_map(|(_, number)| number.token);
-        let own = self.lines[..=place].iter().flat_map(|line| &line.numbers).filter_map(|(_, number)| number.own.as_deref());
+        let own =
+            self.lines[..=place].iter().flat_map(|line| &line.numbers).filter_map(|(_, number)| number.own.as_deref());
         let times = self.raw[..=place].iter().map(|line| squeezed(line).matches(tail).count()).sum::<usize>();
         tokens.into_iter().any(|token| token.to_string().contains(tail))
             || own.into_iter().any(|own| own.contains(tail))
@@ -169,7 +173,10 @@ impl Stored {
             .chain(self.plan.access.iter().filter_map(|access| digits.strip_prefix(access.as_str())))
             .collect();
         let within = |number: &str| {
-            let home = number.strip_prefix("+44").or_else(|| number.strip_prefix("0044")).or_else(|| number.strip_prefix("44"));
+            let home = number
+                .strip_prefix("+44")
+                .or_else(|| number.strip_prefix("0044"))
+                .or_else(|| number.strip_prefix("44"));
             let home = home.map(|rest| format!("0{}", rest.trim_start_matches('0')));
             let spellings = [number.to_owned(), format!("0{number}"), home.unwrap_or_default()];
             self.plan.own.iter().any(|(first, last)| {
