@@ -10,6 +10,7 @@ pub mod courier;
 pub mod desk;
 pub mod keeper;
 pub mod keys;
+pub mod memory;
 pub mod reader;
 pub mod rebuild;
 mod run;

@@ -329,7 +329,9 @@ impl Keeper {
         }
         work.close_day(owner, date, now)?;
         for row in self.rows.values() {
-            work.snapshot(row, date)?;
+            let mut row = row.clone();
+            row.state.forget_tokens();
+            work.snapshot(&row, date)?;
         }
         work.commit()
     }
@@ -408,6 +410,10 @@ impl Keeper {
         if let Some(newest) = tokens.last() {
             work.forget_tokens(*newest)?;
             work.set_rolled(*newest, 1)?;
+            for row in self.rows.values_mut() {
+                row.state.forget_tokens();
+                work.put_source(row)?;
+            }
         }
         if !peers.is_empty() {
             // Above every peer that the reading side can have given out in the meantime.

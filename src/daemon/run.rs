@@ -11,6 +11,7 @@ use super::courier;
 use super::desk::Desk;
 use super::keeper::{Event, Keeper};
 use super::keys::KeyRing;
+use super::memory;
 use super::reader::{Gate, Reader};
 use super::setup::{Lock, SetUpError};
 use crate::clock::Clock;
@@ -53,6 +54,7 @@ pub enum RunError {
 /// Runs until SIGTERM or SIGINT.
 pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     let system = |doing| move |reason| RunError::System { doing, reason };
+    memory::seal();
     let _lock = Lock::take(&config.state_dir)?;
     let mut keeper = Keeper::open(config.clone(), clock)?;
     keeper.begin()?;
@@ -165,6 +167,7 @@ impl Loop {
                     tracing::warn!(source, ?errors, "noise on the line");
                 }
                 self.links.entry(source).or_default().heard = Some(self.clock.instant());
+                self.turn();
                 if let Some(reader) = self.readers.get_mut(&source)
                     && let Some(batch) = reader.bytes(&mut self.gate, connection, &bytes, at)
                 {
@@ -223,12 +226,19 @@ impl Loop {
         }
     }
 
-    async fn tick(&mut self) {
+    /// Replaces the day's key at local midnight.
+    fn turn(&mut self) {
         let zone = self.config.time_zone();
         let today = crate::aggregate::slots::date_of(&zone, self.clock.now());
-        if let Err(error) = self.gate.ring.turn(today) {
-            tracing::error!(%error, "the day's key could not be replaced");
+        match self.gate.ring.turn(today) {
+            Ok(true) => self.readers.values_mut().for_each(Reader::new_day),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the day's key could not be replaced"),
         }
+    }
+
+    async fn tick(&mut self) {
+        self.turn();
         match self.desk.with(|keeper| keeper.tick()).await {
             Some(Ok(())) => notify::watchdog(),
             Some(Err(error)) => tracing::error!(%error, "the books could not be brought up to date"),

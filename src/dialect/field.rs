@@ -120,6 +120,9 @@ impl Field {
                 .map(Value::Clock)
                 .ok_or_else(|| self.unfit(from, text)),
             Type::Duration | Type::Seconds => self.length(from, text),
+            // What masking hides of it no rule may see either.
+            Type::Station | Type::Device if is_long(text) => Ok(Value::Text(blanked(text))),
+            Type::Code if has_digit_run(text) => Ok(Value::Text(blanked(text))),
             Type::Station => self.word(from, text, |byte| b"*#.+- ".contains(&byte)),
             Type::Trunk => self.word(from, text, |byte| b"*#.+-/: ".contains(&byte)),
             Type::CallId => self.word(from, text, |byte| b".-_:/".contains(&byte)),
@@ -226,8 +229,7 @@ fn mark(marks: &mut Vec<Mark>, from: usize, to: usize, holds: Holds) {
 
 /// Marks a station; with more digits than one has, it is marked as the number that it must be.
 fn station(line: &Line<'_>, (from, to): Span, text: &[u8], marks: &mut Vec<Mark>) {
-    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
-    match Number::parse(text).filter(|_| digits > STATION_DIGITS) {
+    match Number::parse(text).filter(|_| is_long(text)) {
         Some(number) => mark(marks, from, to, Holds::Number(remembered(number, line, from))),
         None => {
             mark(marks, from, to, Holds::Typed);
@@ -236,6 +238,15 @@ fn station(line: &Line<'_>, (from, to): Span, text: &[u8], marks: &mut Vec<Mark>
             }
         }
     }
+}
+
+/// Whether there are more digits than a station has.
+fn is_long(text: &[u8]) -> bool {
+    text.iter().filter(|byte| byte.is_ascii_digit()).count() > STATION_DIGITS
+}
+
+fn blanked(text: &[u8]) -> CompactString {
+    ascii(text).chars().map(|one| if one.is_ascii_digit() { '0' } else { one }).collect()
 }
 
 /// The number with what was kept of it, where the line comes from the store.
