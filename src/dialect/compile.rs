@@ -349,10 +349,12 @@ impl<'a> Compiler<'a> {
         if line.names && !matches!(layout, Layout::Delimited { .. }) {
             return Err(place.fault("names", "only a delimited line has column names", "Give it a delimiter"));
         }
-        let order: Vec<&String> = line.fields.keys().collect();
+        // In the order in which they are written: the first that is not understood is reported.
+        let mut written: Vec<_> = line.fields.iter().collect();
+        written.sort_by_key(|(_, field)| field.span().start);
         let mut cuts = Vec::new();
         for cut in &line.cut {
-            let Some(field) = order.iter().position(|name| **name == cut.field) else {
+            let Some(field) = written.iter().position(|(name, _)| **name == cut.field) else {
                 return Err(place.fault(
                     &format!("cut of {:?}", cut.field),
                     "the line has no such field",
@@ -362,7 +364,7 @@ impl<'a> Compiler<'a> {
             cuts.push(Cut { field, pattern: self.regex(&cut.pattern, place)?, required: cut.required });
         }
         let mut fields = Vec::new();
-        for (name, field) in &line.fields {
+        for (name, field) in written {
             let here = place.within(field.span(), format!("{}, field {name:?}", place.path));
             let source = self.source(field.get_ref(), &layout, &cuts, &here)?;
             fields.push(self.field(name, field.get_ref(), source, &here)?);

@@ -205,8 +205,10 @@ impl Field {
 }
 
 fn mark(marks: &mut Vec<Mark>, from: usize, to: usize, holds: Holds) {
+    // Two fields may read the same bytes; one mark is enough.
     if let (Ok(start), Ok(end)) = (u16::try_from(from), u16::try_from(to))
         && start < end
+        && !marks.iter().any(|mark| mark.start == start && mark.end == end)
     {
         marks.push(Mark { start, end, holds });
     }
