@@ -13,7 +13,15 @@ use smdrd::framing::{Ended, Framer, Settings};
 use smdrd::number::{Anonymous, Class, Number};
 use smdrd::record::{MaskedRecord, Record};
 
-const DIALECTS: [&str; 5] = ["avaya-ipoffice", "mitel-5000", "nortel-bcm", "nortel-meridian", "siemens-hipath3000"];
+const DIALECTS: [&str; 7] = [
+    "avaya-ipoffice",
+    "mitel-3300",
+    "mitel-5000",
+    "nortel-bcm",
+    "nortel-meridian",
+    "panasonic-kx",
+    "siemens-hipath3000",
+];
 const TODAY: Date = date(2026, 6, 1);
 
 fn under(folder: &str) -> PathBuf {
