@@ -1,6 +1,9 @@
 //! The dialect engine on real input: sample pairs, captures of real PBXs, and properties over both and over what a bad
 //! line makes of them.
 
+#[path = "dialects/cli.rs"]
+mod cli;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -304,6 +307,27 @@ fn a_masked_line_reads_as_the_line_did() {
     }
 }
 
+#[test]
+fn every_number_of_a_record_is_marked_on_a_line() {
+    for (name, plan, lines) in corpus() {
+        let run = run(&plan, &lines);
+        let marked: Vec<&Number> = run
+            .marks
+            .iter()
+            .flatten()
+            .filter_map(|mark| match &mark.holds {
+                Holds::Number(number) => Some(number),
+                _ => None,
+            })
+            .collect();
+        for record in run.records() {
+            for number in [&record.cli, &record.ddi, &record.dialled].into_iter().flatten() {
+                assert!(marked.contains(&number), "{name}: a number of {} digits has no mark", number.digits());
+            }
+        }
+    }
+}
+
 /// What `privacy` would keep: good enough to see that nothing else is needed.
 fn keep(number: &Number, _trunk: Option<&str>) -> Anonymous {
     let digits = u8::try_from(number.digits()).unwrap();
@@ -347,7 +371,11 @@ fn saved_state_holds_no_live_number() {
     let plan = plan("nortel-bcm");
     let mut state = SourceState::default();
     let mut reading = Reading::default();
-    let lines = ["*030198 154615 0019 01632960114 John Doe U G", "-------- 04/04/99 12:00:01 LINE = 0083 STN = 7726", "CALLING NUMBER 07700900123"];
+    let lines = [
+        "*030198 154615 0019 01632960114 John Doe U G",
+        "-------- 04/04/99 12:00:01 LINE = 0083 STN = 7726",
+        "CALLING NUMBER 07700900123",
+    ];
     for (no, line) in (1..).zip(lines) {
         plan.step(&mut state, &Line { no, bytes: line.as_bytes(), kept: &[], today: TODAY }, &mut reading);
     }
@@ -362,6 +390,12 @@ fn saved_state_holds_no_live_number() {
     let text = serde_json::to_string(&state).unwrap();
     assert!(text.contains("peer") && !text.contains("960114") && !text.contains("900123"), "{text}");
     assert!(!format!("{state:?}").contains("900123"));
+    for (no, line) in (4..).zip(["00:00:00 NO ANSWER RINGING 0:02", ""]) {
+        plan.step(&mut state, &Line { no, bytes: line.as_bytes(), kept: &[], today: TODAY }, &mut reading);
+    }
+    let What::Record(record) = &reading.settled[0].what else { panic!("{reading:?}") };
+    let caller = record.cli.as_ref().unwrap();
+    assert_eq!((caller.kept().and_then(|kept| kept.peer), caller.reveal()), (Some(7), "00000000000"));
 }
 
 #[test]
@@ -381,7 +415,7 @@ fn a_stored_line_gives_its_numbers_with_what_was_kept() {
 #[test]
 fn reasons_name_the_column_and_never_a_number() {
     for (dialect, line, column, words) in [
-        ("avaya-ipoffice", "2008/06/28 09:28:41,00:00:00,9,01632960200,I,43", 48, "missing call_id (field 10)"),
+        ("avaya-ipoffice", "2008/06/28 09:28:41,00:00:00,9,01632960200,I,43", 48, "missing second_party (field 15)"),
         ("avaya-ipoffice", "2008/06/28 09:28:41,1:2:3:4,9,01632960200,I,43,43,,0,1,0,,,,,,", 21, "talk \"9:9:9:9\""),
         ("siemens-hipath3000", "31.01.2116:23:12  9   250     00:00:1501632960123", 50, "info (columns 75 to 76)"),
         ("siemens-hipath3000", "dfdfdfsdfxcvnbdfsdf01632960123", 1, "looks like"),
@@ -406,34 +440,36 @@ fn any_dialect() -> impl Strategy<Value = &'static str> {
 /// Lines of the corpus with bytes replaced, cut, doubled or in another order.
 fn mutated() -> impl Strategy<Value = (&'static str, Vec<Vec<u8>>)> {
     let edit = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_u8..6, any::<u8>());
-    (any_dialect(), any::<prop::sample::Index>(), prop::collection::vec(edit, 0..6)).prop_map(|(dialect, file, edits)| {
-        let paths = files(&under("dialects").join(dialect), "smdr");
-        let plan = plan(dialect);
-        let framed = framed(&plan, &fs::read(&paths[file.index(paths.len())]).unwrap());
-        let mut lines: Vec<Vec<u8>> = framed.into_iter().map(|line| line.bytes).collect();
-        for (line, at, what, byte) in edits {
-            let place = line.index(lines.len());
-            let chosen = &mut lines[place];
-            let at = at.index(chosen.len() + 1);
-            match what {
-                0 if at < chosen.len() => chosen[at] = byte.clamp(0x20, 0x7e),
-                1 => chosen.truncate(at),
-                2 => chosen.insert(at, b'0' + byte % 10),
-                3 if at < chosen.len() => {
-                    chosen.remove(at);
-                }
-                4 => {
-                    let copy = chosen.clone();
-                    lines.insert(place, copy);
-                }
-                _ => {
-                    let last = lines.len() - 1;
-                    lines.swap(place, last);
+    (any_dialect(), any::<prop::sample::Index>(), prop::collection::vec(edit, 0..6)).prop_map(
+        |(dialect, file, edits)| {
+            let paths = files(&under("dialects").join(dialect), "smdr");
+            let plan = plan(dialect);
+            let framed = framed(&plan, &fs::read(&paths[file.index(paths.len())]).unwrap());
+            let mut lines: Vec<Vec<u8>> = framed.into_iter().map(|line| line.bytes).collect();
+            for (line, at, what, byte) in edits {
+                let place = line.index(lines.len());
+                let chosen = &mut lines[place];
+                let at = at.index(chosen.len() + 1);
+                match what {
+                    0 if at < chosen.len() => chosen[at] = byte.clamp(0x20, 0x7e),
+                    1 => chosen.truncate(at),
+                    2 => chosen.insert(at, b'0' + byte % 10),
+                    3 if at < chosen.len() => {
+                        chosen.remove(at);
+                    }
+                    4 => {
+                        let copy = chosen.clone();
+                        lines.insert(place, copy);
+                    }
+                    _ => {
+                        let last = lines.len() - 1;
+                        lines.swap(place, last);
+                    }
                 }
             }
-        }
-        (dialect, lines)
-    })
+            (dialect, lines)
+        },
+    )
 }
 
 fn as_framed(lines: Vec<Vec<u8>>) -> Vec<Framed> {

@@ -207,11 +207,6 @@ impl Field {
         };
         LineFault::new(from, format!("{} {:?} is not {kind}", self.name, shape(text)))
     }
-
-    /// The text without the first of the prefixes that this field drops.
-    pub(super) fn without_prefix<'a>(&self, text: &'a str) -> &'a str {
-        self.drop_prefix.iter().find_map(|prefix| text.strip_prefix(prefix.as_str())).unwrap_or(text)
-    }
 }
 
 fn mark(marks: &mut Vec<Mark>, from: usize, to: usize, holds: Holds) {

@@ -18,11 +18,19 @@ mod group;
 mod guard;
 mod layout;
 mod library;
+mod many;
 mod plan;
 mod stamp;
 mod state;
 mod step;
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 mod tests;
 
 pub use fault::{FileFault, LibraryError, OptionError};
