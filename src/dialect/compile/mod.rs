@@ -183,7 +183,7 @@ impl<'a> Compiler<'a> {
                 Key::Ring | Key::Talk | Key::Hold => kind.is_length(),
                 Key::Ddi | Key::Cli | Key::Dialled => kind == Type::Number,
                 Key::Account => kind == Type::Account,
-                Key::Extension => matches!(kind, Type::Station | Type::Device | Type::Code),
+                Key::Extension | Key::Port => matches!(kind, Type::Station | Type::Device | Type::Code),
                 Key::Trunk => matches!(kind, Type::Trunk | Type::Device | Type::Code),
                 Key::CallId => matches!(kind, Type::CallId | Type::Code),
             };
