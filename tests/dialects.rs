@@ -42,10 +42,8 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 /// Captures whose lines cannot say it themselves: how the PBX was programmed.
-const PROGRAMMED: [(&str, &str, &str); 2] = [
-    ("panasonic-kx-td1232-p231c.smdr", "date_order", "MDY"),
-    ("panasonic-kx-td816ru.smdr", "date_order", "MDY"),
-];
+const PROGRAMMED: [(&str, &str, &str); 2] =
+    [("panasonic-kx-td1232-p231c.smdr", "date_order", "MDY"), ("panasonic-kx-td816ru.smdr", "date_order", "MDY")];
 
 fn plan(dialect: &str) -> Plan {
     plan_with(dialect, &BTreeMap::new())
