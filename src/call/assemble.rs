@@ -173,7 +173,8 @@ impl Assembler {
             .filter_map(|id| {
                 let joined = self.calls.get(id)?;
                 let only_offered = joined.legs.iter().all(|leg| leg.record.leg == LegKind::Offered);
-                if !may_join && !only_offered {
+                let waits = joined.announced || only_offered;
+                if !(may_join || only_offered) || (linking.announced.contains(&leg.record.leg) && !waits) {
                     return None;
                 }
                 let apart = leg.end.duration_since(joined.end()).abs();

@@ -26,8 +26,9 @@ const NO_NUMBER: [&str; 12] = [
     "VOICEMAIL",
 ];
 
-/// The most digits of a station. A station column that holds more holds somebody's number.
-const STATION_DIGITS: usize = 6;
+/// The most digits of a station (Mitel with extended digit length). A station column that holds more holds somebody's
+/// number.
+const STATION_DIGITS: usize = 7;
 
 impl Plan {
     /// Reads every field of a located line into the desk's values and marks.
@@ -105,6 +106,10 @@ impl Field {
                 return Ok(Number::verbatim(text).map_or(Value::Blank, |code| Value::Account(Held::live(code))));
             }
             Type::Text => mark(marks, from, to, Holds::Text),
+            kind if (kind.is_clock() || kind.is_length()) && self.is_blotted(text) => {
+                mark(marks, from, to, Holds::Typed);
+                return Ok(Value::Hidden);
+            }
             Type::Code => self.looks(marks, from, to, if has_digit_run(text) { Holds::Text } else { Holds::Typed }),
             Type::Cost => self.looks(marks, from, to, proven(text, |byte| b" .,$-+*".contains(&byte) || byte == 0xa3)),
             Type::Counter => self.looks(marks, from, to, proven(text, |_| false)),
@@ -129,6 +134,12 @@ impl Field {
             _ if self.slot.is_some() => Ok(Value::Text(ascii(text))),
             _ => Ok(Value::Absent),
         }
+    }
+
+    /// Whether a clock or a duration shows nothing but the characters that stand for an unknown one.
+    fn is_blotted(&self, text: &[u8]) -> bool {
+        text.iter().any(|byte| self.hidden.contains(byte))
+            && text.iter().all(|byte| self.hidden.contains(byte) || b"/:.'- ".contains(byte))
     }
 
     fn word(&self, from: usize, text: &[u8], also: impl Fn(u8) -> bool) -> Result<Value, LineFault> {

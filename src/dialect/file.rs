@@ -433,6 +433,8 @@ pub(super) struct LinkFile {
     #[serde(default)]
     pub joins: Vec<LegKind>,
     #[serde(default)]
+    pub announced: Vec<LegKind>,
+    #[serde(default)]
     pub chained: bool,
     pub restart: Option<RestartFile>,
 }

@@ -151,6 +151,8 @@ pub struct Linking {
     pub slack_s: u32,
     /// Only legs of these kinds join an earlier call; others open one. Empty: every leg may join.
     pub joins: Vec<crate::record::LegKind>,
+    /// Legs of these kinds join only a call that waits for one: its last leg announced another, or it was only offered.
+    pub announced: Vec<crate::record::LegKind>,
     /// Whether a leg must start where the one before ended.
     pub chained: bool,
 }

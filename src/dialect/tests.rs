@@ -593,3 +593,27 @@ fn the_file_that_the_documentation_shows_is_sound() {
     let dialect = Dialect::read("docs/dialects.md", text).unwrap();
     assert_eq!((dialect.examples(), dialect.check_examples()), (1, Vec::new()));
 }
+
+#[test]
+fn a_clock_or_counter_printed_as_asterisks_is_not_known_and_the_record_stays() {
+    let plan = plan(
+        r#"
+        stamp = { date = "date", time = "time", kind = "end" }
+        record = { talk = "talk" }
+        [[line]]
+        kind = "call"
+        is = "record"
+        delimiter = ";"
+        [line.fields]
+        date = { index = 1, type = "date", format = "DD/MM/YY", hidden = "*", required = true }
+        time = { index = 2, type = "time", format = "hh:mmap", hidden = "*", required = true }
+        talk = { index = 3, type = "duration", format = "hh:mm'ss", hidden = "*" }
+        "#,
+    );
+    assert_eq!(
+        records(&plan, &["**/**/**;**:****;00:01'09", "01/02/26; 9:05AM;**:**'**"]),
+        [json!({ "talk_s": 69 }), json!({ "end": "2026-02-01T09:05:00" })]
+    );
+    // Half a date is no date.
+    assert!(records(&plan, &["01/**/26;09:05AM;00:01'09"])[0].get("unparsed").is_some());
+}

@@ -330,6 +330,7 @@ pub(super) fn linking(file: &DialectFile) -> Linking {
         window_s: link.window_s,
         slack_s: link.slack_s,
         joins: link.joins.clone(),
+        announced: link.announced.clone(),
         chained: link.chained,
     }
 }
