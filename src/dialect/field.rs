@@ -26,9 +26,8 @@ const NO_NUMBER: [&str; 12] = [
     "VOICEMAIL",
 ];
 
-/// The most digits of a station (Mitel with extended digit length). A station column that holds more holds somebody's
-/// number.
-const STATION_DIGITS: usize = 7;
+/// The most digits of a station. A station column that holds more holds somebody's number.
+const STATION_DIGITS: usize = 6;
 
 impl Plan {
     /// Reads every field of a located line into the desk's values and marks.
