@@ -94,6 +94,24 @@ pub struct Mark {
     pub end: u16,
     /// What is there.
     pub holds: Holds,
+    /// What masking must know of it beyond that.
+    pub role: Role,
+}
+
+/// What the dialect's rules make of a part of a line, as far as masking depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// Nothing out of the ordinary.
+    #[default]
+    Plain,
+    /// A station or device of the PBX.
+    Station,
+    /// A number that can only be what the outside caller dialled.
+    Ddi,
+    /// A number that may be what the outside caller dialled; the record on the same line says.
+    PerhapsDdi,
+    /// A code, counter or cost that no rule asks for: its looks are all that speaks for it.
+    Unasked,
 }
 
 /// What a part of a line holds, for masking.

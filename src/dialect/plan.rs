@@ -157,6 +157,8 @@ pub(super) struct Field {
     pub hidden: Vec<u8>,
     pub merge: Merge,
     pub sign: Option<Sign>,
+    /// Whether a number here is what the outside caller dialled.
+    pub number_role: super::Role,
 }
 
 #[derive(Debug)]

@@ -28,7 +28,7 @@ impl Plan {
             };
             return Ok(at.map(|at| (at, time.resolution)));
         };
-        let date = Date::new(year, month, day).map_err(|_| format!("there is no day {year}-{month:02}-{day:02}"))?;
+        let date = Date::new(year, month, day).map_err(|_| "there is no such day".to_owned())?;
         Ok(at(date, second).map(|at| (at, time.resolution)))
     }
 
@@ -80,7 +80,7 @@ impl Plan {
             .filter_map(|year| Date::new(year, month, day).ok())
             .min_by_key(|date| date.duration_since(middle).abs())
             .map(|date| at(date, second))
-            .ok_or_else(|| format!("there is no day {month:02}-{day:02} in any year"))
+            .ok_or_else(|| "there is no such day in any year".to_owned())
     }
 }
 

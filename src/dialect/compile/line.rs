@@ -243,6 +243,7 @@ impl Compiler<'_> {
             hidden: field.hidden.clone().into_bytes(),
             merge: field.merge,
             sign: field.sign,
+            number_role: crate::dialect::Role::Plain,
         })
     }
 

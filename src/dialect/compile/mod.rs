@@ -13,8 +13,8 @@ use regex::bytes::Regex;
 
 use super::fault::FileFault;
 use super::file::{Becomes, By, DialectFile, GroupFile, Key, Mode, ProtocolName, Type};
-use super::plan::{Group, Plan, StampRule};
-use super::{LinkKey, Linking};
+use super::plan::{Group, Plan, Row, StampRule};
+use super::{LinkKey, Linking, Role};
 use crate::framing::Protocol;
 
 /// Where a fault is: the file, and the part of it that is being compiled.
@@ -72,6 +72,18 @@ pub(super) fn compile(
     compiler.plan(place, assume_year)
 }
 
+/// Whether a number in this slot is what the outside caller dialled: it is if rules put it nowhere else.
+fn number_role(slot: Option<usize>, always: &[(Key, Vec<usize>)], tables: &[Vec<Row>]) -> Role {
+    let puts = || always.iter().chain(tables.iter().flatten().flat_map(|row| &row.put));
+    let put_to =
+        |ddi: bool| puts().any(|(key, slots)| (*key == Key::Ddi) == ddi && slots.iter().any(|put| Some(*put) == slot));
+    match (put_to(true), put_to(false)) {
+        (true, false) => Role::Ddi,
+        (true, true) => Role::PerhapsDdi,
+        _ => Role::Plain,
+    }
+}
+
 impl<'a> Compiler<'a> {
     fn plan(&mut self, place: &Place<'_>, assume_year: Option<i16>) -> Result<Plan, FileFault> {
         self.declare(place)?;
@@ -79,7 +91,10 @@ impl<'a> Compiler<'a> {
         let always = self.always(place)?;
         let stamp = self.stamp(place)?;
         let tables = self.tables(place)?;
-        let (kinds, kind_names) = self.kinds(place)?;
+        let (mut kinds, kind_names) = self.kinds(place)?;
+        for field in kinds.iter_mut().flat_map(|kind| &mut kind.fields) {
+            field.number_role = number_role(field.slot, &always, &tables);
+        }
         let groups = self.groups(place, &kind_names)?;
         let trunks = self.named(|kind| kind == Type::Trunk);
         Ok(Plan {
