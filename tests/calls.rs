@@ -45,9 +45,11 @@ fn by(key: LinkKey) -> Linking {
     let (window_s, slack_s) = (300, 3);
     match key {
         // The HiPath's rules.
-        LinkKey::TrunkAndPeer => Linking { by: key, window_s, slack_s, joins: vec![LegKind::Transfer], chained: true },
+        LinkKey::TrunkAndPeer => {
+            Linking { by: key, window_s, slack_s, joins: vec![LegKind::Transfer], announced: vec![], chained: true }
+        }
         // The IP Office's.
-        _ => Linking { by: key, window_s: 86_400, slack_s, joins: vec![], chained: false },
+        _ => Linking { by: key, window_s: 86_400, slack_s, joins: vec![], announced: vec![], chained: false },
     }
 }
 

@@ -26,15 +26,17 @@ const ROUNDS: usize = 6;
 #[test]
 fn the_search_finds_what_is_there() {
     canary::prove_the_search(tempfile::tempdir().unwrap().path());
-    let tails: std::collections::BTreeSet<String> = CANARIES.iter().flat_map(|one| canary::parts(one)).filter(|part| part.len() == 6).collect();
+    let tails: std::collections::BTreeSet<String> =
+        CANARIES.iter().flat_map(|one| canary::parts(one)).filter(|part| part.len() == 6).collect();
     assert_eq!(tails.len(), CANARIES.len(), "two canaries end alike");
 }
 
 #[test]
 fn no_number_is_at_rest_or_sent_after_the_daemon_was_killed_again_and_again() {
-    let seed = std::env::var("SMDRD_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
-        u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos())
-    });
+    let seed = std::env::var("SMDRD_TEST_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos()));
     eprintln!("SMDRD_TEST_SEED={seed}");
     let mut chance = Chance(seed | 1);
     let known: Vec<String> = Library::shipped().ids().map(|id| id.to_string()).collect();
@@ -73,7 +75,12 @@ fn no_number_is_at_rest_or_sent_after_the_daemon_was_killed_again_and_again() {
         stage.hang_up();
     }
     let finds = canary::search(&stage.places());
-    assert!(finds.is_empty(), "SMDRD_TEST_SEED={seed}: {} finds, such as {:#?}", finds.len(), finds.iter().take(20).collect::<Vec<_>>());
+    assert!(
+        finds.is_empty(),
+        "SMDRD_TEST_SEED={seed}: {} finds, such as {:#?}",
+        finds.len(),
+        finds.iter().take(20).collect::<Vec<_>>()
+    );
     stage.no_core_file();
     stage.was_not_for_nothing(&known);
 }

@@ -65,7 +65,10 @@ pub fn written(part: &str, coding: Coding) -> Vec<u8> {
     let digits: Vec<u8> = part.bytes().filter(u8::is_ascii_digit).map(|digit| digit - b'0').collect();
     // An odd number is filled up, as it is on telephone lines.
     let pairs = |high: usize, low: usize| {
-        digits.chunks(2).map(|pair| (pair.get(high).copied().unwrap_or(15) << 4) | pair.get(low).copied().unwrap_or(15)).collect()
+        digits
+            .chunks(2)
+            .map(|pair| (pair.get(high).copied().unwrap_or(15) << 4) | pair.get(low).copied().unwrap_or(15))
+            .collect()
     };
     match coding {
         Coding::Ascii => part.into(),
@@ -109,7 +112,8 @@ fn search_file(file: &Path) -> BTreeSet<Find> {
                 for coding in CODINGS {
                     let found = match streams.iter().find(|(of, _)| *of == coding) {
                         Some((_, stream)) => {
-                            let digits: Vec<u8> = part.bytes().filter(u8::is_ascii_digit).map(|digit| digit - b'0').collect();
+                            let digits: Vec<u8> =
+                                part.bytes().filter(u8::is_ascii_digit).map(|digit| digit - b'0').collect();
                             memmem(stream, &digits).next().is_some()
                         }
                         None => memmem(&bytes, &written(&part, coding)).any(|at| at == 0 || bytes[at - 1] != b'.'),
@@ -119,7 +123,11 @@ fn search_file(file: &Path) -> BTreeSet<Find> {
                     }
                     let digits = part.bytes().filter(u8::is_ascii_digit).count();
                     if digits > 6 {
-                        finds.insert(Find { file: file.into(), canary, form: format!("{digits} digits, {coding:?}, {way}") });
+                        finds.insert(Find {
+                            file: file.into(),
+                            canary,
+                            form: format!("{digits} digits, {coding:?}, {way}"),
+                        });
                     } else {
                         short.entry(format!("6 digits, {coding:?}, {way}")).or_default().insert(canary);
                     }
@@ -135,7 +143,11 @@ fn search_file(file: &Path) -> BTreeSet<Find> {
 
 /// Where `needle` stands: by its first byte first, which is quick enough for some megabytes.
 fn memmem<'a>(hay: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    let finder = regex::bytes::Regex::new(&format!("(?s-u:{})", needle.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>())).unwrap();
+    let finder = regex::bytes::Regex::new(&format!(
+        "(?s-u:{})",
+        needle.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>()
+    ))
+    .unwrap();
     let mut from = 0;
     std::iter::from_fn(move || {
         let at = finder.find_at(hay, from)?.start();
@@ -168,7 +180,10 @@ pub fn prove_the_search(folder: &Path) {
                     std::fs::write(&file, bytes).unwrap();
                     let found: BTreeSet<&str> = search(&[&file]).into_iter().map(|find| find.canary).collect();
                     for canary in pair {
-                        assert!(found.contains(canary), "the search misses {digits} digits of {canary} as {coding:?}, back {back}");
+                        assert!(
+                            found.contains(canary),
+                            "the search misses {digits} digits of {canary} as {coding:?}, back {back}"
+                        );
                     }
                     std::fs::remove_file(file).unwrap();
                 }

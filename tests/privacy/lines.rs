@@ -16,10 +16,21 @@ pub fn print(dialect: &str, number: usize, day: (i16, i8, i8)) -> Vec<String> {
             let stamp = format!("{year}/{month:02}/{date:02} {hour:02}:{minute:02}:07");
             let id = 1_000_000 + number;
             vec![
-                format!("{stamp},00:00:13,7,{c},I,{d},{d},{e},0,{id},0,E475,Smith {c},T9002,Line 1 {d},11,0,,{c},{d},,,,,,,U,Ext {e},{c},,,,,"),
-                format!("{stamp},00:01:13,3,217,O,{c},{c},,0,{},0,E217,{c},T9003,,0,0,,,,,,,,,,U,,{d},,,,,", id + 2_000),
-                format!("{stamp},00:00:00,3,217,O,{bare},{bare},,1,{},0,E217,,E{bare}77,,0,0,,,,,,,,,,,,,,,,,", id + 4_000),
-                format!("{stamp},00:00:13,7,{bare}@{bare}.example,I,150,150,{c} {d},0,{},0,E475,,T9002,,0,0,,,,,,,,,,,,,,,,,", id + 6_000),
+                format!(
+                    "{stamp},00:00:13,7,{c},I,{d},{d},{e},0,{id},0,E475,Smith {c},T9002,Line 1 {d},11,0,,{c},{d},,,,,,,U,Ext {e},{c},,,,,"
+                ),
+                format!(
+                    "{stamp},00:01:13,3,217,O,{c},{c},,0,{},0,E217,{c},T9003,,0,0,,,,,,,,,,U,,{d},,,,,",
+                    id + 2_000
+                ),
+                format!(
+                    "{stamp},00:00:00,3,217,O,{bare},{bare},,1,{},0,E217,,E{bare}77,,0,0,,,,,,,,,,,,,,,,,",
+                    id + 4_000
+                ),
+                format!(
+                    "{stamp},00:00:13,7,{bare}@{bare}.example,I,150,150,{c} {d},0,{},0,E475,,T9002,,0,0,,,,,,,,,,,,,,,,,",
+                    id + 6_000
+                ),
                 format!("Call Start,Connected Time,Ring Time,{c},{d}"),
                 format!("{stamp},00:00:13,7,{c},I,{d}"),
                 format!("%% {c} // {d}"),
@@ -34,8 +45,12 @@ pub fn print(dialect: &str, number: usize, day: (i16, i8, i8)) -> Vec<String> {
                 row(c, 1, e, d),
                 row(c, 2, c, c),
                 row(&format!("{bare:0>25}"), 0, "", &bare),
-                format!("{date:02}.{month:02}.{short:02}|{hour:02}:{minute:02}:32|4|250|00:19|00:02:22|{c}||1|{d}|{e}|||"),
-                format!("{date:02}.{month:02}.{short:02}|{hour:02}:{minute:02}:32|4|{bare}1|00:19|00:02:22|{c}||1|{d}|{e}|||"),
+                format!(
+                    "{date:02}.{month:02}.{short:02}|{hour:02}:{minute:02}:32|4|250|00:19|00:02:22|{c}||1|{d}|{e}|||"
+                ),
+                format!(
+                    "{date:02}.{month:02}.{short:02}|{hour:02}:{minute:02}:32|4|{bare}1|00:19|00:02:22|{c}||1|{d}|{e}|||"
+                ),
                 format!("{stamp}  9   250             {c}"),
                 format!("?? Konto {c} {d}"),
             ]
@@ -82,7 +97,10 @@ pub fn print(dialect: &str, number: usize, day: (i16, i8, i8)) -> Vec<String> {
                 format!("N {:03} 00 T001020 1031    {stamp} 00:00:04.0 A {c} {d}", number % 1000),
                 format!(" &{bare:X<16}"),
                 format!(" &00:10                                {bare} 02"),
-                format!("S {:03} 00 T010016 6101    {month:02}/{date:02} {hour:02}:{minute:02} 00:00:20 {c}", number % 1000),
+                format!(
+                    "S {:03} 00 T010016 6101    {month:02}/{date:02} {hour:02}:{minute:02} 00:00:20 {c}",
+                    number % 1000
+                ),
                 format!(" &       {bare:.4}    {bare:.4}{c}"),
                 format!("ERR020 {c} {d}"),
                 format!("garbage {c}: {d}"),

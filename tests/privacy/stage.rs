@@ -93,7 +93,9 @@ impl Stage {
         let limit = rustix::process::getrlimit(Resource::Core);
         let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: limit.maximum, maximum: limit.maximum });
         if limit.maximum == Some(0) {
-            eprintln!("SKIPPED LOUDLY: core files are forbidden here by a hard limit; that there is none proves nothing");
+            eprintln!(
+                "SKIPPED LOUDLY: core files are forbidden here by a hard limit; that there is none proves nothing"
+            );
         }
         let root = tempfile::tempdir().unwrap();
         let memory = Path::new("/dev/shm");
@@ -120,7 +122,8 @@ impl Stage {
             .unwrap();
         let feed = Running(feed);
         let supplier = wait_for("the receiver", || {
-            let said = ["log/feed.log", "log/feed.out"].map(|name| std::fs::read_to_string(at(name)).unwrap_or_default());
+            let said =
+                ["log/feed.log", "log/feed.out"].map(|name| std::fs::read_to_string(at(name)).unwrap_or_default());
             let pattern = regex::Regex::new(r"127\.0\.0\.1:[1-9]\d*").unwrap();
             said.iter().find_map(|text| Some(pattern.find(text)?.as_str().parse::<SocketAddr>().unwrap()))
         });
@@ -158,7 +161,11 @@ impl Stage {
 
     fn smdrd(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_smdrd"));
-        command.env("SMDRD_LOG", "trace").env("RUST_BACKTRACE", "full").current_dir(self.at("cwd")).stdin(Stdio::null());
+        command
+            .env("SMDRD_LOG", "trace")
+            .env("RUST_BACKTRACE", "full")
+            .current_dir(self.at("cwd"))
+            .stdin(Stdio::null());
         command
     }
 
@@ -177,7 +184,9 @@ impl Stage {
         });
         for link in &mut self.links {
             match link {
-                Link::Tcp { address, stream } => *stream = Some(wait_for("a listening source", || TcpStream::connect(*address).ok())),
+                Link::Tcp { address, stream } => {
+                    *stream = Some(wait_for("a listening source", || TcpStream::connect(*address).ok()))
+                }
                 Link::Serial(port) => wait_for("the serial source", || port.attended().then_some(())),
             }
         }
@@ -221,7 +230,9 @@ impl Stage {
         std::fs::write(self.at(&format!("{name}.out")), &output.stdout).unwrap();
         std::fs::write(self.at(&format!("{name}.err")), &output.stderr).unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text} {}", String::from_utf8_lossy(&output.stderr)))
+        serde_json::from_str(&text).unwrap_or_else(|error| {
+            panic!("{arguments:?}: {error}: {text} {}", String::from_utf8_lossy(&output.stderr))
+        })
     }
 
     /// The last round: everything is read, asked for and sent; then the daemon is killed in the middle of a line.
@@ -269,7 +280,11 @@ impl Stage {
         let db = rusqlite::Connection::open(self.at("state/smdrd.db")).unwrap();
         let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         for dialect in dialects {
-            let of = |condition: &str| count(&format!("SELECT count(*) FROM line JOIN source ON source.id = line.source WHERE source.name = '{dialect}' AND {condition}"));
+            let of = |condition: &str| {
+                count(&format!(
+                    "SELECT count(*) FROM line JOIN source ON source.id = line.source WHERE source.name = '{dialect}' AND {condition}"
+                ))
+            };
             assert!(of("record IS NOT NULL") > 30, "{dialect}: {} records", of("record IS NOT NULL"));
             assert!(of("shape") > 10, "{dialect}: {} shapes", of("shape"));
         }
@@ -282,7 +297,10 @@ impl Stage {
         }
         for start in 1..=self.starts {
             let log = std::fs::read_to_string(self.at(&format!("log/smdrd-{start}.log"))).unwrap();
-            assert!(log.contains("ready") && log.contains("TRACE"), "run {start} logged too little to be worth a search");
+            assert!(
+                log.contains("ready") && log.contains("TRACE"),
+                "run {start} logged too little to be worth a search"
+            );
             assert!(!log.contains("a fault of the program"), "run {start}: {log}");
         }
     }
