@@ -2,11 +2,16 @@
 //! caller waited on one line and who talked on another, with no call id between them; a Mitel 3300 has one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{Timestamp, civil::date};
 use smdrd::call::{Assembler, Call, LineRef, Outcome, Rules, Site, Wall};
-use smdrd::dialect::{Library, Line, Reading, SourceState, What};
-use smdrd::privacy::{Keys, Peers, Privacy};
+use smdrd::daemon::books::Entry;
+use smdrd::daemon::keys::KeyRing;
+use smdrd::daemon::reader::{Gate, Reader};
+use smdrd::dialect::{Library, SourceState};
+use smdrd::privacy::Privacy;
+use smdrd::record::LineKind;
 
 const CONFIG: &str = r#"
 [[practice]]
@@ -21,33 +26,25 @@ tcp-connect = { host = "192.0.2.13", port = 2300 }
 "500" = "auto-attendant"
 "#;
 
-/// The calls that the lines make, in the order of their first lines, each with the numbers of its lines.
+/// The calls that the lines make, in the order of their first lines, each with the numbers of its lines. The lines go
+/// through the daemon's own reading side, so that only peers are left of numbers.
 fn calls_of(dialect: &str, lines: &str) -> Vec<(Vec<u64>, Call)> {
     let config: smdrd::config::Config = toml::from_str(CONFIG).unwrap();
-    let plan = Library::shipped().get(dialect).unwrap().plan(&BTreeMap::new(), None).unwrap();
+    let plan = Arc::new(Library::shipped().get(dialect).unwrap().plan(&BTreeMap::new(), None).unwrap());
     let mut assembler = Assembler::new(Site::new(&config));
     assembler.source(1, Rules { linking: plan.linking().clone(), zone: config.time_zone() }, Wall::default());
-    let mut privacy = Privacy::new(config.number_plan(), true, Peers::new(1));
-    let keys = Keys::new([1; 32], [2; 32]);
+    let folder = tempfile::tempdir().unwrap();
+    let (ring, peers) = KeyRing::open(folder.path(), date(2027, 2, 2), 1).unwrap();
+    let mut gate = Gate { privacy: Privacy::new(config.number_plan(), true, peers), ring };
+    let mut reader = Reader::new(1, plan, config.time_zone(), SourceState::default(), 1);
     let at: Timestamp = "2027-02-02T09:00:00Z".parse().unwrap();
-    let (mut state, mut reading) = (SourceState::default(), Reading::default());
+    let batch = reader.bytes(&mut gate, 1, format!("{lines}\r\n").as_bytes(), at).unwrap();
     let mut ids = Vec::new();
-    for (no, line) in (1..).zip(lines.lines()) {
-        // As the daemon does: read as it came on a state that is thrown away, then as it is stored.
-        let today = date(2027, 2, 2);
-        plan.step(&mut state.clone(), &Line { no, bytes: line.as_bytes(), kept: &[], today }, &mut reading);
-        let passed = privacy.pass(&keys, 1, line.as_bytes(), &reading, at);
-        plan.step(&mut state, &Line { no, bytes: &passed.text, kept: &passed.numbers, today }, &mut reading);
-        for settled in reading.settled.drain(..) {
-            match settled.what {
-                What::Record(record) => {
-                    let masked = record.map_numbers(|number| number.kept().cloned());
-                    let call = assembler.accept(LineRef { source: 1, seq: no }, masked).unwrap();
-                    ids.push(call.id);
-                }
-                What::Event(_) | What::Header => {}
-                other => panic!("line {no}: {other:?}"),
-            }
+    for entry in batch.entries {
+        let Entry::Line(line) = entry else { panic!("{entry:?}") };
+        assert_ne!(line.kind, LineKind::Unparsed, "line {}: {:?}", line.seq, line.reason);
+        if let Some(record) = line.record {
+            ids.push(assembler.accept(LineRef { source: 1, seq: line.seq }, record).unwrap().id);
         }
     }
     ids.sort();

@@ -26,8 +26,8 @@ const NO_NUMBER: [&str; 12] = [
     "VOICEMAIL",
 ];
 
-/// The most digits of a station. A station column that holds more holds somebody's number.
-const STATION_DIGITS: usize = 6;
+/// The most digits of a station, unless its field allows more. A station column that holds more holds somebody's number.
+pub(super) const STATION_DIGITS: usize = 6;
 
 impl Plan {
     /// Reads every field of a located line into the desk's values and marks.
@@ -112,7 +112,7 @@ impl Field {
             Type::Code => self.looks(marks, from, to, if has_digit_run(text) { Holds::Text } else { Holds::Typed }),
             Type::Cost => self.looks(marks, from, to, proven(text, |byte| b" .,$-+*".contains(&byte) || byte == 0xa3)),
             Type::Counter => self.looks(marks, from, to, proven(text, |_| false)),
-            Type::Station | Type::Device => station(line, (from, to), text, marks),
+            Type::Station | Type::Device => self.station(line, (from, to), text, marks),
             Type::Ip => mark(marks, from, to, if is_address(text) { Holds::Typed } else { Holds::Text }),
             _ => mark(marks, from, to, Holds::Typed),
         }
@@ -125,7 +125,7 @@ impl Field {
                 .ok_or_else(|| self.unfit(from, text)),
             Type::Duration | Type::Seconds => self.length(from, text),
             // What masking hides of it no rule may see either.
-            Type::Station | Type::Device if is_long(text) => Ok(Value::Text(blanked(text))),
+            Type::Station | Type::Device if self.is_long(text) => Ok(Value::Text(blanked(text))),
             Type::Code if has_digit_run(text) => Ok(Value::Text(blanked(text))),
             Type::Station => self.word(from, text, |byte| b"*#.+- ".contains(&byte)),
             Type::Trunk => self.word(from, text, |byte| b"*#.+-/: ".contains(&byte)),
@@ -212,6 +212,24 @@ impl Field {
         }
     }
 
+    /// Marks a station; with more digits than one has, it is marked as the number that it must be.
+    fn station(&self, line: &Line<'_>, (from, to): Span, text: &[u8], marks: &mut Vec<Mark>) {
+        match Number::parse(text).filter(|_| self.is_long(text)) {
+            Some(number) => mark(marks, from, to, Holds::Number(remembered(number, line, from))),
+            None => {
+                mark(marks, from, to, Holds::Typed);
+                if let Some(mark) = marks.last_mut() {
+                    mark.role = Role::Station;
+                }
+            }
+        }
+    }
+
+    /// Whether there are more digits than a station has.
+    fn is_long(&self, text: &[u8]) -> bool {
+        text.iter().filter(|byte| byte.is_ascii_digit()).count() > self.most_digits
+    }
+
     fn unfit(&self, from: usize, text: &[u8]) -> LineFault {
         let kind = match self.kind {
             Type::Date => "a date",
@@ -235,24 +253,6 @@ fn mark(marks: &mut Vec<Mark>, from: usize, to: usize, holds: Holds) {
     {
         marks.push(Mark { start, end, holds, role: Role::Plain });
     }
-}
-
-/// Marks a station; with more digits than one has, it is marked as the number that it must be.
-fn station(line: &Line<'_>, (from, to): Span, text: &[u8], marks: &mut Vec<Mark>) {
-    match Number::parse(text).filter(|_| is_long(text)) {
-        Some(number) => mark(marks, from, to, Holds::Number(remembered(number, line, from))),
-        None => {
-            mark(marks, from, to, Holds::Typed);
-            if let Some(mark) = marks.last_mut() {
-                mark.role = Role::Station;
-            }
-        }
-    }
-}
-
-/// Whether there are more digits than a station has.
-fn is_long(text: &[u8]) -> bool {
-    text.iter().filter(|byte| byte.is_ascii_digit()).count() > STATION_DIGITS
 }
 
 fn blanked(text: &[u8]) -> CompactString {

@@ -236,6 +236,7 @@ pub(super) struct FieldFile {
     pub hidden: String,
     #[serde(default)]
     pub drop_prefix: Many<String>,
+    pub most_digits: Option<usize>,
     #[serde(default)]
     pub merge: Merge,
     pub sign: Option<Sign>,

@@ -155,6 +155,8 @@ pub(super) struct Field {
     pub required: bool,
     pub ignore: Vec<u8>,
     pub hidden: Vec<u8>,
+    /// The most digits of a station.
+    pub most_digits: usize,
     pub merge: Merge,
     pub sign: Option<Sign>,
     /// Whether a number here is what the outside caller dialled.

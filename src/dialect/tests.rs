@@ -617,3 +617,30 @@ fn a_clock_or_counter_printed_as_asterisks_is_not_known_and_the_record_stays() {
     // Half a date is no date.
     assert!(records(&plan, &["01/**/26;09:05AM;00:01'09"])[0].get("unparsed").is_some());
 }
+
+#[test]
+fn a_station_of_seven_digits_is_one_only_where_its_field_says_so() {
+    let line = |more: &str| {
+        format!(
+            r#"
+            record = {{ extension = "station" }}
+            [[line]]
+            kind = "call"
+            is = "record"
+            delimiter = ";"
+            fields = {{ station = {{ index = 1, type = "station"{more} }} }}
+            "#
+        )
+    };
+    assert_eq!(
+        records(&plan(&line("")), &["200001", "2000001"]),
+        [json!({ "extension": "200001" }), json!({ "extension": "0000000" })]
+    );
+    let wide = plan(&line(", most-digits = 7"));
+    assert_eq!(
+        records(&wide, &["2000001", "20000001"]),
+        [json!({ "extension": "2000001" }), json!({ "extension": "00000000" })]
+    );
+    let head = "id = \"test\"\nname = \"Test\"\ndoc = \"\"\nlink = { by = \"nothing\" }\n";
+    assert!(Dialect::read("test.toml", &format!("{head}{}", line(", most-digits = 8"))).is_err());
+}

@@ -43,7 +43,9 @@ pub fn by(key: LinkKey) -> Linking {
     let (window_s, slack_s) = (300, 3);
     match key {
         // The HiPath's rules.
-        LinkKey::TrunkAndPeer => Linking { by: key, window_s, slack_s, joins: vec![LegKind::Transfer], chained: true, announced: vec![] },
+        LinkKey::TrunkAndPeer => {
+            Linking { by: key, window_s, slack_s, joins: vec![LegKind::Transfer], chained: true, announced: vec![] }
+        }
         // The IP Office's.
         _ => Linking { by: key, window_s: 86_400, slack_s, joins: vec![], chained: false, announced: vec![] },
     }

@@ -48,6 +48,11 @@ fn files(folder: &str, dialect: &str) -> Vec<PathBuf> {
 }
 
 fn options(path: &Path) -> BTreeMap<String, String> {
+    // How the PBXs of these captures were programmed.
+    if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("panasonic-kx-td")) {
+        let tda = path.to_string_lossy().contains("-tda");
+        return [("date_order".to_owned(), if tda { "DMY" } else { "MDY" }.to_owned())].into();
+    }
     let Ok(text) = fs::read(path.with_extension("json")) else { return BTreeMap::new() };
     let pair: Value = serde_json::from_slice(&text).unwrap();
     let options = pair["options"].as_object().cloned().unwrap_or_default();

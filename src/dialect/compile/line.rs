@@ -4,6 +4,7 @@ use compact_str::CompactString;
 
 use super::{Compiler, Place};
 use crate::dialect::fault::FileFault;
+use crate::dialect::field::STATION_DIGITS;
 use crate::dialect::file::{AtFile, FieldFile, FormatByFile, GuardFile, LineFile, Merge, Type};
 use crate::dialect::format::Format;
 use crate::dialect::many::Many;
@@ -228,6 +229,15 @@ impl Compiler<'_> {
         if field.sign.is_some() && field.merge != Merge::Sum {
             return Err(place.fault("sign", "only a sum has signs", "Add merge = \"sum\""));
         }
+        if let Some(most) = field.most_digits
+            && (most > 7 || !matches!(field.kind, Type::Station | Type::Device))
+        {
+            return Err(place.fault(
+                &format!("most-digits {most}"),
+                "only a station has them, and with more than 7 it may be somebody's number",
+                "Write up to 7 on a station or device, or nothing",
+            ));
+        }
         if matches!(source, Source::Fixed(_)) && field.kind != Type::Code {
             return Err(place.fault("value", "a fixed value is a code", "Add type = \"code\""));
         }
@@ -241,6 +251,7 @@ impl Compiler<'_> {
             required: field.required,
             ignore: field.ignore.clone().into_bytes(),
             hidden: field.hidden.clone().into_bytes(),
+            most_digits: field.most_digits.unwrap_or(STATION_DIGITS),
             merge: field.merge,
             sign: field.sign,
             number_role: crate::dialect::Role::Plain,
