@@ -1,0 +1,111 @@
+//! A month of a large practice over TCP into the daemon: every line stored once, every half-hour exact, also when the
+//! daemon is killed on the way. G1 (kept), G2 (once), G5 (honest).
+
+#[path = "bulk/month.rs"]
+mod month;
+#[path = "bulk/practice_box.rs"]
+mod practice_box;
+
+use std::time::Instant;
+
+use month::{Figures, Month};
+use practice_box::{PracticeBox, print};
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_smdrd");
+/// Some days after the month: the daemon gets it as one re-dump of a buffer.
+const NOW: &str = "2026-11-20T12:00:00Z";
+const LINES: usize = 200_000;
+
+fn figure(value: &Value, path: &str) -> u64 {
+    value.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path} is no figure: {value}"))
+}
+
+/// The figures of a slot, or of a day's totals.
+fn figures(of: &Value) -> Figures {
+    let inbound = |name: &str| figure(of, &format!("/inbound/{name}"));
+    for unknown in ["answered_wait_unknown", "answered_talk_unknown", "missed_wait_unknown", "edge_doubt", "not_people"] {
+        assert_eq!(inbound(unknown), 0, "{unknown}");
+    }
+    assert_eq!(inbound("calls"), inbound("calls_seen"));
+    assert_eq!(inbound("calls"), inbound("answered") + inbound("ivr_ended") + inbound("missed"));
+    for (histogram, total) in [("answered_wait", "answered"), ("answered_talk", "answered"), ("missed_wait", "missed")] {
+        let counts = of.pointer(&format!("/inbound/{histogram}")).and_then(Value::as_array).unwrap();
+        assert_eq!(counts.iter().map(|count| count.as_u64().unwrap()).sum::<u64>(), inbound(total), "{histogram}");
+    }
+    Figures {
+        calls: inbound("calls"),
+        answered: inbound("answered"),
+        ivr_ended: inbound("ivr_ended"),
+        missed: inbound("missed"),
+        voicemail: inbound("missed_voicemail"),
+        answered_wait_s: inbound("answered_wait_sum_s"),
+        answered_talk_s: inbound("answered_talk_sum_s"),
+        missed_wait_s: inbound("missed_wait_sum_s"),
+        outbound: figure(of, "/outbound/calls"),
+        outbound_answered: figure(of, "/outbound/answered"),
+        outbound_talk_s: figure(of, "/outbound/talk_sum_s"),
+        internal: figure(of, "/internal/calls"),
+    }
+}
+
+/// Everything that must hold when the month is in.
+fn holds(practice: &PracticeBox, month: &Month) {
+    let lines = month.lines.len() as u64;
+    let status = practice.ask(&["status"]);
+    assert_eq!(status["well"], true, "{status:#}");
+    assert_eq!(figure(&status, "/lines/lines"), lines);
+    assert_eq!(figure(&status, "/lines/records"), lines, "each line is a record");
+    let (stored, counted, open) = ("/calls/stored", "/calls/counted", "/calls/open");
+    assert_eq!((figure(&status, stored), figure(&status, open)), (month.calls, 0));
+    assert_eq!(figure(&status, stored), figure(&status, counted));
+
+    // To the record: numbered without a gap, one row each.
+    let once = format!("SELECT count(*) = {lines} AND min(seq) = 1 AND max(seq) = {lines} FROM line");
+    assert_eq!(practice.number(&once), 1);
+    assert_eq!(practice.number("SELECT sum(n) FROM line_count"), lines as i64);
+    assert_eq!(practice.number("SELECT sum(legs) FROM call"), lines as i64);
+    assert_eq!(practice.number("SELECT count(*) FROM line WHERE call_seq IS NULL"), 0);
+    let check: String = practice.database().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+
+    let mut slots = 0;
+    for day in &month.days {
+        let document = practice.ask(&["day", &day.to_string()]);
+        let mut whole = Figures::default();
+        for slot in document["slots"].as_array().unwrap() {
+            let start: jiff::Timestamp = slot["start"].as_str().unwrap().parse().unwrap();
+            let truth = month.slots.get(&start).copied().unwrap_or_default();
+            assert_eq!(figures(slot), truth, "{day} {}", slot["local"]);
+            slots += usize::from(truth != Figures::default());
+            whole.calls += truth.calls;
+            whole.missed += truth.missed;
+        }
+        let totals = figures(&document["totals"]);
+        assert_eq!((totals.calls, totals.missed), (whole.calls, whole.missed), "{day}");
+        let day_lines: u64 = document["sources"].as_array().unwrap().iter().map(|source| figure(source, "/lines")).sum();
+        assert!(day_lines > 0, "{day} has no lines");
+    }
+    assert_eq!(slots, month.slots.len(), "every half-hour with a call was looked at");
+
+    let rebuilt = practice.ask(&["rebuild", "--dry-run"]);
+    assert_eq!((figure(&rebuilt, "/lines"), figure(&rebuilt, "/calls")), (lines, month.calls));
+    assert_eq!((figure(&rebuilt, "/changed_lines"), figure(&rebuilt, "/changed_calls")), (0, 0), "{rebuilt:#}");
+    assert_eq!(rebuilt["figures"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn a_month_over_tcp_is_stored_to_the_record_with_exact_half_hours() {
+    let began = Instant::now();
+    let month = Month::new(LINES, 1);
+    eprintln!("{:?} generated {} lines, {} calls", began.elapsed(), month.lines.len(), month.calls);
+    let mut practice = PracticeBox::new(PROGRAM, "avaya-ipoffice", NOW);
+    let link = practice.start();
+    assert_eq!(print(&link, &month.lines), LINES);
+    practice.wait_for(LINES);
+    eprintln!("{:?} stored", began.elapsed());
+    holds(&practice, &month);
+    eprintln!("{:?} looked at", began.elapsed());
+    drop(link);
+    practice.stop();
+}
