@@ -24,12 +24,14 @@ fn figure(value: &Value, path: &str) -> u64 {
 /// The figures of a slot, or of a day's totals.
 fn figures(of: &Value) -> Figures {
     let inbound = |name: &str| figure(of, &format!("/inbound/{name}"));
-    for unknown in ["answered_wait_unknown", "answered_talk_unknown", "missed_wait_unknown", "edge_doubt", "not_people"] {
+    for unknown in ["answered_wait_unknown", "answered_talk_unknown", "missed_wait_unknown", "edge_doubt", "not_people"]
+    {
         assert_eq!(inbound(unknown), 0, "{unknown}");
     }
     assert_eq!(inbound("calls"), inbound("calls_seen"));
     assert_eq!(inbound("calls"), inbound("answered") + inbound("ivr_ended") + inbound("missed"));
-    for (histogram, total) in [("answered_wait", "answered"), ("answered_talk", "answered"), ("missed_wait", "missed")] {
+    for (histogram, total) in [("answered_wait", "answered"), ("answered_talk", "answered"), ("missed_wait", "missed")]
+    {
         let counts = of.pointer(&format!("/inbound/{histogram}")).and_then(Value::as_array).unwrap();
         assert_eq!(counts.iter().map(|count| count.as_u64().unwrap()).sum::<u64>(), inbound(total), "{histogram}");
     }
@@ -69,6 +71,7 @@ fn holds(practice: &PracticeBox, month: &Month) {
     let check: String = practice.database().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
 
+    let began = Instant::now();
     let mut slots = 0;
     for day in &month.days {
         let document = practice.ask(&["day", &day.to_string()]);
@@ -83,14 +86,17 @@ fn holds(practice: &PracticeBox, month: &Month) {
         }
         let totals = figures(&document["totals"]);
         assert_eq!((totals.calls, totals.missed), (whole.calls, whole.missed), "{day}");
-        let day_lines: u64 = document["sources"].as_array().unwrap().iter().map(|source| figure(source, "/lines")).sum();
+        let day_lines: u64 =
+            document["sources"].as_array().unwrap().iter().map(|source| figure(source, "/lines")).sum();
         assert!(day_lines > 0, "{day} has no lines");
     }
     assert_eq!(slots, month.slots.len(), "every half-hour with a call was looked at");
 
+    eprintln!("{:?} days", began.elapsed());
     let rebuilt = practice.ask(&["rebuild", "--dry-run"]);
     assert_eq!((figure(&rebuilt, "/lines"), figure(&rebuilt, "/calls")), (lines, month.calls));
     assert_eq!((figure(&rebuilt, "/changed_lines"), figure(&rebuilt, "/changed_calls")), (0, 0), "{rebuilt:#}");
+    eprintln!("{:?} rebuilt", began.elapsed());
     assert_eq!(rebuilt["figures"], Value::Array(Vec::new()));
 }
 

@@ -59,6 +59,7 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
         for plan in &keeper.plans {
             work.source(&plan.name, &plan.dialect)?;
         }
+        work.copy_rolled(&keeper.store.read())?;
         work.commit()?;
     }
     let mut books = setup::books(&keeper.config, &derived, &keeper.plans)?;

@@ -67,6 +67,23 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Takes over from another database which days are rolled up: their tokens are gone, so a rebuild cannot count
+    /// repeat calls there again.
+    pub fn copy_rolled(&self, from: &Reading<'_>) -> Result<(), StoreError> {
+        let mut query = from.db.prepare("SELECT ods, site, day, rolled FROM day WHERE rolled > 0")?;
+        let mut insert = self.tx.prepare("INSERT INTO day (ods, site, day, rolled) VALUES (?1, ?2, ?3, ?4)")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            insert.execute((
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, i64>(2)?,
+                row.get::<_, i64>(3)?,
+            ))?;
+        }
+        Ok(())
+    }
+
     /// Adds to the line counts of a source.
     pub fn count_lines(&self, source: u16, counts: &BTreeMap<(Date, u8), i64>) -> Result<(), StoreError> {
         let mut add = self.tx.prepare_cached(

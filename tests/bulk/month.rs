@@ -229,9 +229,7 @@ impl Call {
             };
             let station = device.trim_start_matches(['E', 'V']).to_owned();
             let (caller, way, called, dialled, internal, second) = match self.way {
-                Way::In => {
-                    (self.other.clone(), "I", "300".to_owned(), "01632960100".to_owned(), 0, trunk.clone())
-                }
+                Way::In => (self.other.clone(), "I", "300".to_owned(), "01632960100".to_owned(), 0, trunk.clone()),
                 Way::Out => (station, "O", self.other.clone(), format!("9{}", self.other), 0, trunk.clone()),
                 Way::Inside => {
                     (station, "O", "250".to_owned(), "250".to_owned(), 1, ("E250".to_owned(), "Extn250".to_owned()))

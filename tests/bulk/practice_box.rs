@@ -82,7 +82,8 @@ impl PracticeBox {
     /// Ends the daemon in order.
     pub fn stop(&mut self) {
         let mut daemon = self.daemon.take().unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_child(&daemon), rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&daemon), rustix::process::Signal::TERM)
+            .unwrap();
         let status = daemon.wait().unwrap();
         assert!(status.success(), "{status}\n{}", self.log());
     }
