@@ -6,9 +6,9 @@ mod month;
 #[path = "bulk/practice_box.rs"]
 mod practice_box;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use month::{Figures, Month};
+use month::{Chance, Figures, Month};
 use practice_box::{PracticeBox, print};
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_smdrd");
 /// Some days after the month: the daemon gets it as one re-dump of a buffer.
 const NOW: &str = "2026-11-20T12:00:00Z";
 const LINES: usize = 200_000;
+/// How often the daemon is killed on the way.
+const KILLS: usize = 6;
 
 fn figure(value: &Value, path: &str) -> u64 {
     value.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path} is no figure: {value}"))
@@ -114,4 +116,112 @@ fn a_month_over_tcp_is_stored_to_the_record_with_exact_half_hours() {
     eprintln!("{:?} looked at", began.elapsed());
     drop(link);
     practice.stop();
+}
+
+/// kill -9 at random instants of the run. The PBX goes on with the lines that were not committed, which is more than a
+/// PBX could know: what is shown is that what was committed stays, once, and that all figures come out all the same.
+#[test]
+fn killed_again_and_again_it_has_every_committed_line_once() {
+    let mut chance = chance();
+    let month = Month::new(LINES, 2);
+    let mut practice = PracticeBox::new(PROGRAM, "avaya-ipoffice", NOW);
+    let mut committed = 0;
+    for kill in 0..KILLS {
+        let span = (LINES - committed) / (KILLS - kill) + 1;
+        let until = committed + chance.below(span as u64) as usize;
+        committed = std::thread::scope(|scope| {
+            let link = practice.start();
+            let rest = &month.lines[committed..];
+            scope.spawn(move || print(&link, rest));
+            practice.wait_for(until);
+            // A moment more, so that the blow falls anywhere between two commits.
+            std::thread::sleep(Duration::from_micros(chance.below(30_000)));
+            let seen = practice.committed();
+            practice.kill();
+            let found = practice.match_lines(committed, &month.lines);
+            eprintln!("killed with {seen} lines seen, {found} committed");
+            assert!(found >= seen, "{seen} lines were committed and {found} are left");
+            found
+        });
+    }
+    std::thread::scope(|scope| {
+        let link = practice.start();
+        let rest = &month.lines[committed..];
+        let printing = scope.spawn(move || (print(&link, rest), link));
+        practice.wait_for(LINES);
+        assert_eq!(practice.match_lines(0, &month.lines), LINES);
+        let (_, link) = printing.join().unwrap();
+        holds(&practice, &month);
+        drop(link);
+        practice.stop();
+    });
+}
+
+/// A record of three lines, as a Meridian with FCDR=NEW prints an incoming call.
+fn meridian(call: usize) -> [String; 3] {
+    let (minute, second) = (call / 60 % 60, call % 60);
+    [
+        format!(
+            "N {:03} 00 A0010{:02} 10{:02}    11/20 08:{minute:02}:{second:02} 00:00:{second:02}.0",
+            call % 1_000,
+            call % 30,
+            call % 40
+        ),
+        format!(" &01632960{:03}XXXXX", 200 + call % 800),
+        format!(" &00:{:02}                                000 00 0 02", 1 + call % 50),
+    ]
+}
+
+/// The daemon is killed while a record is half printed, after its first line or after its second: what it knows of the
+/// record is in the database, and the PBX goes on with the next line.
+#[test]
+fn killed_in_the_middle_of_a_record_it_goes_on_in_the_middle_of_it() {
+    const CALLS: usize = 600;
+    const BLOWS: usize = 8;
+    let mut chance = chance();
+    let lines: Vec<String> = (0..CALLS).flat_map(meridian).collect();
+    let mut practice = PracticeBox::new(PROGRAM, "nortel-meridian", NOW);
+    let mut printed = 0;
+    for blow in 0..BLOWS {
+        let record = (blow * CALLS + chance.below(CALLS as u64) as usize) / BLOWS;
+        let until = record * 3 + 1 + chance.below(2) as usize;
+        let link = practice.start();
+        assert_eq!(print(&link, &lines[printed..until]), until - printed);
+        practice.wait_for(until);
+        // An upgrade stops the daemon in order, with the link up; that must be no worse.
+        if blow % 4 == 3 {
+            practice.stop()
+        } else {
+            practice.kill()
+        }
+        assert_eq!(practice.match_lines(printed, &lines), until, "nothing more than was printed, nothing less");
+        printed = until;
+    }
+    let link = practice.start();
+    print(&link, &lines[printed..]);
+    practice.wait_for(lines.len());
+    assert_eq!(practice.match_lines(0, &lines), lines.len());
+    let status = practice.ask(&["status"]);
+    let count = |kind: &str| figure(&status, &format!("/lines/{kind}"));
+    let calls = CALLS as u64;
+    assert_eq!((count("records"), count("continuations"), count("unparsed")), (calls, 2 * calls, 0), "{status:#}");
+    assert_eq!(practice.number("SELECT count(*) FROM line WHERE kind = 0 AND seq % 3 <> 0"), 0);
+    // Each record has what its three lines say: the wait stands in the third, the talk in the first.
+    let waits: u64 = (0..calls).map(|call| 1 + call % 50).sum();
+    let document = practice.ask(&["day", "2026-11-20"]);
+    let inbound = &document["totals"]["inbound"];
+    assert_eq!(figure(inbound, "/calls_seen"), calls, "{inbound:#}");
+    assert_eq!(figure(inbound, "/answered_wait_sum_s") + figure(inbound, "/missed_wait_sum_s"), waits, "{inbound:#}");
+    let rebuilt = practice.ask(&["rebuild", "--dry-run"]);
+    assert_eq!((figure(&rebuilt, "/changed_lines"), figure(&rebuilt, "/changed_calls")), (0, 0), "{rebuilt:#}");
+    assert_eq!(rebuilt["figures"], Value::Array(Vec::new()));
+    practice.stop();
+}
+
+/// Another chance each time; the seed is printed, for a run that fails.
+fn chance() -> Chance {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond() as u64);
+    eprintln!("SEED={seed}");
+    Chance(seed)
 }

@@ -67,11 +67,6 @@ impl PracticeBox {
         link
     }
 
-    /// Process number of the daemon.
-    pub fn pid(&self) -> u32 {
-        self.daemon.as_ref().map_or(0, Child::id)
-    }
-
     /// kill -9, and nothing before it.
     pub fn kill(&mut self) {
         let mut daemon = self.daemon.take().unwrap();
@@ -113,6 +108,27 @@ impl PracticeBox {
     /// How many lines are committed.
     pub fn committed(&self) -> usize {
         self.number("SELECT coalesce(max(seq), 0) FROM line") as usize
+    }
+
+    /// Looks at every stored line after the first `known`: they must be the printed ones in order, each once, apart from
+    /// what is masked. Answers with how many lines are stored.
+    pub fn match_lines(&self, known: usize, printed: &[String]) -> usize {
+        let database = self.database();
+        let mut query = database.prepare("SELECT seq, text FROM line WHERE seq > ?1 ORDER BY seq").unwrap();
+        let mut rows = query.query([known as i64]).unwrap();
+        let mut count = known;
+        while let Some(row) = rows.next().unwrap() {
+            let text: Vec<u8> = row.get(1).unwrap();
+            let line = printed[count].as_bytes();
+            count += 1;
+            assert_eq!(row.get::<_, i64>(0).unwrap(), count as i64, "a gap or a double");
+            let masked = |(kept, byte): (&u8, &u8)| {
+                kept == byte || *kept == b'A' || (byte.is_ascii_digit() && matches!(kept, b'0' | b'9'))
+            };
+            let same = text.len() == line.len() && text.iter().zip(line).all(masked);
+            assert!(same, "line {count} is {:?}, not {:?}", String::from_utf8_lossy(&text), printed[count - 1]);
+        }
+        count
     }
 
     /// One number from the database.
