@@ -19,6 +19,10 @@ use crate::store::{Deltas, Reading, SourceRow, StoreError, StoredCall, StoredLin
 /// along, while tonight's noise is not yesterday's.
 const WITH_RECORD: SignedDuration = SignedDuration::from_mins(10);
 
+/// After how much time on a source's own clock calls that no leg can join any more are looked for: a re-dumped month
+/// passes in seconds of the box's.
+const SWEEP: SignedDuration = SignedDuration::from_hours(1);
+
 /// A line as it leaves `privacy`.
 #[derive(Debug, Clone)]
 pub struct MaskedLine {
@@ -99,6 +103,8 @@ pub struct Books {
     zone: TimeZone,
     stored: HashMap<LineRef, StoredCall>,
     callers: HashMap<(Owner, Date), DayCallers>,
+    /// Where each source's clock stood when old calls were last looked for.
+    swept: HashMap<u16, Timestamp>,
     /// In a rebuild: what was known of repeat calls when their tokens still existed.
     remembered: HashMap<LineRef, bool>,
 }
@@ -111,11 +117,13 @@ impl Books {
             zone,
             stored: HashMap::new(),
             callers: HashMap::new(),
+            swept: HashMap::new(),
             remembered: HashMap::new(),
         }
     }
 
-    /// Remembers which calls were repeats, for days whose tokens are gone.
+    /// Remembers which calls were repeats, for days whose tokens are gone. On such a day that holds for every call:
+    /// one that came after the roll-up still has its token, and nothing to compare it with.
     pub fn remember_repeats(&mut self, calls: &[StoredCall]) {
         self.remembered = calls.iter().map(|stored| (stored.call.id, stored.repeat)).collect();
     }
@@ -244,7 +252,24 @@ impl Books {
         if let Some(call) = call {
             self.measure_clock(work, &call, line.at)?;
             self.change(work, portion, call)?;
+            self.sweep(work, portion, source.id)?;
         }
+        Ok(())
+    }
+
+    /// Seals and forgets calls as their source's clock goes on, so that memory is bounded however fast lines come.
+    fn sweep(&mut self, work: &Work<'_>, portion: &mut Portion, source: u16) -> Result<(), StoreError> {
+        let Some(now) = self.assembler.wall(source).reached() else { return Ok(()) };
+        let swept = self.swept.entry(source).or_insert(now);
+        if now.duration_since(*swept).abs() < SWEEP {
+            return Ok(());
+        }
+        *swept = now;
+        for call in self.assembler.tick(Timestamp::MIN, |_| false) {
+            self.change(work, portion, call)?;
+        }
+        let assembler = &self.assembler;
+        self.stored.retain(|id, _| assembler.knows(*id));
         Ok(())
     }
 
@@ -270,6 +295,7 @@ impl Books {
         }
         let was = old.as_ref().map(|old| old.repeat).or_else(|| self.remembered.get(&call.id).copied());
         let was = was.unwrap_or(false);
+        // An open call is not counted yet; what is known of it stays, for a day that forgets its tokens meanwhile.
         let repeat = if call.open { was } else { self.repeat(work, portion, &call, day, was)? };
         if !call.open {
             add(portion, &call.owner, contributions(&call, repeat), 1);

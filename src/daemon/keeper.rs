@@ -419,10 +419,7 @@ impl Keeper {
             // Above every peer that the reading side can have given out in the meantime.
             let given = work.read().largest_peer()?;
             let mut next = work.read().meta("renumbered")?.and_then(|text| text.parse().ok()).unwrap_or(1 << 31);
-            next = next.max(given.max(1 << 31));
-            for date in &peers {
-                next = work.renumber_peers(*date, next)?;
-            }
+            next = work.renumber_peers(&peers, next.max(given.max(1 << 31)))?;
             work.set_meta("renumbered", &next.to_string())?;
             if let Some(newest) = peers.last() {
                 work.set_rolled(*newest, 2)?;

@@ -67,11 +67,14 @@ impl Reader {
         }
     }
 
-    /// The connection ended.
-    pub fn ended(&mut self, gate: &mut Gate, connection: u64, at: Timestamp) -> Option<Batch> {
+    /// The connection ended. Half a group is not completed then, unless the source `goes_on`: the state keeps it.
+    pub fn ended(&mut self, gate: &mut Gate, connection: u64, at: Timestamp, goes_on: bool) -> Option<Batch> {
         let batch =
             self.run(gate, connection, at, |framer, sink| framer.flush(Ended::EndOfInput, &mut |line| sink(line)));
         self.framers.remove(&connection);
+        if goes_on {
+            return batch;
+        }
         match self.close_groups(at) {
             Some(closed) => Some(join(batch, closed)),
             None => batch,

@@ -21,7 +21,7 @@ use crate::control;
 use crate::notify;
 use crate::privacy::Privacy;
 use crate::push::schedule::quiet;
-use crate::source::{self, Happening, Spec};
+use crate::source::{self, Cause, Happening, Spec};
 
 /// Silence, on the machine's clock, after which half a line or half a group is taken to be all.
 const IDLE: Duration = Duration::from_secs(3);
@@ -136,12 +136,6 @@ impl Loop {
             }
         }
         drop(unconfigured);
-        let now = self.clock.now();
-        for reader in self.readers.values_mut() {
-            if let Some(batch) = reader.idle(&mut self.gate, now) {
-                self.desk.tell(Event::Lines(batch)).await;
-            }
-        }
         courier.abort();
         server.abort();
         let _ = courier.await;
@@ -159,6 +153,7 @@ impl Loop {
                 tracing::info!(source, what, "link up");
                 let link = self.links.entry(source).or_default();
                 link.connections += 1;
+                link.heard = Some(self.clock.instant());
                 if link.connections == 1 {
                     self.desk.tell(Event::Up(source, at)).await;
                 }
@@ -178,8 +173,10 @@ impl Loop {
             }
             Happening::Down { source, at, connection, cause } => {
                 tracing::warn!(source, %cause, "link down");
+                // A record that is half printed when the daemon stops goes on after the restart.
+                let goes_on = cause == Cause::Stopping;
                 if let Some(reader) = self.readers.get_mut(&source)
-                    && let Some(batch) = reader.ended(&mut self.gate, connection, at)
+                    && let Some(batch) = reader.ended(&mut self.gate, connection, at, goes_on)
                 {
                     self.pass(batch).await;
                 }
@@ -215,9 +212,10 @@ impl Loop {
         let at = self.clock.now();
         let mut batches = Vec::new();
         for (source, reader) in &mut self.readers {
+            // Silence counts from when the link came up: a record that was half printed before a restart goes on then.
             let heard = self.links.get(source).and_then(|link| link.heard);
             if reader.waits()
-                && heard.is_none_or(|heard| now.duration_since(heard) >= IDLE)
+                && heard.is_some_and(|heard| now.duration_since(heard) >= IDLE)
                 && let Some(batch) = reader.idle(&mut self.gate, at)
             {
                 batches.push(batch);

@@ -80,6 +80,8 @@ pub struct Peers {
     next: u32,
     seen: HashMap<[u8; 16], (u32, i64)>,
     fresh: Vec<PeerEntry>,
+    /// How many there were after the last look for old ones.
+    kept: usize,
 }
 
 impl Peers {
@@ -113,8 +115,10 @@ impl Peers {
             self.next = next.saturating_add(1);
         }
         self.fresh.push(PeerEntry { digest, peer, last_ms: now });
-        if self.seen.len() > 4096 {
+        // Only once there are twice as many as at the last look: a buffer's re-dump brings them all within minutes.
+        if self.seen.len() > (2 * self.kept).max(4096) {
             self.seen.retain(|_, (_, last)| now.saturating_sub(*last) <= PEER_LIFE_MS);
+            self.kept = self.seen.len();
         }
         peer
     }

@@ -137,25 +137,45 @@ impl Work<'_> {
         Ok(numbers)
     }
 
-    /// Gives each call of a day a peer of its own, so that none spans two calls: the second half of its roll-up.
-    pub fn renumber_peers(&self, day: Date, mut next: u32) -> Result<u32, StoreError> {
-        let calls: Vec<(i64, i64)> = self
-            .tx
-            .prepare("SELECT source, seq FROM call WHERE day = ?1 AND peer IS NOT NULL ORDER BY source, seq")?
-            .query_map([day_number(day)], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
-        let mut lines = self.tx.prepare("SELECT seq FROM line WHERE source = ?1 AND call_seq = ?2 AND seq >= ?2")?;
+    /// Gives each call of these days a peer of its own, so that none spans two calls: the second half of their
+    /// roll-up. Answers with the last one given; `next` is the last one given before.
+    pub fn renumber_peers(&self, days: &[Date], mut next: u32) -> Result<u32, StoreError> {
+        let mut of_day =
+            self.tx.prepare("SELECT source, seq FROM call WHERE day = ?1 AND peer IS NOT NULL ORDER BY source, seq")?;
+        let mut calls: BTreeMap<u16, HashMap<i64, u32>> = BTreeMap::new();
+        for day in days {
+            let mut rows = of_day.query([day_number(*day)])?;
+            while let Some(row) = rows.next()? {
+                next = next.saturating_add(1);
+                calls.entry(row.get(0)?).or_default().insert(row.get(1)?, next);
+            }
+        }
+        // One pass over the lines from the first call on: there is no index from a call to its lines, since nothing
+        // else asks for them.
+        let mut lines = self.tx.prepare(
+            "SELECT seq, call_seq FROM line WHERE source = ?1 AND seq >= ?2 AND call_seq IS NOT NULL ORDER BY seq",
+        )?;
         let mut number =
             self.tx.prepare("UPDATE number SET peer = ?3 WHERE source = ?1 AND seq = ?2 AND peer IS NOT NULL")?;
         let mut call = self.tx.prepare("UPDATE call SET peer = ?3 WHERE source = ?1 AND seq = ?2")?;
-        drop_unused_peers(&self.tx, day)?;
-        for (source, seq) in calls {
-            next = next.saturating_add(1);
-            let own: Vec<i64> = lines.query_map((source, seq), |row| row.get(0))?.collect::<Result<_, _>>()?;
-            for line in own {
-                number.execute((source, line, next))?;
+        for day in days {
+            drop_unused_peers(&self.tx, *day)?;
+        }
+        for (source, calls) in &calls {
+            let first = calls.keys().min().copied().unwrap_or(0);
+            let mut own: Vec<(i64, u32)> = Vec::new();
+            let mut rows = lines.query((source, first))?;
+            while let Some(row) = rows.next()? {
+                if let Some(peer) = calls.get(&row.get::<_, i64>(1)?) {
+                    own.push((row.get(0)?, *peer));
+                }
             }
-            call.execute((source, seq, next))?;
+            for (line, peer) in own {
+                number.execute((source, line, peer))?;
+            }
+            for (seq, peer) in calls {
+                call.execute((source, seq, peer))?;
+            }
         }
         Ok(next)
     }
