@@ -199,6 +199,67 @@ fn a_restart_between_any_two_lines_changes_nothing_of_what_is_stored() {
     }
 }
 
+#[test]
+fn what_rules_look_at_is_the_same_when_it_is_masked() {
+    let of = |dialect: &str, lines: &[&str]| {
+        let sample = CORPUS.iter().find(|sample| sample.name.starts_with(dialect)).unwrap();
+        let lines: Vec<Vec<u8>> = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+        for (name, numbers) in number_plans() {
+            check(&format!("{dialect} under {name}"), &sample.plan, &lines, &numbers);
+        }
+    };
+    // A number in the column of the code that says what the line is.
+    of("siemens-hipath3000", &["22.12.06|16:11:52|51|1126||00:00:05|01632960702||07700900712||||8|"]);
+    // In the places of both parties, where V1 is a bridge, V9 a mailbox and T a trunk.
+    let party = |one: &str, other: &str| {
+        format!(
+            "2008/07/09 17:54,00:00:49,0,07700900712,I,299999,299999,,1,1000023,0,{one},Ann,{other},Line,9,0,,,,,,,,,,,,,"
+        )
+    };
+    of(
+        "avaya-ipoffice",
+        &[&party("E212", "V17700900712"), &party("T07700900712", "E07700900712"), &party("E2", "V97700900712")],
+    );
+    // A station of seven digits, and a caller and a DDI that are told on other lines than the record.
+    let report =
+        ["-------- 04/04/99 12:00:01 LINE = 0083 STN = 2960712", "CALLING NUMBER 07700900712", "DNIS NUMBER 960150"];
+    let rest = ["00:00:00 INCOMING CALL RINGING 0:32", "00:00:39 ACCOUNT CODE 960712", "00:02:47 CALL RELEASED", ""];
+    of("nortel-bcm", &[&report[..], &rest[..]].concat());
+    // Cut into columns, with a code between.
+    of(
+        "nortel-meridian",
+        &["N 058 00 1217    A001026 01/10 13:02:06 00:03:06.0 A 0770 0 900712", " &       0770 0 9007 12"],
+    );
+}
+
+#[test]
+fn a_ddi_of_a_group_is_kept_in_clear_and_a_callers_number_is_not() {
+    let sample = CORPUS.iter().find(|sample| sample.name.starts_with("nortel-bcm")).unwrap();
+    let lines = |ddi: &str| -> Vec<Vec<u8>> {
+        [
+            "-------- 04/04/99 12:00:01 LINE = 0083 STN = 226",
+            "CALLING NUMBER 960150",
+            &format!("DNIS NUMBER {ddi}"),
+            "00:00:00 INCOMING CALL RINGING 0:32",
+            "00:02:47 CALL RELEASED",
+            "",
+        ]
+        .map(|line| line.as_bytes().to_vec())
+        .into()
+    };
+    let plans = number_plans();
+    let told = |ddi: &str, plan: usize| {
+        let stored = live(&sample.plan, &lines(ddi), &plans[plan].1);
+        let record = stored.records.values().next().expect("a record").clone();
+        (record.ddi.unwrap().own.map(|own| own.to_string()), record.cli.unwrap().own)
+    };
+    assert_eq!(told("960150", 0), (Some("960150".into()), None), "six digits, and no own numbers set");
+    assert_eq!(told("01632960150", 0), (None, None), "longer than six");
+    assert_eq!(told("960150", 1), (Some("960150".into()), None), "the end of an own number");
+    assert_eq!(told("01632960150", 1), (Some("01632960150".into()), None));
+    assert_eq!(told("960250", 1), (None, None), "not of the own ranges");
+}
+
 /// A number in one of the spellings that PBXs and people use.
 fn number() -> impl Strategy<Value = String> {
     let plain = prop_oneof![

@@ -84,3 +84,25 @@ fn no_number_is_at_rest_or_sent_after_the_daemon_was_killed_again_and_again() {
     stage.no_core_file();
     stage.was_not_for_nothing(&known);
 }
+
+#[test]
+fn without_linkage_the_document_says_that_repeat_calls_are_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let text = format!(
+        "state-dir = {:?}\nruntime-dir = {:?}\n[[practice]]\nods = \"A81001\"\nsite = \"main\"\n[privacy]\nlinkage = \"none\"\n",
+        at("state"),
+        at("run")
+    );
+    std::fs::write(at("smdrd.toml"), text).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_smdrd"))
+        .args(["day", "2026-11-20", "--json", "--config", &at("smdrd.toml")])
+        .output()
+        .unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert!(
+        document["cbt"]["absent"]["repeat_calls"].as_str().is_some_and(|why| why.contains("not linked")),
+        "{document}"
+    );
+    assert_eq!(document["totals"]["inbound"]["repeat_calls"], serde_json::Value::Null);
+}

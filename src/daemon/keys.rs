@@ -229,6 +229,27 @@ mod tests {
     }
 
     #[test]
+    fn at_midnight_the_running_daemons_key_is_replaced_once() {
+        let Some(directory) = memory() else { return };
+        let today: Date = "2026-11-20".parse().unwrap();
+        let (mut ring, peers) = KeyRing::open(directory.path(), today, 1).unwrap();
+        let mut privacy = crate::privacy::Privacy::new(crate::number::NumberPlan::default(), true, peers);
+        let number = crate::number::Number::parse(b"07700900123").unwrap();
+        let at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+        let mut token = |ring: &KeyRing| privacy.anonymous(ring.keys(), 1, None, &number, at).token;
+        let first = token(&ring);
+        assert!(!ring.turn(today).unwrap());
+        assert_eq!(token(&ring), first);
+        let tomorrow = today.tomorrow().unwrap();
+        assert!(ring.turn(tomorrow).unwrap());
+        assert_ne!(token(&ring), first);
+        assert!(!directory.path().join(day_file(today)).exists() && directory.path().join(day_file(tomorrow)).exists());
+        // And back, as a clock that is set right may do: still no old key.
+        assert!(ring.turn(today).unwrap());
+        assert_ne!(token(&ring), first);
+    }
+
+    #[test]
     fn only_live_peers_are_kept_and_half_an_entry_does_no_harm() {
         let Some(directory) = memory() else { return };
         let path = directory.path().join("peers");

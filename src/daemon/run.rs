@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use zeroize::Zeroize as _;
 
 use super::answers;
 use super::courier;
@@ -162,15 +163,16 @@ impl Loop {
                     self.desk.tell(Event::Up(source, at)).await;
                 }
             }
-            Happening::Bytes { source, at, connection, bytes, errors } => {
+            Happening::Bytes { source, at, connection, mut bytes, errors } => {
                 if errors.parity_or_framing > 0 || errors.breaks > 0 {
                     tracing::warn!(source, ?errors, "noise on the line");
                 }
                 self.links.entry(source).or_default().heard = Some(self.clock.instant());
                 self.turn();
-                if let Some(reader) = self.readers.get_mut(&source)
-                    && let Some(batch) = reader.bytes(&mut self.gate, connection, &bytes, at)
-                {
+                let reader = self.readers.get_mut(&source);
+                let batch = reader.and_then(|reader| reader.bytes(&mut self.gate, connection, &bytes, at));
+                bytes.zeroize();
+                if let Some(batch) = batch {
                     self.pass(batch).await;
                 }
             }

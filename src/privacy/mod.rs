@@ -284,6 +284,13 @@ mod tests {
     }
 
     #[test]
+    fn without_linkage_there_is_a_peer_and_no_token() {
+        let mut unlinked = Privacy::new(NumberPlan::default(), false, Peers::new(1));
+        let kept = unlinked.anonymous(&keys(), 1, None, &number("07700900123"), at(0));
+        assert_eq!((kept.peer, kept.token), (Some(1), None));
+    }
+
+    #[test]
     fn an_own_number_keeps_its_digits_and_gets_neither_peer_nor_token() {
         let own = privacy().anonymous(&keys(), 1, None, &number("01632960150"), at(0));
         assert_eq!((own.own.as_deref(), own.peer, own.token), (Some("01632960150"), None, None));

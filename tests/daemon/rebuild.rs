@@ -86,6 +86,9 @@ fn a_rebuild_finds_no_difference_on_the_day_after_roll_up_after_a_restart_and_af
     rig.assert_no_difference("", "with lines of both boots");
     daemon.stop();
 
+    let offered =
+        "SELECT count(*) FROM number JOIN line USING (source, seq) WHERE call_seq IS NULL AND peer IS NOT NULL";
+    assert!(rig.count(offered) > 0, "the HiPath prints offers");
     // The day is closed and its tokens go; at 04:20 its peers are renumbered.
     assert!(rig.count("SELECT count(*) FROM number WHERE token IS NOT NULL") > 0);
     let daemon = rig.run(&clock("2026-11-21T00:12:00Z", 1));
@@ -101,6 +104,7 @@ fn a_rebuild_finds_no_difference_on_the_day_after_roll_up_after_a_restart_and_af
     super::rig::wait_for("the renumbering", || {
         (rig.count("SELECT count(*) FROM day WHERE rolled = 2") == 1).then_some(())
     });
+    assert_eq!(rig.count(offered), 0, "an offer is no call");
     let shared =
         "SELECT count(*) FROM (SELECT peer FROM call WHERE peer IS NOT NULL GROUP BY source, peer HAVING count(*) > 1)";
     assert_eq!(rig.count(shared), 0, "no peer spans two calls");

@@ -7,6 +7,8 @@ pub fn print(dialect: &str, number: usize, day: (i16, i8, i8)) -> Vec<String> {
     let pick = |shift: usize| CANARIES[(number + shift) % CANARIES.len()];
     let (c, d, e) = (pick(0), pick(5), pick(7));
     let bare: String = c.chars().filter(char::is_ascii_digit).collect();
+    // More digits than a station has.
+    let long = format!("2{}", &bare[bare.len() - 6..]);
     let (year, month, date) = day;
     let short = year % 100;
     let minute = number % 60;
@@ -84,7 +86,7 @@ pub fn print(dialect: &str, number: usize, day: (i16, i8, i8)) -> Vec<String> {
                 format!("{event} {:.14} Smith {d} U G", bare),
                 format!("{event} {:.14} {:.12} U D", bare, e.replace(['-', ' ', '+'], "")),
                 format!("{event} 344 {:.14} Smith {d} U A", bare),
-                format!("{event} {bare:.7} 344 U R"),
+                format!("{event} {long} 344 U R"),
                 format!("{head} {c} no header"),
             ]
         }

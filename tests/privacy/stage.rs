@@ -297,10 +297,9 @@ impl Stage {
         }
         for start in 1..=self.starts {
             let log = std::fs::read_to_string(self.at(&format!("log/smdrd-{start}.log"))).unwrap();
-            assert!(
-                log.contains("ready") && log.contains("TRACE"),
-                "run {start} logged too little to be worth a search"
-            );
+            assert!(log.contains("ready"), "run {start}: {log}");
+            // The last run talked to the supplier, of which everything there is to trace is traced.
+            assert!(start < self.starts || log.contains("TRACE"), "too little was logged to be worth a search: {log}");
             assert!(!log.contains("a fault of the program"), "run {start}: {log}");
         }
     }
