@@ -57,8 +57,11 @@ fn calls(lines: &str) -> Vec<(Vec<u64>, Call)> {
     calls_of("panasonic-kx", lines)
 }
 
-/// Lines, outcome, wait, talk and whether it is open, call by call.
-fn summary(lines: &str) -> Vec<(Vec<u64>, Option<Outcome>, Option<u32>, Option<u32>, bool)> {
+/// Lines, outcome, wait, talk and whether it is open.
+type Brief = (Vec<u64>, Option<Outcome>, Option<u32>, Option<u32>, bool);
+
+/// The calls in brief.
+fn summary(lines: &str) -> Vec<Brief> {
     let brief = |(lines, call): (Vec<u64>, Call)| (lines, call.outcome, call.wait_s, call.talk_s, call.open);
     calls(lines).into_iter().map(brief).collect()
 }

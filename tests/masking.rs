@@ -165,7 +165,9 @@ fn holds_no_number(name: &str, line: &[u8], marks: &[Mark], place: usize, stored
 fn no_tail(name: &str, digits: &str, place: usize, stored: &Stored) {
     let plain: String = digits.chars().filter(char::is_ascii_digit).collect();
     let tail = &plain[plain.len().saturating_sub(6)..];
-    if tail.len() < 5 || tail.bytes().all(|byte| byte == b'0') || stored.innocent(tail, place) {
+    // 0 is what masking writes for a number, 9 for a digit of a name; a capture may have been masked with 9s before.
+    let mask = |digit: u8| tail.bytes().all(|byte| byte == digit);
+    if tail.len() < 5 || mask(b'0') || mask(b'9') || stored.innocent(tail, place) {
         return;
     }
     for kept in stored.told(place) {
