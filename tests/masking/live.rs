@@ -71,7 +71,7 @@ fn run(plan: &Arc<Plan>, lines: &[Vec<u8>], numbers: &NumberPlan, restart: bool)
             reader = fresh(serde_json::from_str(&state).unwrap(), no as u64 + 1);
         }
     }
-    if let Some(batch) = reader.ended(&mut gate, 7, noon() + SignedDuration::from_hours(1)) {
+    if let Some(batch) = reader.ended(&mut gate, 7, noon() + SignedDuration::from_hours(1), false) {
         take(&mut stored, batch);
     }
     stored
