@@ -163,7 +163,8 @@ fn holds_no_number(name: &str, line: &[u8], marks: &[Mark], place: usize, stored
 /// The last six digits of a number, all of a shorter one of five, are nowhere in what is kept of its line, nor in the
 /// state, unless that very text also stands in the line as something else.
 fn no_tail(name: &str, digits: &str, place: usize, stored: &Stored) {
-    let plain: String = digits.chars().filter(char::is_ascii_digit).collect();
+    // What may stay of it is no part of the tail.
+    let plain: String = digits.chars().skip(longest_prefix(digits)).filter(char::is_ascii_digit).collect();
     let tail = &plain[plain.len().saturating_sub(6)..];
     if tail.len() < 5 || tail.bytes().all(|byte| byte == b'0') || stored.innocent(tail, place) {
         return;
