@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroize as _;
 
+use super::answers;
 use super::courier;
 use super::desk::Desk;
 use super::keeper::{Event, Keeper};
@@ -102,8 +103,12 @@ impl Loop {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("listening for SIGINT"))?;
         let (stop, stopped) = watch::channel(false);
         let (sender, mut happenings) = mpsc::channel(64);
-        let server = control::serve(&self.config.runtime_dir, self.desk.clone(), self.config.clone(), self.clock)
-            .map_err(system("opening the control socket"))?;
+        let (desk, config, clock) = (self.desk.clone(), self.config.clone(), self.clock);
+        let answer = move |request, who: String| {
+            let (desk, config) = (desk.clone(), config.clone());
+            async move { answers::answer(&desk, &config, clock, &who, true, request).await }
+        };
+        let server = control::serve(&self.config.runtime_dir, answer).map_err(system("opening the control socket"))?;
         let server = tokio::spawn(server);
         let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
         // Without a source nothing would hold the loop: the box is ready and idle until it is told to stop.

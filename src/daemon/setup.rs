@@ -75,7 +75,7 @@ impl SourcePlan {
             let fault = |reason: String| SetUpError::Dialect { source_name: name.clone(), reason };
             let id = source.dialect.get_ref();
             let dialect = library.get(id).ok_or_else(|| {
-                let known: Vec<&str> = library.ids().into_iter().collect();
+                let known: Vec<&str> = library.ids().collect();
                 fault(format!("dialect {id:?} is not known; known are {}", known.join(", ")))
             })?;
             let plan = dialect.plan(&source.options, None).map_err(|error| fault(error.to_string()))?;

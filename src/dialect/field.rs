@@ -105,6 +105,10 @@ impl Field {
                 return Ok(Number::verbatim(text).map_or(Value::Blank, |code| Value::Account(Held::live(code))));
             }
             Type::Text => mark(marks, from, to, Holds::Text),
+            kind if (kind.is_clock() || kind.is_length()) && self.is_blotted(text) => {
+                mark(marks, from, to, Holds::Typed);
+                return Ok(Value::Hidden);
+            }
             Type::Code => self.looks(marks, from, to, if has_digit_run(text) { Holds::Text } else { Holds::Typed }),
             Type::Cost => self.looks(marks, from, to, proven(text, |byte| b" .,$-+*".contains(&byte) || byte == 0xa3)),
             Type::Counter => self.looks(marks, from, to, proven(text, |_| false)),
@@ -129,6 +133,12 @@ impl Field {
             _ if self.slot.is_some() => Ok(Value::Text(ascii(text))),
             _ => Ok(Value::Absent),
         }
+    }
+
+    /// Whether a clock or a duration shows nothing but the characters that stand for an unknown one.
+    fn is_blotted(&self, text: &[u8]) -> bool {
+        text.iter().any(|byte| self.hidden.contains(byte))
+            && text.iter().all(|byte| self.hidden.contains(byte) || b"/:.'- ".contains(byte))
     }
 
     fn word(&self, from: usize, text: &[u8], also: impl Fn(u8) -> bool) -> Result<Value, LineFault> {
@@ -214,11 +224,6 @@ impl Field {
             _ => "what this field holds",
         };
         LineFault::new(from, format!("{} {:?} is not {kind}", self.name, shape(text)))
-    }
-
-    /// The text without the first of the prefixes that this field drops.
-    pub(super) fn without_prefix<'a>(&self, text: &'a str) -> &'a str {
-        self.drop_prefix.iter().find_map(|prefix| text.strip_prefix(prefix.as_str())).unwrap_or(text)
     }
 }
 

@@ -18,11 +18,19 @@ mod group;
 mod guard;
 mod layout;
 mod library;
+mod many;
 mod plan;
 mod stamp;
 mod state;
 mod step;
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 mod tests;
 
 pub use fault::{FileFault, LibraryError, OptionError};
@@ -143,6 +151,8 @@ pub struct Linking {
     pub slack_s: u32,
     /// Only legs of these kinds join an earlier call; others open one. Empty: every leg may join.
     pub joins: Vec<crate::record::LegKind>,
+    /// Legs of these kinds join only a call that waits for one: its last leg announced another, or it was only offered.
+    pub announced: Vec<crate::record::LegKind>,
     /// Whether a leg must start where the one before ended.
     pub chained: bool,
 }

@@ -148,6 +148,7 @@ impl Work<'_> {
         let mut number =
             self.tx.prepare("UPDATE number SET peer = ?3 WHERE source = ?1 AND seq = ?2 AND peer IS NOT NULL")?;
         let mut call = self.tx.prepare("UPDATE call SET peer = ?3 WHERE source = ?1 AND seq = ?2")?;
+        drop_unused_peers(&self.tx, day)?;
         for (source, seq) in calls {
             next = next.saturating_add(1);
             let own: Vec<i64> = lines.query_map((source, seq), |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -158,6 +159,15 @@ impl Work<'_> {
         }
         Ok(next)
     }
+}
+
+/// Lines that carry no call, such as offers, need no peer once the day is rolled up.
+fn drop_unused_peers(tx: &rusqlite::Transaction<'_>, day: Date) -> Result<usize, StoreError> {
+    Ok(tx.execute(
+        "UPDATE number SET peer = NULL WHERE peer IS NOT NULL AND (source, seq) IN
+         (SELECT source, seq FROM line WHERE day = ?1 AND call_seq IS NULL)",
+        [day_number(day)],
+    )?)
 }
 
 type CounterKey = (String, String, i64, u16);
