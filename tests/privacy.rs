@@ -1,6 +1,6 @@
 //! G4: no patient's telephone number is ever at rest on the box, nor in anything sent.
 //!
-//! The daemon as it is delivered, with sources of all five families on real TCP connections and a real pty, a receiver
+//! The daemon as it is delivered, with a source of every family on real TCP connections and a real pty, a receiver
 //! behind a recording proxy, and everything logged that can be logged. It is killed at random moments, in the middle of
 //! lines and groups; at the end every file that is left is searched for every number that went in, in every form.
 

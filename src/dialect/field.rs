@@ -216,12 +216,10 @@ impl Field {
     fn station(&self, line: &Line<'_>, (from, to): Span, text: &[u8], marks: &mut Vec<Mark>) {
         match Number::parse(text).filter(|_| self.is_long(text)) {
             Some(number) => mark(marks, from, to, Holds::Number(remembered(number, line, from))),
-            None => {
-                mark(marks, from, to, Holds::Typed);
-                if let Some(mark) = marks.last_mut() {
-                    mark.role = Role::Station;
-                }
-            }
+            None => mark(marks, from, to, Holds::Typed),
+        }
+        if let Some(mark) = marks.last_mut() {
+            mark.role = Role::Station;
         }
     }
 

@@ -128,7 +128,7 @@ impl Privacy {
 fn stations<'a>(line: &'a [u8], marks: &[Mark]) -> Vec<&'a str> {
     marks
         .iter()
-        .filter(|mark| mark.role == Role::Station)
+        .filter(|mark| mark.role == Role::Station && mark.holds == Holds::Typed)
         .filter_map(|mark| std::str::from_utf8(line.get(usize::from(mark.start)..usize::from(mark.end))?).ok())
         .map(|text| text.trim().trim_start_matches(|letter: char| letter.is_ascii_alphabetic()))
         .filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))

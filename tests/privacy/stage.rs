@@ -285,7 +285,7 @@ impl Stage {
                     "SELECT count(*) FROM line JOIN source ON source.id = line.source WHERE source.name = '{dialect}' AND {condition}"
                 ))
             };
-            assert!(of("record IS NOT NULL") > 30, "{dialect}: {} records", of("record IS NOT NULL"));
+            assert!(of("record IS NOT NULL") > 20, "{dialect}: {} records", of("record IS NOT NULL"));
             assert!(of("shape") > 10, "{dialect}: {} shapes", of("shape"));
         }
         assert!(count("SELECT count(*) FROM number WHERE peer IS NOT NULL") > 300);
