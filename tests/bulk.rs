@@ -14,7 +14,7 @@ use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_smdrd");
 /// Some days after the month: the daemon gets it as one re-dump of a buffer.
-const NOW: &str = "2026-11-20T12:00:00Z";
+const NOW: &str = "2026-11-12T19:30:00Z";
 const LINES: usize = 200_000;
 /// How often the daemon is killed on the way.
 const KILLS: usize = 6;

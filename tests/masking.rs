@@ -168,8 +168,8 @@ fn no_tail(name: &str, digits: &str, place: usize, stored: &Stored) {
     // What may stay of it is no part of the tail.
     let plain: String = digits.chars().skip(longest_prefix(digits)).filter(char::is_ascii_digit).collect();
     let tail = &plain[plain.len().saturating_sub(6)..];
-    // What digits are masked with stands everywhere.
-    let filling = ["0", "9"].iter().any(|one| tail.trim_matches(|digit: char| one.contains(digit)).is_empty());
+    // What digits are masked with stands everywhere, and next to each other.
+    let filling = tail.bytes().all(|digit| matches!(digit, b'0' | b'9'));
     if tail.len() < 5 || filling || stored.innocent(tail, place) {
         return;
     }
