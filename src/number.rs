@@ -11,6 +11,14 @@ use zeroize::Zeroize;
 /// The most characters of one number that are held. Longer input is cut; no PBX of the library prints more than 32.
 pub const MAX_DIGITS: usize = 40;
 
+/// The fewest digits in a row that are taken for a telephone number where no type says what they are.
+pub const RUN: usize = 5;
+
+/// Whether this stands between the digits of one number as people write it.
+pub fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-' | b'\t' | b'(' | b')')
+}
+
 /// What kind of number it is, by its leading digits under the United Kingdom's numbering plan.
 ///
 /// Source: Ofcom's National Telephone Numbering Plan; the public short codes are those of [`PUBLIC`].
@@ -128,16 +136,6 @@ impl Number {
         self.kept.as_ref()
     }
 
-    /// Forgets the digits, keeping only `kept`.
-    pub fn forget(&mut self, kept: Anonymous) {
-        for digit in self.digits.iter_mut().take(usize::from(self.len)) {
-            if digit.is_ascii_digit() {
-                *digit = b'0';
-            }
-        }
-        self.kept = Some(kept);
-    }
-
     /// The characters of the number. Only `privacy`, and the `parse` verb that prints to where the installer named,
     /// may call this.
     pub fn reveal(&self) -> &str {
@@ -176,8 +174,6 @@ pub const PUBLIC: [&str; 10] = ["999", "112", "111", "101", "105", "119", "123",
 pub enum Standing {
     /// One of the practice's own numbers.
     Own,
-    /// A station of the PBX.
-    Extension,
     /// A short code, or on the public list.
     Public,
     /// Anything else: a patient's until proven otherwise.
@@ -193,7 +189,13 @@ pub struct NumberPlan {
     pub access: Vec<CompactString>,
     /// Short codes of the site.
     pub short_codes: Vec<CompactString>,
+    /// DDIs that the configuration gives to a practice, as the exchange delivers them.
+    pub ddis: Vec<CompactString>,
 }
+
+/// The longest DDI that is kept in clear while the practice's own numbers are not configured: exchanges hand over the
+/// last digits of the practice's own number, and mostly fewer than these.
+const SHORT_DDI: usize = 6;
 
 impl NumberPlan {
     /// The digits without the site's access code, when what follows it is a number on its own.
@@ -209,7 +211,7 @@ impl NumberPlan {
         digits
     }
 
-    /// What the number is to the site. `extensions` tells whether the digits are a known station.
+    /// What the number is to the site.
     pub fn standing(&self, digits: &str) -> Standing {
         let plain = self.without_access(digits);
         if PUBLIC.contains(&plain) || self.short_codes.iter().any(|code| code == plain || code == digits) {
@@ -221,6 +223,16 @@ impl NumberPlan {
             own.len() == first.len() && own >= first.as_str() && own <= last.as_str()
         };
         if self.own.iter().any(within) { Standing::Own } else { Standing::Patient }
+    }
+
+    /// Whether what the outside caller dialled is the practice's own: configured as a DDI, or the last digits of an own
+    /// number, which is what exchanges deliver. Until own numbers are configured, any of up to 6 digits is.
+    pub fn is_own_ddi(&self, digits: &str) -> bool {
+        let listed = self.ddis.iter().any(|ddi| ddi == digits) || self.standing(digits) != Standing::Patient;
+        if listed || self.own.is_empty() {
+            return listed || digits.len() <= SHORT_DDI;
+        }
+        self.own.iter().any(|(first, last)| ends_some_number(digits, first, last))
     }
 
     /// The class of the number.
@@ -245,6 +257,31 @@ impl NumberPlan {
     }
 }
 
+/// Whether a number of the range ends in `digits`.
+fn ends_some_number(digits: &str, first: &str, last: &str) -> bool {
+    let width = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text.len());
+    let Some(length) = width(digits).filter(|length| *length > 0 && Some(*length) < width(first)) else { return false };
+    let whole = (digits.parse::<u64>(), first.parse::<u64>(), last.parse::<u64>());
+    let (Ok(digits), Ok(first), Ok(last)) = whole else { return false };
+    let Some(step) = u32::try_from(length).ok().and_then(|length| 10_u64.checked_pow(length)) else { return false };
+    // The first number from `first` on that ends so.
+    let ahead = (digits + step - first % step) % step;
+    first.checked_add(ahead).is_some_and(|found| found <= last)
+}
+
+/// What comes before the subscriber's number in a home number that is printed without its leading 0, as PBXs print
+/// callers: the country code, or nothing. `None` where it is not such a number.
+pub(crate) fn printed_without_zero(digits: &str) -> Option<usize> {
+    let prefix = match digits.len() {
+        12 if digits.starts_with("44") => 2,
+        10 => 0,
+        _ => return None,
+    };
+    // 05 and 09 are never callers' numbers, and a 9 in front is mostly the site's access code.
+    let begins = digits.as_bytes().get(prefix).is_some_and(|byte| matches!(byte, b'1' | b'2' | b'3' | b'7' | b'8'));
+    (begins && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(prefix)
+}
+
 /// The number in national form (`0…`), borrowed where nothing changes; nothing for a foreign number.
 pub(crate) fn national(digits: &str) -> Option<std::borrow::Cow<'_, str>> {
     let foreign = digits.strip_prefix("00").or_else(|| digits.strip_prefix('+'));
@@ -253,7 +290,10 @@ pub(crate) fn national(digits: &str) -> Option<std::borrow::Cow<'_, str>> {
             let subscriber = rest.strip_prefix("44")?;
             Some(format!("0{}", subscriber.strip_prefix('0').unwrap_or(subscriber)).into())
         }
-        None => Some(digits.into()),
+        None => Some(match printed_without_zero(digits) {
+            Some(prefix) => format!("0{}", digits.get(prefix..).unwrap_or_default()).into(),
+            None => digits.into(),
+        }),
     }
 }
 
@@ -277,8 +317,25 @@ mod tests {
             ("9999", Class::Emergency),
             ("111", Class::Short),
             ("960123", Class::Other),
+            ("447700900123", Class::Mobile),
+            ("1632960123", Class::Geographic),
+            ("9601234567", Class::Other),
         ] {
             assert_eq!(plan.class(digits), class, "{digits}");
+        }
+    }
+
+    #[test]
+    fn a_ddi_is_own_by_its_last_digits_and_any_short_one_until_own_numbers_are_set() {
+        let unset = NumberPlan::default();
+        assert!(unset.is_own_ddi("960150") && unset.is_own_ddi("0063") && !unset.is_own_ddi("2960150"));
+        let own = vec![("01632960100".into(), "01632960199".into()), ("02079460000".into(), "02079460000".into())];
+        let plan = NumberPlan { own, ddis: vec!["8907".into()], ..NumberPlan::default() };
+        for ddi in ["01632960150", "+441632960150", "1632960150", "960150", "0150", "50", "460000", "8907"] {
+            assert!(plan.is_own_ddi(ddi), "{ddi}");
+        }
+        for ddi in ["01632960200", "960200", "0200", "460001", "07700900150", "2960200", "00150", ""] {
+            assert!(!plan.is_own_ddi(ddi), "{ddi}");
         }
     }
 

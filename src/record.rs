@@ -100,47 +100,81 @@ pub enum Disposition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record<N = Number> {
     /// The record's time stamp, with what it means.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub stamp: Option<Stamp>,
     /// Which way the call went.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// Whether a station took it.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub answered: Option<bool>,
     /// Seconds from arrival to answer, or to the end of a lost call.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub ring_s: Option<u32>,
     /// Seconds of conversation, hold not counted.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub talk_s: Option<u32>,
     /// Seconds on hold or parked.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub hold_s: Option<u32>,
     /// The station that the record names.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub extension: Option<CompactString>,
     /// The line, as printed.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub trunk: Option<CompactString>,
     /// What the outside caller dialled.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub ddi: Option<N>,
     /// The outside caller.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub cli: Option<N>,
     /// What was dialled to the outside.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub dialled: Option<N>,
     /// The account or project code. Dropped at `privacy`.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub account: Option<N>,
     /// Either side of a transfer.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub transferred: Option<bool>,
     /// A leg of a conference.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub conference: Option<bool>,
     /// `true` where another leg is announced, `false` where this is announced to be the last.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub continuation: Option<bool>,
     /// The PBX's own id of the call this leg belongs to.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub call_id: Option<CompactString>,
     /// Not printed: counts how often `call_id` has started again, so that an id is unique within a source.
+    #[serde(default, skip_serializing_if = "is_first")]
     pub epoch: u32,
     /// Not printed: what the leg means for its call.
+    #[serde(default, skip_serializing_if = "is_call")]
     pub leg: LegKind,
     /// Not printed: who took it.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub party: Option<Party>,
     /// Not printed: the PBX's own port that took it, such as a voicemail channel, for the site's roles.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub port: Option<CompactString>,
     /// Not printed: what else is said of the outcome.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub disposition: Option<Disposition>,
+}
+
+// Serde's own default would ask for one of `N`.
+fn none<T>() -> Option<T> {
+    None
+}
+
+fn is_first(epoch: &u32) -> bool {
+    *epoch == 0
+}
+
+fn is_call(leg: &LegKind) -> bool {
+    *leg == LegKind::Call
 }
 
 impl<N> Default for Record<N> {

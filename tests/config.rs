@@ -10,7 +10,15 @@ use std::path::{Path, PathBuf};
 use smdrd::config::{self, ConfigError, Severity, keys};
 
 /// Stands for the library of dialects, which is not this test's business.
-const DIALECTS: &[&str] = &["avaya-ipoffice", "siemens-hipath3000", "nortel-meridian", "nortel-bcm", "mitel-5000"];
+const DIALECTS: &[&str] = &[
+    "avaya-ipoffice",
+    "siemens-hipath3000",
+    "nortel-meridian",
+    "nortel-bcm",
+    "mitel-5000",
+    "panasonic-kx",
+    "mitel-3300",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

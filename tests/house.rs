@@ -89,6 +89,8 @@ fn holds_manual(command: clap::Command, name: &'static str) {
 #[test]
 fn the_manual_pages_are_those_of_the_commands() {
     holds_manual(smdrd::cli::command(), "smdrd");
+    #[cfg(feature = "supplier")]
+    holds_manual(smdrd::supplier::command(), "smdr-feed");
 }
 
 #[test]

@@ -189,11 +189,13 @@ fn inbound(call: &Call, repeat: bool, add: &mut impl FnMut(Metric, i64)) {
     }
 }
 
+/// A line is not believed to be in use for longer: a clock that jumped, or a counter gone wild, is not a call.
+const LONGEST_S: i64 = 24 * 3600;
+
 /// Line seconds, shared out over the slots that the call touches.
 fn busy(call: &Call, all: &mut Vec<Contribution>) {
     let (mut from, end) = (call.arrival.as_second(), call.end.as_second());
-    // No call of a day is longer; a clock that jumped is not a call.
-    let end = end.min(from.saturating_add(24 * 3600));
+    let end = end.min(from.saturating_add(LONGEST_S));
     while from < end {
         let slot = from - from.rem_euclid(SLOT_S);
         let until = end.min(slot + SLOT_S);
@@ -209,7 +211,8 @@ fn busy(call: &Call, all: &mut Vec<Contribution>) {
 pub fn peaks(calls: &[(Timestamp, Timestamp)]) -> std::collections::BTreeMap<Timestamp, u64> {
     let mut edges: Vec<(i64, i64)> = Vec::with_capacity(calls.len() * 2);
     for (arrival, end) in calls {
-        let (arrival, end) = (arrival.as_second(), end.as_second().max(arrival.as_second()));
+        let arrival = arrival.as_second();
+        let end = end.as_second().min(arrival.saturating_add(LONGEST_S));
         if end > arrival {
             edges.push((arrival, 1));
             edges.push((end, -1));

@@ -191,15 +191,28 @@ fn source_day(source: &SourceInput) -> SourceDay {
     }
 }
 
+/// Whether a source shows it, at a site with these features: what the site does not have need not be shown.
+fn shows(features: Features, source: &SourceInput, capability: Capability) -> bool {
+    let said = !source.cannot.iter().any(|word| word == capability.word());
+    match capability {
+        Capability::Callback => !features.callback || (said && source.shows_callback),
+        Capability::AutoAttendant => !features.auto_attendant || said,
+        _ => said,
+    }
+}
+
 /// Whether every source shows it; a figure with a part that is not shown is null.
 fn shown(inputs: &DayInputs<'_>, capability: Capability) -> bool {
-    let said = inputs.sources.iter().all(|source| !source.cannot.iter().any(|word| word == capability.word()));
-    match capability {
-        Capability::Callback => {
-            !inputs.features.callback || (said && inputs.sources.iter().all(|source| source.shows_callback))
-        }
-        Capability::AutoAttendant => !inputs.features.auto_attendant || said,
-        _ => said,
+    inputs.sources.iter().all(|source| shows(inputs.features, source, capability))
+}
+
+/// Why it is not shown; of several sources, with those that do not show it.
+fn reason(inputs: &DayInputs<'_>, capability: Capability) -> String {
+    let lacking = inputs.sources.iter().filter(|source| !shows(inputs.features, source, capability));
+    let lacking: Vec<&str> = lacking.map(|source| source.name.as_str()).collect();
+    match inputs.sources {
+        [] | [_] => capability.reason().to_owned(),
+        _ => format!("{} ({})", capability.reason(), lacking.join(", ")),
     }
 }
 
@@ -308,7 +321,7 @@ fn cbt(inputs: &DayInputs<'_>, totals: &Figures) -> Cbt {
     let mut lacks = |capability: Capability, keys: &[&str]| {
         if !shown(inputs, capability) {
             for key in keys {
-                absent.entry((*key).to_owned()).or_insert_with(|| capability.reason().to_owned());
+                absent.entry((*key).to_owned()).or_insert_with(|| reason(inputs, capability));
             }
         }
     };

@@ -29,9 +29,12 @@ enum Key {
     Trunk(u16, CompactString),
 }
 
+/// The key of a leg, and a second one for a leg that finds nobody under the first.
+type Keys = [Option<Key>; 2];
+
 #[derive(Debug)]
 struct Joined {
-    key: Option<Key>,
+    keys: Keys,
     legs: Vec<Leg>,
     /// More legs are announced.
     announced: bool,
@@ -92,44 +95,49 @@ impl Assembler {
         self.calls.contains_key(&id)
     }
 
+    /// Drops the day's tokens from the legs of these calls: their day is rolled up.
+    pub fn forget_tokens(&mut self, of: impl Fn(LineRef) -> bool) {
+        for (_, joined) in self.calls.iter_mut().filter(|(id, _)| of(**id)) {
+            for leg in &mut joined.legs {
+                let record = &mut leg.record;
+                for number in [&mut record.cli, &mut record.dialled, &mut record.ddi].into_iter().flatten() {
+                    number.token = None;
+                }
+            }
+        }
+    }
+
     /// Takes up the record that a line carries. Answers with the call it belongs to, as it now stands; nothing when
     /// the record has no time stamp and therefore no place in any day.
     pub fn accept(&mut self, line: LineRef, record: MaskedRecord) -> Option<Call> {
         let rules = self.rules.get(&line.source)?.clone();
         let leg = self.walls.entry(line.source).or_default().place(&rules.zone, line, record)?;
-        let key = key(&rules.linking, &leg);
-        let id = self.find(&rules.linking, key.as_ref(), &leg).unwrap_or(line);
-        self.put(id, key, leg);
+        let keys = keys(&rules.linking, &leg);
+        let id = self.find(&rules.linking, &keys, &leg).unwrap_or(line);
+        self.put(id, keys, leg);
         self.call(id)
     }
 
     /// Puts back a call that was stored, with its legs in order, so that later legs can still join it.
-    pub fn restore(
-        &mut self,
-        id: LineRef,
-        records: Vec<(LineRef, MaskedRecord)>,
-        peer: Option<u32>,
-        token: Option<u64>,
-        counted: bool,
-    ) {
+    pub fn restore(&mut self, id: LineRef, records: Vec<(LineRef, MaskedRecord)>, stored: &Call) {
         let Some(rules) = self.rules.get(&id.source).cloned() else { return };
-        let mut wall = Wall::default();
+        let mut wall = Wall::standing_at(stored.arrival);
         for (line, mut record) in records {
             for number in [&mut record.cli, &mut record.dialled].into_iter().flatten() {
-                number.peer = peer;
-                number.token = token;
+                number.peer = stored.peer;
+                number.token = stored.token;
             }
             if let Some(leg) = wall.place(&rules.zone, line, record) {
-                let key = key(&rules.linking, &leg);
-                self.put(id, key, leg);
+                let keys = keys(&rules.linking, &leg);
+                self.put(id, keys, leg);
             }
         }
         if let Some(joined) = self.calls.get_mut(&id) {
-            joined.sealed = counted;
+            joined.sealed = !stored.open;
         }
     }
 
-    fn put(&mut self, id: LineRef, key: Option<Key>, leg: Leg) {
+    fn put(&mut self, id: LineRef, keys: Keys, leg: Leg) {
         let announced = leg.record.continuation == Some(true);
         match self.calls.get_mut(&id) {
             Some(joined) => {
@@ -138,17 +146,25 @@ impl Assembler {
                 joined.legs.push(leg);
             }
             None => {
-                if let Some(key) = &key {
+                for key in keys.iter().flatten() {
                     self.by_key.entry(key.clone()).or_default().push(id);
                 }
-                self.calls.insert(id, Joined { key, legs: vec![leg], announced, sealed: false });
+                self.calls.insert(id, Joined { keys, legs: vec![leg], announced, sealed: false });
             }
         }
     }
 
     /// The call that the leg joins: of those with its key, the one it follows most closely.
-    fn find(&self, linking: &Linking, key: Option<&Key>, leg: &Leg) -> Option<LineRef> {
-        let candidates = self.by_key.get(key?)?;
+    fn find(&self, linking: &Linking, keys: &Keys, leg: &Leg) -> Option<LineRef> {
+        let [first, second] = keys;
+        let among = |key: &Option<Key>| self.find_among(linking, key.as_ref()?, leg);
+        // A line carries one call at a time: what follows a transfer belongs to the call that ended there just now,
+        // also when the format shows no number on it, or when a reboot between the two gave its number a new peer.
+        among(first).or_else(|| if leg.record.leg == LegKind::Transfer { among(second) } else { None })
+    }
+
+    fn find_among(&self, linking: &Linking, key: &Key, leg: &Leg) -> Option<LineRef> {
+        let candidates = self.by_key.get(key)?;
         let window = SignedDuration::from_secs(i64::from(linking.window_s));
         let slack = SignedDuration::from_secs(i64::from(linking.slack_s));
         let may_join = linking.joins.is_empty() || linking.joins.contains(&leg.record.leg);
@@ -157,7 +173,8 @@ impl Assembler {
             .filter_map(|id| {
                 let joined = self.calls.get(id)?;
                 let only_offered = joined.legs.iter().all(|leg| leg.record.leg == LegKind::Offered);
-                if !may_join && !only_offered {
+                let waits = joined.announced || only_offered;
+                if !(may_join || only_offered) || (linking.announced.contains(&leg.record.leg) && !waits) {
                     return None;
                 }
                 let apart = leg.end.duration_since(joined.end()).abs();
@@ -188,7 +205,7 @@ impl Assembler {
         let mut sealed = Vec::new();
         let mut gone = Vec::new();
         for (id, joined) in &mut self.calls {
-            let latest = self.walls.get(&id.source).and_then(Wall::last).unwrap_or(Timestamp::MIN);
+            let latest = self.walls.get(&id.source).and_then(Wall::reached).unwrap_or(Timestamp::MIN);
             let end = joined.end();
             let passed = latest.max(now).duration_since(end);
             if joined.open() {
@@ -205,13 +222,13 @@ impl Assembler {
             }
         }
         for id in gone {
-            if let Some(joined) = self.calls.remove(&id)
-                && let Some(key) = joined.key
-                && let Some(ids) = self.by_key.get_mut(&key)
-            {
-                ids.retain(|other| *other != id);
-                if ids.is_empty() {
-                    self.by_key.remove(&key);
+            let keys = self.calls.remove(&id).map(|joined| joined.keys).unwrap_or_default();
+            for key in keys.into_iter().flatten() {
+                if let Some(ids) = self.by_key.get_mut(&key) {
+                    ids.retain(|other| *other != id);
+                    if ids.is_empty() {
+                        self.by_key.remove(&key);
+                    }
                 }
             }
         }
@@ -226,23 +243,24 @@ impl Assembler {
     /// From which end on the calls of `source` can still be joined, given where its clock stands.
     pub fn horizon(&self, source: u16) -> Option<Timestamp> {
         let window = self.rules.get(&source).map_or(0, |rules| i64::from(rules.linking.window_s));
-        let latest = self.walls.get(&source)?.last()?;
+        let latest = self.walls.get(&source)?.reached()?;
         latest.checked_sub(SignedDuration::from_secs(window) + OPEN_LIFE).ok()
     }
 }
 
-fn key(linking: &Linking, leg: &Leg) -> Option<Key> {
+fn keys(linking: &Linking, leg: &Leg) -> Keys {
     let source = leg.line.source;
     let record = &leg.record;
     // The same trunk may be printed with the letter of a supervised and of an unsupervised call (Meridian).
     let trunk = record.trunk.as_deref().map(|trunk| CompactString::from(trunk.trim_start_matches(['A', 'T'])));
     match linking.by {
-        LinkKey::CallId => Some(Key::Id(source, record.epoch, record.call_id.clone()?)),
+        LinkKey::CallId => [record.call_id.clone().map(|id| Key::Id(source, record.epoch, id)), None],
         LinkKey::TrunkAndPeer => {
             let peer = record.cli.as_ref().or(record.dialled.as_ref()).and_then(|number| number.peer);
-            Some(Key::TrunkAndPeer(source, trunk?, peer))
+            let by_peer = trunk.clone().map(|trunk| Key::TrunkAndPeer(source, trunk, peer));
+            [by_peer, trunk.filter(|_| linking.chained).map(|trunk| Key::Trunk(source, trunk))]
         }
-        LinkKey::Trunk => Some(Key::Trunk(source, trunk?)),
-        LinkKey::Nothing => None,
+        LinkKey::Trunk => [trunk.map(|trunk| Key::Trunk(source, trunk)), None],
+        LinkKey::Nothing => [None, None],
     }
 }

@@ -137,7 +137,7 @@ fn outbound(legs: &[Leg], call: &mut Call) {
         })
         .flatten();
     let talks: Vec<u32> = outward().filter_map(|leg| leg.record.talk_s).collect();
-    call.talk_s = (!talks.is_empty()).then(|| talks.iter().sum());
+    call.talk_s = if talks.is_empty() { None } else { sum(talks.into_iter().map(Some)) };
     call.rule = "outgoing".into();
 }
 
@@ -184,8 +184,13 @@ fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
     if outcome == Outcome::Answered {
         let talks = legs.iter().zip(&takers).filter(|(_, taker)| **taker == Taker::Staff);
         let talks = talks.filter(|(leg, _)| leg.record.leg != LegKind::Offered);
-        call.talk_s = talks.map(|(leg, _)| leg.record.talk_s).sum();
+        call.talk_s = sum(talks.map(|(leg, _)| leg.record.talk_s));
     }
+}
+
+/// The sum of all parts; nothing when one is not known, or when they make more than can be.
+fn sum(mut parts: impl Iterator<Item = Option<u32>>) -> Option<u32> {
+    parts.try_fold(0_u32, |sum, part| sum.checked_add(part?))
 }
 
 /// Ring and queue time over these legs, menu excluded; nothing when a leg that counts does not give it.
@@ -195,5 +200,5 @@ fn wait(site: &Site, legs: &[Leg]) -> Option<u32> {
         .filter(|leg| role(site, leg) != StationRole::AutoAttendant && leg.record.leg != LegKind::Offered)
         .map(|leg| leg.record.ring_s)
         .collect();
-    if waited.is_empty() { None } else { waited.into_iter().sum() }
+    if waited.is_empty() { None } else { sum(waited.into_iter()) }
 }

@@ -101,23 +101,18 @@ impl Site {
     }
 
     /// Whose call these legs are. A single practice owns everything; with several, the DDI decides before the group
-    /// or station, and that before the trunk, since a shared trunk may carry anybody's call.
+    /// or station, and that before the trunk, since a shared trunk may carry anybody's call. Of several legs the first
+    /// that says something decides: a call stays whose it was when it is transferred to a neighbour.
     pub fn owner(&self, legs: &[Leg]) -> Owner {
         if let [only] = self.shares.as_slice() {
             return only.owner.clone();
         }
-        let by_ddi = |share: &&Share| {
-            legs.iter().filter_map(|leg| leg.record.ddi.as_ref()?.own.as_ref()).any(|ddi| share.ddis.contains(ddi))
+        let first = |named: fn(&Leg) -> Option<&CompactString>, listed: fn(&Share) -> &[CompactString]| {
+            legs.iter().filter_map(named).find_map(|name| self.shares.iter().find(|share| listed(share).contains(name)))
         };
-        let by_group = |share: &&Share| {
-            legs.iter().filter_map(|leg| leg.record.extension.as_ref()).any(|station| share.groups.contains(station))
-        };
-        let by_trunk = |share: &&Share| {
-            legs.iter().filter_map(|leg| leg.record.trunk.as_ref()).any(|trunk| share.trunks.contains(trunk))
-        };
-        let found = self.shares.iter().find(by_ddi);
-        let found = found.or_else(|| self.shares.iter().find(by_group));
-        let found = found.or_else(|| self.shares.iter().find(by_trunk));
-        found.map_or(Owner::Nobody, |share| share.owner.clone())
+        first(|leg| leg.record.ddi.as_ref()?.own.as_ref(), |share| &share.ddis)
+            .or_else(|| first(|leg| leg.record.extension.as_ref(), |share| &share.groups))
+            .or_else(|| first(|leg| leg.record.trunk.as_ref(), |share| &share.trunks))
+            .map_or(Owner::Nobody, |share| share.owner.clone())
     }
 }

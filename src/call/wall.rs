@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Leg, LineRef};
-use crate::record::{MaskedRecord, StampKind};
+use crate::record::{LegKind, MaskedRecord, StampKind};
 
 /// By how much the stamps of a source may run backwards without meaning that the repeated hour began again: records
 /// come in the order of their ends, so a long call's start is older than the line before it.
@@ -16,12 +16,15 @@ const BACKWARDS: SignedDuration = SignedDuration::from_mins(20);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wall {
     last: Option<Timestamp>,
+    /// The one before: a single wild stamp must not pass for the time.
+    #[serde(default)]
+    before: Option<Timestamp>,
 }
 
 impl Wall {
     /// The instant of a wall clock reading. In the hour that is repeated in autumn the earlier instant is taken until
-    /// the stamps have clearly begun the hour again, and the later one from then on; a reading in the hour skipped in spring is moved forward, as a
-    /// clock would that was not put forward.
+    /// the stamps have clearly begun the hour again, and the later one from then on; a reading in the hour skipped in
+    /// spring is moved forward, as a clock would that was not put forward.
     pub fn instant(&mut self, zone: &TimeZone, at: DateTime) -> Timestamp {
         let reading = zone.to_ambiguous_timestamp(at);
         let instant = match reading.offset() {
@@ -37,13 +40,21 @@ impl Wall {
             }
         }
         .unwrap_or(if at.year() < 1970 { Timestamp::MIN } else { Timestamp::MAX });
-        self.last = Some(instant);
+        self.before = self.last.replace(instant);
         instant
     }
 
-    /// The last instant seen on this clock.
-    pub fn last(&self) -> Option<Timestamp> {
-        self.last
+    /// A clock that stood at `at`, so that the legs of a call that arrived then are placed as they were: in the
+    /// repeated hour only the order of the records tells one pass from the other.
+    pub(super) fn standing_at(at: Timestamp) -> Wall {
+        Wall { last: Some(at), before: Some(at) }
+    }
+
+    /// How far this clock has come: the earlier of its last two readings, so that one wild stamp, in 1970 or in 2099,
+    /// ends no call. When two agree the clock was really put there.
+    pub fn reached(&self) -> Option<Timestamp> {
+        let last = self.last?;
+        Some(last.min(self.before.unwrap_or(last)))
     }
 
     /// The record placed in time; nothing when it has no stamp.
@@ -61,7 +72,8 @@ impl Wall {
                 let lost = record.answered == Some(false);
                 (back(ring + talk + hold), at, record.ring_s.is_none() || (record.talk_s.is_none() && !lost))
             }
-            StampKind::Event => (at, at, false),
+            // An offer is the arrival; of anything else that happened during the call only that it had come before.
+            StampKind::Event => (at, at, record.leg != LegKind::Offered),
             // Arrival or answer: the ring time is the doubt.
             StampKind::Unknown => (at, on(talk + hold), true),
         };

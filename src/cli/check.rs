@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::config::{self, Checked, Config, ConfigError, Fault, Severity};
+use crate::dialect::Library;
 
 /// Check a configuration: every fault at once, each with its line, the reason and what to do.
 #[derive(Debug, clap::Args)]
@@ -20,7 +21,7 @@ pub struct Arguments {
 
 /// Runs the verb. 0 when the configuration can be used, with or without warnings; 78 when not.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let result = config::inspect(&arguments.config, known_dialects());
+    let result = inspect(&arguments.config);
     let good = result.is_ok();
     if arguments.json {
         println!("{}", as_json(&arguments.config, &result));
@@ -30,9 +31,20 @@ pub fn run(arguments: Arguments) -> ExitCode {
     ExitCode::from(if good { super::DONE } else { super::CONFIGURATION })
 }
 
-/// The dialects a source may speak. None: their names are not looked at.
-fn known_dialects() -> &'static [&'static str] {
-    &[]
+/// The configuration on its own, then with the dialects that its sources name and the options they are given.
+pub(super) fn inspect(path: &Path) -> Result<Checked, ConfigError> {
+    let library = Library::shipped();
+    let known: Vec<&str> = library.ids().collect();
+    let checked = config::inspect(path, &known)?;
+    let mut found = Vec::new();
+    for (index, source) in checked.config.source.iter().enumerate() {
+        let Some(dialect) = library.get(source.dialect.get_ref()) else { continue };
+        if let Err(error) = dialect.plan(&source.options, None) {
+            let remedy = format!("smdrd dialects show {} lists its options", dialect.id);
+            found.push((format!("source[{index}].options"), error.to_string(), remedy));
+        }
+    }
+    if found.is_empty() { Ok(checked) } else { Err(checked.refuse(path, found)) }
 }
 
 fn as_text(path: &Path, result: &Result<Checked, ConfigError>) -> String {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::parse::{self, Outcome, SITE_DIALECTS};
-use crate::dialect::{Dialect, Library};
+use crate::dialect::{Dialect, Library, LinkKey};
 
 /// List, show and test the dialects.
 #[derive(Debug, clap::Args)]
@@ -86,7 +86,7 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
             "id": dialect.id, "name": dialect.name, "doc": dialect.doc, "transport": dialect.transport,
             "cannot": dialect.cannot, "options": options, "rules": rules, "examples": dialect.examples(),
             "from": if dialect.from_site { "site" } else { "shipped" },
-            "link": {"by": format!("{:?}", linking.by), "window_s": linking.window_s, "slack_s": linking.slack_s,
+            "link": {"by": words(linking.by), "window_s": linking.window_s, "slack_s": linking.slack_s,
                      "chained": linking.chained},
         });
         println!("{shown}");
@@ -101,7 +101,10 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
         println!("  none");
     }
     println!("\nNever shown by this format\n  {}", or_nothing(&dialect.cannot.join(", ")));
-    println!("\nLegs of a call are joined by {:?} within {} s", linking.by, linking.window_s);
+    match linking.by {
+        LinkKey::Nothing => println!("\nEvery record is a call"),
+        by => println!("\nLegs of a call are joined by {} within {} s", words(by), linking.window_s),
+    }
     println!("\nRules");
     for (name, doc) in dialect.rules() {
         println!("  {name}");
@@ -111,6 +114,15 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
     }
     println!("\n{} examples are checked when it is loaded", dialect.examples());
     ExitCode::from(super::DONE)
+}
+
+fn words(by: LinkKey) -> &'static str {
+    match by {
+        LinkKey::CallId => "call-id",
+        LinkKey::TrunkAndPeer => "trunk-and-peer",
+        LinkKey::Trunk => "trunk",
+        LinkKey::Nothing => "nothing",
+    }
 }
 
 fn indented(text: &str) -> String {

@@ -18,8 +18,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{self, AskError, Request};
+use crate::control::{self, Request};
 use crate::daemon::setup::SetUpError;
+use crate::daemon::{self, AskError};
 
 /// Nothing is wrong.
 pub const DONE: u8 = 0;
@@ -88,7 +89,7 @@ impl Asking {
         if let Some(code) = as_service_user(&config) {
             return Err(code);
         }
-        control::ask(&config, self.clock.unwrap_or_else(Clock::system), request).map_err(|error| {
+        daemon::ask(&config, self.clock.unwrap_or_else(Clock::system), request).map_err(|error| {
             eprintln!("smdrd: {error}");
             ExitCode::from(match error {
                 AskError::SetUp(SetUpError::Dialect { .. } | SetUpError::SimulatedWithRealSupplier) => CONFIGURATION,
@@ -98,9 +99,9 @@ impl Asking {
     }
 }
 
-/// Reads the configuration, or says what is wrong with it.
+/// Reads and checks the configuration, or says what is wrong with it.
 fn configured(path: &Path) -> Result<Config, ExitCode> {
-    crate::config::read(path).map_err(|error| {
+    check::inspect(path).map(|checked| checked.config).map_err(|error| {
         eprintln!("{}", error.report());
         ExitCode::from(CONFIGURATION)
     })

@@ -146,9 +146,7 @@ pub(super) fn each(
             Err(error) => return Err(error),
         };
         framer.push(&buffer[..read], &mut |framed| line(framed.bytes, framed.stripped, framed.ended, &mut result));
-        if result.is_err() {
-            return result;
-        }
+        result = Ok(result?);
     }
     framer.flush(Ended::EndOfInput, &mut |framed| line(framed.bytes, framed.stripped, framed.ended, &mut result));
     result?;

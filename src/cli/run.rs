@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::clock::Clock;
-use crate::daemon;
+use crate::daemon::setup::SetUpError;
+use crate::daemon::{self, RunError};
 
 /// Run the daemon
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Err(error) => {
             tracing::error!(%error, "cannot run");
             eprintln!("smdrd run: {error}");
-            ExitCode::from(super::NOT_WELL)
+            ExitCode::from(match error {
+                RunError::SetUp(SetUpError::Dialect { .. } | SetUpError::SimulatedWithRealSupplier)
+                | RunError::Source(_) => super::CONFIGURATION,
+                _ => super::NOT_WELL,
+            })
         }
     }
 }

@@ -369,6 +369,13 @@ impl Config {
             own: self.numbers.own.iter().map(|text| range(text.get_ref())).collect(),
             access: self.numbers.access_digits.iter().map(|text| text.get_ref().as_str().into()).collect(),
             short_codes: self.numbers.short_codes.iter().map(|code| code.as_str().into()).collect(),
+            ddis: self
+                .practice
+                .iter()
+                .flat_map(|practice| &practice.ddis)
+                .chain(self.other_tenant.iter().flat_map(|tenant| &tenant.ddis))
+                .map(|ddi| ddi.as_str().into())
+                .collect(),
         }
     }
 

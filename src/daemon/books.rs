@@ -128,6 +128,24 @@ impl Books {
         self.remembered = calls.iter().map(|stored| (stored.call.id, stored.repeat)).collect();
     }
 
+    /// Puts in calls as they are stored, for a rebuild: those of a source that is configured no more cannot be read
+    /// again.
+    pub fn carry_over(
+        &mut self,
+        work: &Work<'_>,
+        portion: &mut Portion,
+        calls: impl Iterator<Item = StoredCall>,
+    ) -> Result<(), StoreError> {
+        for stored in calls {
+            if !stored.call.open {
+                add(portion, &stored.call.owner, contributions(&stored.call, stored.repeat), 1);
+            }
+            portion.days.insert((stored.call.owner.clone(), stored.day));
+            work.put_call(&stored)?;
+        }
+        Ok(())
+    }
+
     /// Adds a source with where it stands, and puts back its calls that later legs may join.
     pub fn source(&mut self, read: &Reading<'_>, row: &SourceRow, rules: Rules) -> Result<(), StoreError> {
         self.assembler.source(row.id, rules, row.wall.clone());
@@ -148,7 +166,7 @@ impl Books {
         }
         for stored in calls {
             let records = legs.remove(&stored.call.id.seq).unwrap_or_default();
-            self.assembler.restore(stored.call.id, records, stored.call.peer, stored.call.token, !stored.call.open);
+            self.assembler.restore(stored.call.id, records, &stored.call);
             self.stored.insert(stored.call.id, stored);
         }
         // Putting calls back must not move the source's clock.
@@ -167,7 +185,7 @@ impl Books {
         for entry in batch.entries {
             match entry {
                 Entry::Line(line) => self.line(work, portion, source, line)?,
-                Entry::Settled { seq, kind, reason, record, at } => {
+                Entry::Settled { seq, kind, reason, record, .. } => {
                     let line = LineRef { source: source.id, seq };
                     let call = record.clone().and_then(|record| self.assembler.accept(line, record));
                     let before = work.settle_line(
@@ -177,12 +195,14 @@ impl Books {
                         record.as_ref(),
                         call.as_ref().map(|c| c.id.seq),
                     )?;
-                    if let Some((before, day)) = before {
+                    if let Some((before, day, at)) = before {
                         count(portion, source.id, day, before, -1);
                         count(portion, source.id, day, kind, 1);
-                    }
-                    if let Some(record) = &record {
-                        note_record(source, record, at);
+                        // By when the line came, not by when the group closed: silence passes only once, and a rebuild
+                        // must find the same.
+                        if let Some(record) = &record {
+                            note_record(source, record, at);
+                        }
                     }
                     if let Some(call) = call {
                         self.change(work, portion, call)?;
@@ -239,7 +259,7 @@ impl Books {
 
     /// Seals and forgets calls as their source's clock goes on, so that memory is bounded however fast lines come.
     fn sweep(&mut self, work: &Work<'_>, portion: &mut Portion, source: u16) -> Result<(), StoreError> {
-        let Some(now) = self.assembler.wall(source).last() else { return Ok(()) };
+        let Some(now) = self.assembler.wall(source).reached() else { return Ok(()) };
         let swept = self.swept.entry(source).or_insert(now);
         if now.duration_since(*swept).abs() < SWEEP {
             return Ok(());
@@ -264,7 +284,7 @@ impl Books {
     }
 
     /// Puts a call in place of what was counted of it.
-    fn change(&mut self, work: &Work<'_>, portion: &mut Portion, call: Call) -> Result<(), StoreError> {
+    fn change(&mut self, work: &Work<'_>, portion: &mut Portion, mut call: Call) -> Result<(), StoreError> {
         let day = date_of(&self.zone, call.arrival);
         let old = self.stored.remove(&call.id);
         if let Some(old) = &old {
@@ -281,6 +301,10 @@ impl Books {
             add(portion, &call.owner, contributions(&call, repeat), 1);
         }
         portion.days.insert((call.owner.clone(), day));
+        if call.token.is_some() && self.day_callers(work, &call.owner, day)?.rolled {
+            // Nothing joins the calls of a day that is rolled up, also when a line of it comes later.
+            call.token = None;
+        }
         let stored = StoredCall { call, day, repeat };
         work.put_call(&stored)?;
         self.stored.insert(stored.call.id, stored);
@@ -378,12 +402,23 @@ impl Books {
         for stored in self.stored.values_mut().filter(|stored| stored.day <= date) {
             stored.call.token = None;
         }
+        let stored = &self.stored;
+        self.assembler.forget_tokens(|id| stored.get(&id).is_none_or(|stored| stored.day <= date));
     }
 
     /// Writes what the portion added up.
     pub fn finish(&self, work: &Work<'_>, portion: Portion) -> Result<(), StoreError> {
         work.add(&portion.deltas)?;
         let mut dates = BTreeSet::new();
+        // A call over midnight keeps its line busy on the next day too.
+        let touched = portion.deltas.iter().filter(|(_, by)| **by != 0);
+        for (owner, date) in touched
+            .map(|((owner, slot, _), _)| (owner.clone(), date_of(&self.zone, *slot)))
+            .collect::<BTreeSet<_>>()
+            .difference(&portion.days)
+        {
+            work.touch_day(owner, *date)?;
+        }
         for (source, counts) in &portion.lines {
             work.count_lines(*source, counts)?;
             dates.extend(counts.keys().map(|(date, _)| *date));

@@ -18,12 +18,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::push::Parcel;
 use crate::push::schedule::nightly;
-use crate::store::{OutboxRow, OutboxState, SourceRow, Store, StoreError};
+use crate::store::{OutboxRow, OutboxState, SourceRow, Store, StoreError, Work};
 
 /// How long after local midnight a day is closed, so that a call over midnight is in.
 const CLOSING: SignedDuration = SignedDuration::from_mins(10);
 /// How long after local midnight the peers of the day before are renumbered: longer than a peer lives.
 const RENUMBERING: SignedDuration = SignedDuration::from_mins(4 * 60 + 20);
+
+/// How many days back days are closed and sent: as far as the nightly comparison with the supplier reaches.
+const REACH: i64 = 45;
+/// A box that says it is earlier does not know the time yet.
+const NO_EARLIER: Date = Date::constant(2026, 1, 1);
 
 /// One thing that happened on the reading side.
 #[derive(Debug, Clone)]
@@ -57,6 +62,10 @@ pub struct Keeper {
     books: Books,
     rows: HashMap<u16, SourceRow>,
     next_nightly: Timestamp,
+    /// Whether this process hears the PBXs; a verb without a daemon does not.
+    collecting: bool,
+    /// The books are not what is stored: a change of them failed half-way.
+    astray: bool,
 }
 
 impl Keeper {
@@ -69,6 +78,8 @@ impl Keeper {
         let linked = setup::links_calls(&config, &clock);
         let mut keeper = Keeper {
             next_nightly: Timestamp::MAX,
+            collecting: false,
+            astray: false,
             zone,
             linked,
             trouble: None,
@@ -118,28 +129,51 @@ impl Keeper {
 
     /// Notes that collecting begins: ends what an earlier run left open, and remembers the first day.
     pub fn begin(&mut self) -> Result<(), StoreError> {
+        self.end_abandoned_links()?;
+        self.collecting = true;
         let now = self.clock.now();
+        let first_try = nightly(&self.device()?, &self.zone, now - SignedDuration::from_mins(5));
         let work = self.store.begin()?;
-        let alive = work.read().meta("alive_ms")?.and_then(|text| text.parse().ok());
-        if let Some(alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) {
-            work.links_left_open(alive)?;
+        if self.config.supplier.as_ref().is_some_and(|supplier| !supplier.approve) {
+            let released = work.release_held(first_try)?;
+            if released > 0 {
+                work.audit(now, "smdrd", &format!("released {released} held documents: a supplier is configured"))?;
+            }
         }
-        if work.read().meta("first_day")?.is_none() {
-            work.set_meta("first_day", &date_of(&self.zone, now).to_string())?;
-        }
+        note_first_day(&work, date_of(&self.zone, now))?;
         work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
         work.audit(now, "smdrd", "started")?;
         work.commit()
     }
 
+    /// Ends the links that a daemon which was killed left open, at the last moment it is known to have lived.
+    pub fn end_abandoned_links(&mut self) -> Result<(), StoreError> {
+        let alive = self.store.read().meta("alive_ms")?.and_then(|text| text.parse().ok());
+        if let Some(alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) {
+            let work = self.store.begin()?;
+            work.links_left_open(alive)?;
+            work.commit()?;
+        }
+        Ok(())
+    }
+
     /// Takes up what happened, all of it in one transaction. When that fails nothing of it is in the books either,
     /// and the same events can be given again.
     pub fn take(&mut self, events: &[Event]) -> Result<(), StoreError> {
+        self.find_way()?;
         let result = self.try_take(events);
-        if result.is_err() {
-            self.reload()?;
-        }
+        self.astray = result.is_err();
         result
+    }
+
+    /// Puts the books in step with what is stored, where a change failed half-way. Nothing else may be done with them
+    /// before.
+    fn find_way(&mut self) -> Result<(), StoreError> {
+        if self.astray {
+            self.reload()?;
+            self.astray = false;
+        }
+        Ok(())
     }
 
     fn try_take(&mut self, events: &[Event]) -> Result<(), StoreError> {
@@ -158,7 +192,9 @@ impl Keeper {
             }
         }
         self.books.finish(&work, portion)?;
-        work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
+        if self.collecting {
+            work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
+        }
         work.commit()
     }
 
@@ -182,21 +218,35 @@ impl Keeper {
     /// has come.
     pub fn tick(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
+        self.find_way()?;
         let result = self.try_tick(now);
-        if result.is_err() {
-            self.reload()?;
-        }
+        self.astray = result.is_err();
         result
     }
 
-    fn try_tick(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    /// Seals the calls whose time has passed.
+    pub fn seal(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.find_way()?;
+        let result = self.try_seal(now);
+        self.astray = result.is_err();
+        result
+    }
+
+    fn try_seal(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let open_day = self.first_open_day(now);
         let work = self.store.begin()?;
         let mut portion = Portion::default();
         self.books.tick(&work, &mut portion, now, open_day)?;
         self.books.finish(&work, portion)?;
-        work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
-        work.commit()?;
+        if self.collecting {
+            note_first_day(&work, date_of(&self.zone, now))?;
+            work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
+        }
+        work.commit()
+    }
+
+    fn try_tick(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.try_seal(now)?;
         let nightly_due = now >= self.next_nightly;
         self.settle_days(now, nightly_due)?;
         if nightly_due {
@@ -208,18 +258,25 @@ impl Keeper {
     /// Closes the days that are over; with `changed`, renders those again that changed since.
     pub fn settle_days(&mut self, now: Timestamp, changed: bool) -> Result<(), StoreError> {
         let open_day = self.first_open_day(now);
+        let oldest = self.oldest_day(now);
         for owner in self.practices() {
-            for date in self.days_to_close(&owner, open_day)? {
+            for date in self.days_to_close(&owner, open_day)?.into_iter().filter(|date| *date >= oldest) {
                 self.close(&owner, date, now)?;
             }
             if changed {
                 let days = self.store.read().unsettled_days(&owner, open_day)?;
-                for day in days.into_iter().filter(|day| day.closed) {
+                for day in days.into_iter().filter(|day| day.closed && day.date >= oldest) {
                     self.close(&owner, day.date, now)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// The oldest day that is closed and sent. What bears an older stamp comes from a PBX whose clock is wrong (many
+    /// begin in 1970 or 2000 when their battery is flat) or from beyond what is kept: it is stored and shown, not sent.
+    pub fn oldest_day(&self, now: Timestamp) -> Date {
+        date_of(&self.zone, now).checked_sub(REACH.days()).unwrap_or(Date::MIN)
     }
 
     /// Days before `open_day` that are not closed: those with calls, and every day since collecting began, since a
@@ -231,7 +288,7 @@ impl Keeper {
         let began = read.meta("first_day")?.and_then(|text| text.parse::<Date>().ok());
         if let Some(began) = began {
             let newest = read.last_closed(owner)?.and_then(|date| date.tomorrow().ok());
-            let mut next = newest.map_or(began, |newest| newest.max(began));
+            let mut next = newest.map_or(began, |newest| newest.max(began)).max(self.oldest_day(self.clock.now()));
             while next < open_day {
                 if read.day(owner, next)?.is_none() {
                     days.push(next);
@@ -272,7 +329,9 @@ impl Keeper {
         }
         work.close_day(owner, date, now)?;
         for row in self.rows.values() {
-            work.snapshot(row, date)?;
+            let mut row = row.clone();
+            row.state.forget_tokens();
+            work.snapshot(&row, date)?;
         }
         work.commit()
     }
@@ -351,6 +410,10 @@ impl Keeper {
         if let Some(newest) = tokens.last() {
             work.forget_tokens(*newest)?;
             work.set_rolled(*newest, 1)?;
+            for row in self.rows.values_mut() {
+                row.state.forget_tokens();
+                work.put_source(row)?;
+            }
         }
         if !peers.is_empty() {
             // Above every peer that the reading side can have given out in the meantime.
@@ -398,6 +461,15 @@ impl Keeper {
             .compatible()
             .map_or(Timestamp::MAX, |zoned| zoned.timestamp() + CLOSING)
     }
+}
+
+/// Remembers the first day of collecting. A box without a clock of its own begins long ago, until the network has told
+/// it the time: no day is to be missed from back then.
+fn note_first_day(work: &Work<'_>, today: Date) -> Result<(), StoreError> {
+    if today >= NO_EARLIER && work.read().meta("first_day")?.is_none() {
+        work.set_meta("first_day", &today.to_string())?;
+    }
+    Ok(())
 }
 
 fn unrendered(error: serde_json::Error) -> StoreError {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
-use crate::privacy::{Keys, PeerEntry, Peers};
+use zeroize::Zeroize as _;
+
+use crate::privacy::{Keys, PEER_LIFE_MS, PeerEntry, Peers};
 
 /// The `f_type` of a tmpfs (`linux/magic.h`).
 const TMPFS: u64 = 0x0102_1994;
@@ -20,7 +22,7 @@ pub struct KeyRing {
     directory: Option<PathBuf>,
     keys: Keys,
     day: Date,
-    peers: Option<File>,
+    peers: Option<PeerFile>,
 }
 
 impl KeyRing {
@@ -34,11 +36,9 @@ impl KeyRing {
         let mut peers = Peers::new(next_peer);
         let file = match &directory {
             Some(directory) => {
-                let path = directory.join("peers");
-                for entry in entries(&fs::read(&path).unwrap_or_default()) {
-                    peers.restore(entry);
-                }
-                Some(OpenOptions::new().append(true).create(true).mode(0o600).open(path)?)
+                let (file, entries) = PeerFile::open(directory.join("peers"))?;
+                entries.into_iter().for_each(|entry| peers.restore(entry));
+                Some(file)
             }
             None => None,
         };
@@ -57,26 +57,30 @@ impl KeyRing {
         self.directory.is_some()
     }
 
-    /// Replaces the day's key when `day` is a new one. The old key is gone for good.
-    pub fn turn(&mut self, day: Date) -> io::Result<()> {
-        if day != self.day {
-            self.day = day;
-            self.keys.new_day(key(self.directory.as_deref(), &day_file(day))?);
-            self.remove_old_days();
+    /// Replaces the day's key when `day` is a new one, and says whether it was. The old key is gone for good, also
+    /// when the new one cannot be kept for a restart.
+    pub fn turn(&mut self, day: Date) -> io::Result<bool> {
+        if day == self.day {
+            return Ok(false);
         }
-        Ok(())
+        self.day = day;
+        self.remove_old_days();
+        let mut fresh = [0; 32];
+        getrandom::fill(&mut fresh).map_err(io::Error::other)?;
+        self.keys.new_day(fresh);
+        if let Some(directory) = &self.directory {
+            keep_key(&directory.join(day_file(day)), &fresh)?;
+        }
+        fresh.zeroize();
+        Ok(true)
     }
 
     /// Keeps peers for a restart of the daemon.
     pub fn keep(&mut self, fresh: &[PeerEntry]) -> io::Result<()> {
-        let Some(file) = &mut self.peers else { return Ok(()) };
-        let mut bytes = Vec::with_capacity(fresh.len() * ENTRY);
-        for entry in fresh {
-            bytes.extend_from_slice(&entry.digest);
-            bytes.extend_from_slice(&entry.peer.to_le_bytes());
-            bytes.extend_from_slice(&entry.last_ms.to_le_bytes());
+        match &mut self.peers {
+            Some(file) => file.add(fresh),
+            None => Ok(()),
         }
-        file.write_all(&bytes)
     }
 
     fn remove_old_days(&self) {
@@ -86,13 +90,71 @@ impl KeyRing {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.starts_with("day-") && name.ends_with(".key") && *name != current {
-                let _ = fs::remove_file(entry.path());
+                let _ = fs::write(entry.path(), [0; 32]).and_then(|()| fs::remove_file(entry.path()));
             }
         }
     }
 }
 
+/// Peers in a file that is memory: entries are added at its end, and now and then only the live ones are kept.
+#[derive(Debug)]
+struct PeerFile {
+    path: PathBuf,
+    file: File,
+    entries: usize,
+}
+
+impl PeerFile {
+    fn open(path: PathBuf) -> io::Result<(PeerFile, Vec<PeerEntry>)> {
+        let live = live(&fs::read(&path).unwrap_or_default());
+        // Rewritten as a whole: a kill may have left half an entry, and what is added behind it would be garbled.
+        let file = PeerFile::write(&path, &live)?;
+        Ok((PeerFile { path, file, entries: live.len() }, live))
+    }
+
+    fn write(path: &Path, entries: &[PeerEntry]) -> io::Result<File> {
+        let beside = path.with_extension("new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(&entries.iter().flat_map(bytes).collect::<Vec<u8>>())?;
+        fs::rename(beside, path)?;
+        Ok(file)
+    }
+
+    fn add(&mut self, fresh: &[PeerEntry]) -> io::Result<()> {
+        self.file.write_all(&fresh.iter().flat_map(bytes).collect::<Vec<u8>>())?;
+        self.entries += fresh.len();
+        if self.entries > MAX_ENTRIES {
+            let live = live(&fs::read(&self.path)?);
+            self.file = PeerFile::write(&self.path, &live)?;
+            // Counted anew from here, so that a busy site does not rewrite its file at every line.
+            self.entries = 0;
+        }
+        Ok(())
+    }
+}
+
+/// Entries that are added before the file is written anew.
+const MAX_ENTRIES: usize = 8192;
+
 const ENTRY: usize = 16 + 4 + 8;
+
+fn bytes(entry: &PeerEntry) -> [u8; ENTRY] {
+    let mut out = [0; ENTRY];
+    out[..16].copy_from_slice(&entry.digest);
+    out[16..20].copy_from_slice(&entry.peer.to_le_bytes());
+    out[20..].copy_from_slice(&entry.last_ms.to_le_bytes());
+    out
+}
+
+/// The newest entry of each number whose time is not over, by the newest of all.
+fn live(file: &[u8]) -> Vec<PeerEntry> {
+    let newest = entries(file).map(|entry| entry.last_ms).max().unwrap_or_default();
+    let mut by_digest = std::collections::BTreeMap::new();
+    for entry in entries(file) {
+        by_digest.insert(entry.digest, entry);
+    }
+    by_digest.into_values().filter(|entry| newest.saturating_sub(entry.last_ms) <= PEER_LIFE_MS).collect()
+}
 
 fn entries(bytes: &[u8]) -> impl Iterator<Item = PeerEntry> + '_ {
     bytes.chunks_exact(ENTRY).filter_map(|chunk| {
@@ -119,24 +181,17 @@ fn key(directory: Option<&Path>, name: &str) -> io::Result<[u8; 32]> {
     }
     getrandom::fill(&mut key).map_err(io::Error::other)?;
     if let Some(path) = path {
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(&key)?;
+        keep_key(&path, &key)?;
     }
     Ok(key)
 }
 
-fn in_memory(path: &Path) -> bool {
-    rustix::fs::statfs(path).is_ok_and(|stat| matches!(stat.f_type as u64, TMPFS | RAMFS))
+fn keep_key(path: &Path, key: &[u8; 32]) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(key)
 }
 
-/// Whether the machine swaps to a disk in clear: then what is in memory may come to rest, and calls are not linked.
-pub fn swaps_in_clear() -> bool {
-    let swaps = fs::read_to_string("/proc/swaps").unwrap_or_default();
-    swaps
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_whitespace().next())
-        // zram is memory; a device mapper volume is taken to be encrypted.
-        .any(|device| !device.starts_with("/dev/zram") && !device.starts_with("/dev/dm-"))
+fn in_memory(path: &Path) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|stat| matches!(stat.f_type as u64, TMPFS | RAMFS))
 }
 
 #[cfg(test)]
@@ -171,6 +226,47 @@ mod tests {
         assert_eq!(tomorrow.0, first.0, "the link key goes on");
         assert_ne!(tomorrow.1, first.1);
         assert!(!directory.path().join(day_file(today)).exists());
+    }
+
+    #[test]
+    fn at_midnight_the_running_daemons_key_is_replaced_once() {
+        let Some(directory) = memory() else { return };
+        let today: Date = "2026-11-20".parse().unwrap();
+        let (mut ring, peers) = KeyRing::open(directory.path(), today, 1).unwrap();
+        let mut privacy = crate::privacy::Privacy::new(crate::number::NumberPlan::default(), true, peers);
+        let number = crate::number::Number::parse(b"07700900123").unwrap();
+        let at = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+        let mut token = |ring: &KeyRing| privacy.anonymous(ring.keys(), 1, None, &number, at).token;
+        let first = token(&ring);
+        assert!(!ring.turn(today).unwrap());
+        assert_eq!(token(&ring), first);
+        let tomorrow = today.tomorrow().unwrap();
+        assert!(ring.turn(tomorrow).unwrap());
+        assert_ne!(token(&ring), first);
+        assert!(!directory.path().join(day_file(today)).exists() && directory.path().join(day_file(tomorrow)).exists());
+        // And back, as a clock that is set right may do: still no old key.
+        assert!(ring.turn(today).unwrap());
+        assert_ne!(token(&ring), first);
+    }
+
+    #[test]
+    fn only_live_peers_are_kept_and_half_an_entry_does_no_harm() {
+        let Some(directory) = memory() else { return };
+        let path = directory.path().join("peers");
+        let entry = |digest: u8, peer: u32, last_ms: i64| PeerEntry { digest: [digest; 16], peer, last_ms };
+        let (mut file, none) = PeerFile::open(path.clone()).unwrap();
+        assert!(none.is_empty());
+        file.add(&[entry(1, 1, 0), entry(2, 2, 0), entry(1, 3, PEER_LIFE_MS + 1)]).unwrap();
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, [&whole[..], &[7; 9]].concat()).unwrap();
+        let (mut file, live) = PeerFile::open(path.clone()).unwrap();
+        assert_eq!(live, [entry(1, 3, PEER_LIFE_MS + 1)]);
+        for round in 0..3 {
+            file.add(&vec![entry(4, 4, PEER_LIFE_MS + round); MAX_ENTRIES]).unwrap();
+        }
+        assert!(fs::metadata(&path).unwrap().len() < (2 * MAX_ENTRIES * ENTRY) as u64);
+        let (_, live) = PeerFile::open(path).unwrap();
+        assert_eq!(live, [entry(1, 3, PEER_LIFE_MS + 1), entry(4, 4, PEER_LIFE_MS + 2)]);
     }
 
     #[test]

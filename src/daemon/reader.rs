@@ -11,6 +11,7 @@ use super::keys::KeyRing;
 use crate::aggregate::slots::date_of;
 use crate::dialect::{Line, Plan, Reading, Settled, SourceState, What};
 use crate::framing::{Ended, Framer, Settings};
+use crate::number::{Anonymous, Class, Number};
 use crate::privacy::{Privacy, shape};
 use crate::record::LineKind;
 
@@ -60,7 +61,7 @@ impl Reader {
                 all = Some(join(all, batch));
             }
         }
-        match self.close_groups(gate, at) {
+        match self.close_groups(at) {
             Some(batch) => Some(join(all, batch)),
             None => all,
         }
@@ -74,10 +75,15 @@ impl Reader {
         if goes_on {
             return batch;
         }
-        match self.close_groups(gate, at) {
+        match self.close_groups(at) {
             Some(closed) => Some(join(batch, closed)),
             None => batch,
         }
+    }
+
+    /// The day is over: what joined its calls is dropped.
+    pub fn new_day(&mut self) {
+        self.state.forget_tokens();
     }
 
     /// Whether something waits for more bytes.
@@ -112,53 +118,64 @@ impl Reader {
             return;
         }
         let today = date_of(&self.zone, at);
-        let input = Line { no: seq, bytes: line.bytes, kept: &[], today };
-        self.reading.settled.clear();
-        self.reading.marks.clear();
-        self.reading.trunk = None;
-        let before = self.state.clone();
-        self.plan.step(&mut self.state, &input, &mut self.reading);
+        // Read as it came, on a state that is thrown away: only what `privacy` lets through of it goes further.
         let mut reading = std::mem::take(&mut self.reading);
-        if let Some(Settled { what: What::Unparsed { .. }, .. }) = reading.settled.last() {
-            // Of such a line only the shape is kept, and a rebuild cannot read it again: so it changes nothing here
-            // either. What it would have closed is closed by the next line, or by silence.
-            self.state = before;
-            reading.settled.drain(..reading.settled.len() - 1);
-        }
-        let own = reading.settled.last().map(|settled| &settled.what);
-        let mut masked = plain(seq, at, own.map_or(LineKind::Unparsed, kind));
-        if let Some(What::Unparsed { reason, column }) = own {
-            masked.text = shape(line.bytes).into_bytes();
-            masked.shape = true;
-            masked.reason = Some(reason.clone());
-            masked.column = *column;
+        let input = Line { no: seq, bytes: line.bytes, kept: &[], today };
+        self.plan.step(&mut self.state.clone(), &input, &mut reading);
+        let mut masked = plain(seq, at, LineKind::Unparsed);
+        if is_unparsed(&reading) {
+            self.shape(&mut reading, line.bytes, &mut masked);
         } else {
-            masked.text = gate.privacy.line(line.bytes, &reading.marks, &reading.settled);
-            let trunk = reading.trunk.as_deref();
-            let numbers =
-                gate.privacy.numbers(gate.ring.keys(), self.source, trunk, &reading.marks, &reading.settled, at);
-            masked.numbers = numbers;
+            let passed = gate.privacy.pass(gate.ring.keys(), self.source, line.bytes, &reading, at);
+            (masked.text, masked.numbers) = (passed.text, passed.numbers);
+            // Read again as it is stored, which is how a rebuild will read it.
+            let before = self.state.clone();
+            let input = Line { no: seq, bytes: &masked.text, kept: &masked.numbers, today };
+            self.plan.step(&mut self.state, &input, &mut reading);
+            if is_unparsed(&reading) {
+                tracing::error!(
+                    source = self.source,
+                    seq,
+                    "masked, the line is not understood: a fault of the dialect"
+                );
+                self.state = before;
+                self.shape(&mut reading, line.bytes, &mut masked);
+            } else if let Some(own) = reading.settled.last() {
+                masked.kind = kind(&own.what);
+            }
         }
-        self.settle(gate, reading.settled, Some(masked), at, entries);
-        self.forget(gate, at);
+        self.settle(std::mem::take(&mut reading.settled), Some(masked), at, entries);
+        self.forget();
+        self.reading = reading;
     }
 
-    fn close_groups(&mut self, gate: &mut Gate, at: Timestamp) -> Option<Batch> {
+    /// Of a line that is not understood only the shape is kept, and a rebuild cannot read it again: so it changes
+    /// nothing here either. What it would have closed is closed by the next line, or by silence.
+    fn shape(&self, reading: &mut Reading, line: &[u8], masked: &mut MaskedLine) {
+        if let Some(Settled { what: What::Unparsed { reason, column }, .. }) = reading.settled.pop() {
+            (masked.reason, masked.column) = (Some(reason), column);
+        }
+        reading.settled.clear();
+        masked.text = shape(line).into_bytes();
+        masked.numbers = Vec::new();
+        masked.shape = true;
+    }
+
+    fn close_groups(&mut self, at: Timestamp) -> Option<Batch> {
         if !self.state.has_open_groups() {
             return None;
         }
         let mut reading = Reading::default();
         self.plan.idle(&mut self.state, &mut reading);
         let mut entries = vec![Entry::Idle(self.next_seq.saturating_sub(1))];
-        self.settle(gate, reading.settled, None, at, &mut entries);
-        self.forget(gate, at);
+        self.settle(reading.settled, None, at, &mut entries);
+        self.forget();
         self.batch(entries)
     }
 
     /// Turns what was settled into entries; `own` is the line itself, which is settled last.
     fn settle(
-        &mut self,
-        gate: &mut Gate,
+        &self,
         settled: smallvec::SmallVec<[Settled; 2]>,
         mut own: Option<MaskedLine>,
         at: Timestamp,
@@ -167,7 +184,7 @@ impl Reader {
         for Settled { no, what } in settled {
             let kind = kind(&what);
             let (record, reason) = match what {
-                What::Record(record) => (Some(gate.privacy.record(gate.ring.keys(), self.source, *record, at)), None),
+                What::Record(record) => (Some(record.map_numbers(|number| number.kept().cloned())), None),
                 What::Unparsed { reason, .. } => (None, Some(reason)),
                 _ => (None, None),
             };
@@ -184,10 +201,21 @@ impl Reader {
         }
     }
 
-    fn forget(&mut self, gate: &mut Gate, at: Timestamp) {
-        let (privacy, keys, source) = (&mut gate.privacy, gate.ring.keys(), self.source);
-        self.state.forget_numbers(|number, trunk| privacy.anonymous(keys, source, trunk, number, at));
+    /// Nothing but what was kept is in the state already; this drops the zeros that stand for the digits.
+    fn forget(&mut self) {
+        let unknown = |number: &Number| Anonymous {
+            class: Class::Other,
+            digits: u8::try_from(number.digits()).unwrap_or(u8::MAX),
+            peer: None,
+            token: None,
+            own: None,
+        };
+        self.state.forget_numbers(|number, _| number.kept().cloned().unwrap_or_else(|| unknown(number)));
     }
+}
+
+fn is_unparsed(reading: &Reading) -> bool {
+    matches!(reading.settled.last(), Some(Settled { what: What::Unparsed { .. }, .. }))
 }
 
 fn plain(seq: u64, at: Timestamp, kind: LineKind) -> MaskedLine {

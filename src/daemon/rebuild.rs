@@ -51,6 +51,8 @@ impl Difference {
 
 /// Derives history again and says what differs; with `apply`, puts it in place.
 pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreError> {
+    // What time has sealed is sealed on both sides of the comparison.
+    keeper.seal(keeper.clock.now())?;
     let stored = keeper.store.read().calls()?;
     let mut derived = Store::in_memory()?;
     let mut difference = Difference::default();
@@ -64,7 +66,16 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
     }
     let mut books = setup::books(&keeper.config, &derived, &keeper.plans)?;
     books.remember_repeats(&stored);
-    let zone = keeper.config.time_zone();
+    {
+        let gone = |source: u16| !keeper.ids.values().any(|id| *id == source);
+        let work = derived.begin()?;
+        let mut portion = Portion::default();
+        let calls = stored.iter().filter(|stored| gone(stored.call.id.source)).cloned();
+        books.carry_over(&work, &mut portion, calls)?;
+        books.finish(&work, portion)?;
+        work.copy_line_counts(&keeper.store.read(), gone)?;
+        work.commit()?;
+    }
     for plan in &keeper.plans {
         let Some(source) = keeper.ids.get(&plan.name).copied() else { continue };
         let work = derived.begin()?;
@@ -83,7 +94,7 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
             let mut portion = Portion::default();
             for line in lines {
                 difference.lines += 1;
-                let today = date_of(&zone, line.at);
+                let today = date_of(&plan.zone, line.at);
                 let numbers = kept.get(&line.line.seq).map_or(&[][..], Vec::as_slice);
                 let (entries, shape) = again(&plan.plan, &mut state, &line, numbers, today);
                 difference.shapes += u64::from(shape);
@@ -118,6 +129,9 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
             .collect();
         for (owner, date) in days {
             work.touch_day(&owner, date)?;
+        }
+        for date in derived.read().line_days()? {
+            work.touch_closed(date)?;
         }
         work.audit(now, "smdrd", &format!("rebuilt: {} calls changed", difference.changed_calls))?;
         work.commit()?;
@@ -247,7 +261,8 @@ fn compare(
             let slot = jiff::Timestamp::from_second(key.2).unwrap_or_default();
             let local = zone.to_datetime(slot).strftime("%Y-%m-%d %H:%M");
             let metric = crate::aggregate::count::Metric::from_code(key.3);
-            difference.figures.push(format!("{} {} {local} {metric:?} {was} → {is}", key.0, key.1));
+            let metric = metric.map_or_else(|| format!("counter {}", key.3), |metric| format!("{metric:?}"));
+            difference.figures.push(format!("{} {} {local} {metric} {was} → {is}", key.0, key.1));
         }
     }
     let (old, new) = (keeper.store.read().line_counts()?, derived.read().line_counts()?);

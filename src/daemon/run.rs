@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use zeroize::Zeroize as _;
 
+use super::answers;
 use super::courier;
 use super::desk::Desk;
 use super::keeper::{Event, Keeper};
 use super::keys::KeyRing;
+use super::memory;
 use super::reader::{Gate, Reader};
 use super::setup::{Lock, SetUpError};
 use crate::clock::Clock;
@@ -52,6 +55,7 @@ pub enum RunError {
 /// Runs until SIGTERM or SIGINT.
 pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     let system = |doing| move |reason| RunError::System { doing, reason };
+    memory::seal();
     let _lock = Lock::take(&config.state_dir)?;
     let mut keeper = Keeper::open(config.clone(), clock)?;
     keeper.begin()?;
@@ -99,8 +103,12 @@ impl Loop {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("listening for SIGINT"))?;
         let (stop, stopped) = watch::channel(false);
         let (sender, mut happenings) = mpsc::channel(64);
-        let server = control::serve(&self.config.runtime_dir, self.desk.clone(), self.config.clone(), self.clock)
-            .map_err(system("opening the control socket"))?;
+        let (desk, config, clock) = (self.desk.clone(), self.config.clone(), self.clock);
+        let answer = move |request, who: String| {
+            let (desk, config) = (desk.clone(), config.clone());
+            async move { answers::answer(&desk, &config, clock, &who, true, request).await }
+        };
+        let server = control::serve(&self.config.runtime_dir, answer).map_err(system("opening the control socket"))?;
         let server = tokio::spawn(server);
         let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
         // Without a source nothing would hold the loop: the box is ready and idle until it is told to stop.
@@ -150,14 +158,16 @@ impl Loop {
                     self.desk.tell(Event::Up(source, at)).await;
                 }
             }
-            Happening::Bytes { source, at, connection, bytes, errors } => {
+            Happening::Bytes { source, at, connection, mut bytes, errors } => {
                 if errors.parity_or_framing > 0 || errors.breaks > 0 {
                     tracing::warn!(source, ?errors, "noise on the line");
                 }
                 self.links.entry(source).or_default().heard = Some(self.clock.instant());
-                if let Some(reader) = self.readers.get_mut(&source)
-                    && let Some(batch) = reader.bytes(&mut self.gate, connection, &bytes, at)
-                {
+                self.turn();
+                let reader = self.readers.get_mut(&source);
+                let batch = reader.and_then(|reader| reader.bytes(&mut self.gate, connection, &bytes, at));
+                bytes.zeroize();
+                if let Some(batch) = batch {
                     self.pass(batch).await;
                 }
             }
@@ -216,12 +226,19 @@ impl Loop {
         }
     }
 
-    async fn tick(&mut self) {
+    /// Replaces the day's key at local midnight.
+    fn turn(&mut self) {
         let zone = self.config.time_zone();
         let today = crate::aggregate::slots::date_of(&zone, self.clock.now());
-        if let Err(error) = self.gate.ring.turn(today) {
-            tracing::error!(%error, "the day's key could not be replaced");
+        match self.gate.ring.turn(today) {
+            Ok(true) => self.readers.values_mut().for_each(Reader::new_day),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the day's key could not be replaced"),
         }
+    }
+
+    async fn tick(&mut self) {
+        self.turn();
         match self.desk.with(|keeper| keeper.tick()).await {
             Some(Ok(())) => notify::watchdog(),
             Some(Err(error)) => tracing::error!(%error, "the books could not be brought up to date"),

@@ -15,7 +15,7 @@ use crate::dialect::{Library, Plan};
 use crate::store::{Store, StoreError};
 
 use super::books::Books;
-use super::keys;
+use super::memory;
 
 /// What keeps a verb or the daemon from starting.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ impl SourcePlan {
             let fault = |reason: String| SetUpError::Dialect { source_name: name.clone(), reason };
             let id = source.dialect.get_ref();
             let dialect = library.get(id).ok_or_else(|| {
-                let known: Vec<&str> = library.ids().into_iter().collect();
+                let known: Vec<&str> = library.ids().collect();
                 fault(format!("dialect {id:?} is not known; known are {}", known.join(", ")))
             })?;
             let plan = dialect.plan(&source.options, None).map_err(|error| fault(error.to_string()))?;
@@ -166,7 +166,7 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
 /// Whether calls may be linked within the day: the configuration wants it, and memory stays memory. A simulated day
 /// holds no patient's number.
 pub fn links_calls(config: &Config, clock: &Clock) -> bool {
-    config.privacy.linkage.get_ref() != "none" && (clock.is_scaled() || !keys::swaps_in_clear())
+    config.privacy.linkage.get_ref() != "none" && (clock.is_scaled() || !memory::swaps_in_clear())
 }
 
 /// Refuses a simulated clock where the supplier is real.

@@ -175,6 +175,17 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         let problem = row.problem.as_deref().unwrap_or("no answer");
         problems.push(format!("{} is not delivered after {} tries: {problem}", row.date, row.attempts));
     }
+    let (oldest, newest) = (keeper.oldest_day(now), today.tomorrow().unwrap_or(today));
+    for owner in keeper.practices() {
+        let outside = read.calls_outside(&owner, oldest, newest)?;
+        if outside > 0 {
+            let (ods, _) = owner.key();
+            problems.push(format!(
+                "{ods}: {outside} call(s) bear a date before {oldest} or after {newest} and are in no day that is sent; \
+                 set the PBX's clock"
+            ));
+        }
+    }
     let mut practices = Vec::new();
     for owner in keeper.practices() {
         let document = keeper.document(&owner, today, now, None)?;

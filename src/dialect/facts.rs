@@ -105,8 +105,8 @@ impl Plan {
 
     fn station(&self, slot: usize, values: &[Value]) -> Option<CompactString> {
         let text = values.get(slot)?.text()?;
-        let field = self.kinds.iter().flat_map(|kind| &kind.fields).find(|field| field.slot == Some(slot))?;
-        let bare = field.without_prefix(text).trim();
+        let prefixes = self.prefixes.get(slot)?;
+        let bare = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix.as_str())).unwrap_or(text).trim();
         (!bare.is_empty()).then(|| bare.into())
     }
 

@@ -7,8 +7,8 @@ use super::file::Type;
 use super::layout::{place, trimmed};
 use super::plan::{Desk, Field, Kind, Plan, Source, Span};
 use super::state::{Held, Value};
-use super::{Holds, Line, Mark};
-use crate::number::Number;
+use super::{Holds, Line, Mark, Role};
+use crate::number::{Number, RUN, is_separator};
 
 /// Words that stand where a number would, and say that there is none.
 const NO_NUMBER: [&str; 12] = [
@@ -25,6 +25,9 @@ const NO_NUMBER: [&str; 12] = [
     "VOICE MAIL",
     "VOICEMAIL",
 ];
+
+/// The most digits of a station, unless its field allows more. A station column that holds more holds somebody's number.
+pub(super) const STATION_DIGITS: usize = 6;
 
 impl Plan {
     /// Reads every field of a located line into the desk's values and marks.
@@ -102,9 +105,14 @@ impl Field {
                 return Ok(Number::verbatim(text).map_or(Value::Blank, |code| Value::Account(Held::live(code))));
             }
             Type::Text => mark(marks, from, to, Holds::Text),
-            Type::Code => mark(marks, from, to, if has_digit_run(text) { Holds::Text } else { Holds::Typed }),
-            Type::Cost => mark(marks, from, to, proven(text, |byte| b" .,$-+*".contains(&byte) || byte == 0xa3)),
-            Type::Counter => mark(marks, from, to, proven(text, |_| false)),
+            kind if (kind.is_clock() || kind.is_length()) && self.is_blotted(text) => {
+                mark(marks, from, to, Holds::Typed);
+                return Ok(Value::Hidden);
+            }
+            Type::Code => self.looks(marks, from, to, if has_digit_run(text) { Holds::Text } else { Holds::Typed }),
+            Type::Cost => self.looks(marks, from, to, proven(text, |byte| b" .,$-+*".contains(&byte) || byte == 0xa3)),
+            Type::Counter => self.looks(marks, from, to, proven(text, |_| false)),
+            Type::Station | Type::Device => self.station(line, (from, to), text, marks),
             Type::Ip => mark(marks, from, to, if is_address(text) { Holds::Typed } else { Holds::Text }),
             _ => mark(marks, from, to, Holds::Typed),
         }
@@ -116,12 +124,21 @@ impl Field {
                 .map(Value::Clock)
                 .ok_or_else(|| self.unfit(from, text)),
             Type::Duration | Type::Seconds => self.length(from, text),
+            // What masking hides of it no rule may see either.
+            Type::Station | Type::Device if self.is_long(text) => Ok(Value::Text(blanked(text))),
+            Type::Code if has_digit_run(text) => Ok(Value::Text(blanked(text))),
             Type::Station => self.word(from, text, |byte| b"*#.+- ".contains(&byte)),
             Type::Trunk => self.word(from, text, |byte| b"*#.+-/: ".contains(&byte)),
             Type::CallId => self.word(from, text, |byte| b".-_:/".contains(&byte)),
             _ if self.slot.is_some() => Ok(Value::Text(ascii(text))),
             _ => Ok(Value::Absent),
         }
+    }
+
+    /// Whether a clock or a duration shows nothing but the characters that stand for an unknown one.
+    fn is_blotted(&self, text: &[u8]) -> bool {
+        text.iter().any(|byte| self.hidden.contains(byte))
+            && text.iter().all(|byte| self.hidden.contains(byte) || b"/:.'- ".contains(byte))
     }
 
     fn word(&self, from: usize, text: &[u8], also: impl Fn(u8) -> bool) -> Result<Value, LineFault> {
@@ -177,11 +194,38 @@ impl Field {
         let Some(mut number) = Number::parse(digits) else {
             return if digits.iter().any(hides) { Value::Hidden } else { Value::Blank };
         };
-        if let Some((_, kept)) = line.kept.iter().find(|(start, _)| usize::from(*start) == from) {
-            number = number.with_kept(kept.clone());
-        }
+        number = remembered(number, line, from);
         mark(marks, from, end, Holds::Number(number.clone()));
+        if let Some(mark) = marks.last_mut() {
+            mark.role = self.number_role;
+        }
         if digits.iter().any(hides) { Value::Hidden } else { Value::Number(Held::live(number)) }
+    }
+
+    /// Marks what is known by its looks only: unless a rule asks for it, nothing else speaks for it.
+    fn looks(&self, marks: &mut Vec<Mark>, from: usize, to: usize, holds: Holds) {
+        mark(marks, from, to, holds);
+        if self.slot.is_none()
+            && let Some(mark) = marks.last_mut()
+        {
+            mark.role = Role::Unasked;
+        }
+    }
+
+    /// Marks a station; with more digits than one has, it is marked as the number that it must be.
+    fn station(&self, line: &Line<'_>, (from, to): Span, text: &[u8], marks: &mut Vec<Mark>) {
+        match Number::parse(text).filter(|_| self.is_long(text)) {
+            Some(number) => mark(marks, from, to, Holds::Number(remembered(number, line, from))),
+            None => mark(marks, from, to, Holds::Typed),
+        }
+        if let Some(mark) = marks.last_mut() {
+            mark.role = Role::Station;
+        }
+    }
+
+    /// Whether there are more digits than a station has.
+    fn is_long(&self, text: &[u8]) -> bool {
+        text.iter().filter(|byte| byte.is_ascii_digit()).count() > self.most_digits
     }
 
     fn unfit(&self, from: usize, text: &[u8]) -> LineFault {
@@ -197,18 +241,27 @@ impl Field {
         };
         LineFault::new(from, format!("{} {:?} is not {kind}", self.name, shape(text)))
     }
-
-    /// The text without the first of the prefixes that this field drops.
-    pub(super) fn without_prefix<'a>(&self, text: &'a str) -> &'a str {
-        self.drop_prefix.iter().find_map(|prefix| text.strip_prefix(prefix.as_str())).unwrap_or(text)
-    }
 }
 
 fn mark(marks: &mut Vec<Mark>, from: usize, to: usize, holds: Holds) {
+    // Two fields may read the same bytes; one mark is enough.
     if let (Ok(start), Ok(end)) = (u16::try_from(from), u16::try_from(to))
         && start < end
+        && !marks.iter().any(|mark| mark.start == start && mark.end == end)
     {
-        marks.push(Mark { start, end, holds });
+        marks.push(Mark { start, end, holds, role: Role::Plain });
+    }
+}
+
+fn blanked(text: &[u8]) -> CompactString {
+    ascii(text).chars().map(|one| if one.is_ascii_digit() { '0' } else { one }).collect()
+}
+
+/// The number with what was kept of it, where the line comes from the store.
+fn remembered(number: Number, line: &Line<'_>, from: usize) -> Number {
+    match line.kept.iter().find(|(start, _)| usize::from(*start) == from) {
+        Some((_, kept)) => number.with_kept(kept.clone()),
+        None => number,
     }
 }
 
@@ -218,14 +271,14 @@ fn proven(text: &[u8], also: impl Fn(u8) -> bool) -> Holds {
 }
 
 fn has_digit_run(text: &[u8]) -> bool {
-    let mut run: u8 = 0;
+    let mut run: usize = 0;
     text.iter().any(|byte| {
         run = match byte {
             b'0'..=b'9' => run.saturating_add(1),
-            b' ' | b'-' => run,
+            byte if is_separator(*byte) => run,
             _ => 0,
         };
-        run >= 5
+        run >= RUN
     })
 }
 

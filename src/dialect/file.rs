@@ -1,13 +1,11 @@
 //! What a dialect file may say: the types it is read into. `docs/dialects.md` explains every key to its writer.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use toml::Spanned;
 
+use super::many::Many;
 use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
 
 /// A whole dialect file.
@@ -238,6 +236,7 @@ pub(super) struct FieldFile {
     pub hidden: String,
     #[serde(default)]
     pub drop_prefix: Many<String>,
+    pub most_digits: Option<usize>,
     #[serde(default)]
     pub merge: Merge,
     pub sign: Option<Sign>,
@@ -348,34 +347,6 @@ pub(super) struct TestTable {
     pub digits: Option<(usize, usize)>,
 }
 
-impl<'de> Deserialize<'de> for TestFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = TestFile;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a text, a list of texts, or a table of tests (is, not, prefix, word, modulo, remainder, blank, zero, digits)",
-                )
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<TestFile, E> {
-                Ok(TestFile(TestTable { is: Some(Many(vec![text.to_owned()])), ..TestTable::default() }))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<TestFile, A::Error> {
-                let mut all = Vec::new();
-                while let Some(one) = list.next_element()? {
-                    all.push(one);
-                }
-                Ok(TestFile(TestTable { is: Some(Many(all)), ..TestTable::default() }))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TestFile, A::Error> {
-                TestTable::deserialize(MapAccessDeserializer::new(map)).map(TestFile)
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Mode {
@@ -463,6 +434,8 @@ pub(super) struct LinkFile {
     #[serde(default)]
     pub joins: Vec<LegKind>,
     #[serde(default)]
+    pub announced: Vec<LegKind>,
+    #[serde(default)]
     pub chained: bool,
     pub restart: Option<RestartFile>,
 }
@@ -491,40 +464,4 @@ pub(super) struct ExampleFile {
     pub assume_year: Option<i16>,
     pub lines: String,
     pub records: Vec<toml::Table>,
-}
-
-/// One value or a list of them.
-#[derive(Debug, Clone)]
-pub(super) struct Many<T>(pub Vec<T>);
-
-impl<T> Default for Many<T> {
-    fn default() -> Self {
-        Many(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct One<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for One<T> {
-            type Value = Many<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("one value or a list of them")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Many<T>, E> {
-                T::deserialize(de::value::StrDeserializer::new(text)).map(|one| Many(vec![one]))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Many<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(|one| Many(vec![one]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Many<T>, A::Error> {
-                let mut all = Vec::new();
-                while let Some(one) = list.next_element()? {
-                    all.push(one);
-                }
-                Ok(Many(all))
-            }
-        }
-        deserializer.deserialize_any(One(PhantomData))
-    }
 }

@@ -1,7 +1,8 @@
 //! How dates, times and durations are printed: a small language of letters, compiled once.
 //!
 //! Clocks: `YYYY YY MM DD hh mm ss`, `f` (any digits, not used), `ap` (AM or PM, also `A`, `P` or blank). A leading
-//! blank stands for a leading zero. Durations: `h m s` (any digits, or one where another letter follows at once), `hh mm
+//! blank stands for a leading zero, and may have been trimmed off. `p` is P for the afternoon, blank for the morning.
+//! Durations: `h m s` (any digits, or one where another letter follows at once), `hh mm
 //! ss` (two), `f`, `t` (tenth of a minute). Everything else stands for itself.
 
 use super::state::Clock;
@@ -17,6 +18,8 @@ enum Unit {
     Tenth,
     Fraction,
     HalfDay,
+    /// Half of the day where nothing stands for the morning.
+    Afternoon,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +41,7 @@ const DAY_S: u32 = 86_400;
 impl Format {
     /// The format of a clock, or what is wrong with it.
     pub fn clock(text: &str) -> Result<Format, String> {
-        let tokens: [(&str, Unit, usize); 9] = [
+        let tokens: [(&str, Unit, usize); 10] = [
             ("YYYY", Unit::Year, 4),
             ("YY", Unit::Year, 2),
             ("MM", Unit::Month, 2),
@@ -47,6 +50,7 @@ impl Format {
             ("mm", Unit::Minute, 2),
             ("ss", Unit::Second, 2),
             ("ap", Unit::HalfDay, 0),
+            ("p", Unit::Afternoon, 0),
             ("f", Unit::Fraction, 0),
         ];
         Format::compile(text, &tokens)
@@ -100,7 +104,7 @@ impl Format {
 
     fn read(&self, text: &[u8], mut take: impl FnMut(Unit, u32) -> Option<()>) -> Option<()> {
         let mut rest = text;
-        for part in &self.parts {
+        for (number, part) in self.parts.iter().enumerate() {
             match *part {
                 Part::Literal(byte) => {
                     let (first, after) = rest.split_first()?;
@@ -109,12 +113,12 @@ impl Format {
                     }
                     rest = after;
                 }
-                Part::Digits(Unit::HalfDay, _) => {
+                Part::Digits(unit @ (Unit::HalfDay | Unit::Afternoon), _) => {
                     let letters = rest.trim_ascii_start();
                     let code = match letters.first().map(u8::to_ascii_uppercase) {
                         Some(b'A') => 1,
                         Some(b'P') => 2,
-                        None => 0,
+                        None => u32::from(unit == Unit::Afternoon),
                         Some(_) => return None,
                     };
                     let after = letters.get(1..).unwrap_or_default();
@@ -122,11 +126,12 @@ impl Format {
                         Some(b'M') => after.get(1..).unwrap_or_default(),
                         _ => after,
                     };
-                    take(Unit::HalfDay, code)?;
+                    take(unit, code)?;
                 }
                 Part::Digits(unit, width) => {
                     let found = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                    let width = if width == 0 { found.max(1) } else { width };
+                    let trimmed = number == 0 && width == 2 && found == 1;
+                    let width = if width == 0 || trimmed { found.max(1) } else { width };
                     let field = rest.get(..width)?;
                     rest = rest.get(width..)?;
                     let mut value: u32 = 0;
@@ -164,7 +169,7 @@ impl Format {
                 Unit::Hour => hour = Some(value).filter(|hour| *hour < 24),
                 Unit::Minute => minute = Some(value).filter(|minute| *minute < 60)?,
                 Unit::Second => second = Some(value).filter(|second| *second < 60)?,
-                Unit::HalfDay => half = value,
+                Unit::HalfDay | Unit::Afternoon => half = value,
                 Unit::Tenth | Unit::Fraction => {}
             }
             (unit != Unit::Hour || hour.is_some()).then_some(())
@@ -220,6 +225,7 @@ fn century(year: u32) -> u32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -241,6 +247,10 @@ mod tests {
         assert_eq!(second("hh:mmap", " 3:04PM"), Some(15 * 3600 + 240));
         assert_eq!(second("hh:mmap", "12:00A"), Some(0));
         assert_eq!(second("hh:mmap", "12:00PM"), Some(12 * 3600));
+        assert_eq!(second("hh:mmap", "3:04PM"), Some(15 * 3600 + 240), "the field was trimmed");
+        assert_eq!(second("hh:mmp", "12:05"), Some(300), "no P is the morning");
+        assert_eq!(second("hh:mmap", "12:05"), Some(12 * 3600 + 300), "neither is a 24-hour clock");
+        assert_eq!(second("hh:mmp", "01:05P"), Some(13 * 3600 + 300));
         assert_eq!(second("hh:mm:ss", "23:59:59"), Some(86_399));
         assert_eq!(second("hh:mm:ss", "24:00:00"), None);
         assert_eq!(second("hh:mm", "12:3"), None);

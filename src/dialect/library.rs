@@ -29,11 +29,13 @@ pub const CANNOT: [&str; 12] = [
 ];
 
 /// The shipped files, by id.
-const SHIPPED: [(&str, &str); 5] = [
+const SHIPPED: [(&str, &str); 7] = [
     ("avaya-ipoffice", include_str!("../../config/dialects/avaya-ipoffice.toml")),
+    ("mitel-3300", include_str!("../../config/dialects/mitel-3300.toml")),
     ("mitel-5000", include_str!("../../config/dialects/mitel-5000.toml")),
     ("nortel-bcm", include_str!("../../config/dialects/nortel-bcm.toml")),
     ("nortel-meridian", include_str!("../../config/dialects/nortel-meridian.toml")),
+    ("panasonic-kx", include_str!("../../config/dialects/panasonic-kx.toml")),
     ("siemens-hipath3000", include_str!("../../config/dialects/siemens-hipath3000.toml")),
 ];
 

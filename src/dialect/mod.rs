@@ -18,11 +18,19 @@ mod group;
 mod guard;
 mod layout;
 mod library;
+mod many;
 mod plan;
 mod stamp;
 mod state;
 mod step;
 #[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 mod tests;
 
 pub use fault::{FileFault, LibraryError, OptionError};
@@ -86,6 +94,24 @@ pub struct Mark {
     pub end: u16,
     /// What is there.
     pub holds: Holds,
+    /// What masking must know of it beyond that.
+    pub role: Role,
+}
+
+/// What the dialect's rules make of a part of a line, as far as masking depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// Nothing out of the ordinary.
+    #[default]
+    Plain,
+    /// A station or device of the PBX.
+    Station,
+    /// A number that can only be what the outside caller dialled.
+    Ddi,
+    /// A number that may be what the outside caller dialled; the record on the same line says.
+    PerhapsDdi,
+    /// A code, counter or cost that no rule asks for: its looks are all that speaks for it.
+    Unasked,
 }
 
 /// What a part of a line holds, for masking.
@@ -125,6 +151,8 @@ pub struct Linking {
     pub slack_s: u32,
     /// Only legs of these kinds join an earlier call; others open one. Empty: every leg may join.
     pub joins: Vec<crate::record::LegKind>,
+    /// Legs of these kinds join only a call that waits for one: its last leg announced another, or it was only offered.
+    pub announced: Vec<crate::record::LegKind>,
     /// Whether a leg must start where the one before ended.
     pub chained: bool,
 }

@@ -17,6 +17,8 @@ use crate::record::{Disposition, StampKind};
 pub struct Plan {
     pub(super) dialect: String,
     pub(super) slots: Vec<CompactString>,
+    /// What each slot's text loses when it is an extension.
+    pub(super) prefixes: Vec<Vec<String>>,
     pub(super) kinds: Vec<Kind>,
     pub(super) groups: Vec<Group>,
     pub(super) always: Vec<(Key, Vec<usize>)>,
@@ -153,9 +155,12 @@ pub(super) struct Field {
     pub required: bool,
     pub ignore: Vec<u8>,
     pub hidden: Vec<u8>,
-    pub drop_prefix: Vec<String>,
+    /// The most digits of a station.
+    pub most_digits: usize,
     pub merge: Merge,
     pub sign: Option<Sign>,
+    /// Whether a number here is what the outside caller dialled.
+    pub number_role: super::Role,
 }
 
 #[derive(Debug)]

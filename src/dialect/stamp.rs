@@ -28,7 +28,7 @@ impl Plan {
             };
             return Ok(at.map(|at| (at, time.resolution)));
         };
-        let date = Date::new(year, month, day).map_err(|_| format!("there is no day {year}-{month:02}-{day:02}"))?;
+        let date = Date::new(year, month, day).map_err(|_| "there is no such day".to_owned())?;
         Ok(at(date, second).map(|at| (at, time.resolution)))
     }
 
@@ -36,7 +36,8 @@ impl Plan {
     fn on_some_day(&self, state: &SourceState, slot: usize, today: Date, second: u32) -> Option<DateTime> {
         let name = self.slots.get(slot)?;
         let carried = state.carried.iter().find(|(carried, _)| carried == name).map(|(_, value)| value);
-        let anchor = state.last.filter(|last| carried.is_some() || (last.date() - today).get_days().abs() <= 1);
+        let anchor =
+            state.last.filter(|last| carried.is_some() || last.date().duration_since(today).as_hours().abs() <= 24);
         let Some(anchor) = anchor else {
             let date = match carried {
                 Some(Value::Clock(Clock { year: Some(year), month_day: Some((month, day)), .. })) => {
@@ -77,9 +78,9 @@ impl Plan {
         let years = middle.year().saturating_sub(8)..=middle.year().saturating_add(8);
         years
             .filter_map(|year| Date::new(year, month, day).ok())
-            .min_by_key(|date| (*date - middle).get_days().abs())
+            .min_by_key(|date| date.duration_since(middle).abs())
             .map(|date| at(date, second))
-            .ok_or_else(|| format!("there is no day {month:02}-{day:02} in any year"))
+            .ok_or_else(|| "there is no such day in any year".to_owned())
     }
 }
 

@@ -42,7 +42,7 @@ impl SourceState {
     }
 
     /// Turns each live number into what may be kept of it; `keep` is given the number and the trunk of its call.
-    /// Account codes are dropped.
+    /// Of account codes only stays that there was one.
     pub fn forget_numbers(&mut self, mut keep: impl FnMut(&Number, Option<&str>) -> Anonymous) {
         for open in &mut self.open {
             let trunk = open.trunk.clone();
@@ -54,6 +54,16 @@ impl SourceState {
             forget(value, None, &mut keep);
         }
     }
+
+    /// Drops what joins calls within a day: the day is over.
+    pub fn forget_tokens(&mut self) {
+        let values = self.open.iter_mut().flat_map(|open| &mut open.values).chain(&mut self.carried);
+        for (_, value) in values {
+            if let Value::Number(Held { kept: Some(kept), .. }) = value {
+                kept.token = None;
+            }
+        }
+    }
 }
 
 fn forget(value: &mut Value, trunk: Option<&str>, keep: &mut impl FnMut(&Number, Option<&str>) -> Anonymous) {
@@ -63,7 +73,7 @@ fn forget(value: &mut Value, trunk: Option<&str>, keep: &mut impl FnMut(&Number,
                 held.kept = Some(number.kept().cloned().unwrap_or_else(|| keep(&number, trunk)));
             }
         }
-        Value::Account(_) => *value = Value::Blank,
+        Value::Account(held) => *held = Held::default(),
         _ => {}
     }
 }
@@ -175,7 +185,8 @@ impl Held {
         let zeros = [b'0'; crate::number::MAX_DIGITS];
         let digits = match &kept.own {
             Some(own) => own.as_bytes(),
-            None => zeros.get(..usize::from(kept.digits).max(1)).unwrap_or(&zeros),
+            None if kept.digits == 0 => b"*",
+            None => zeros.get(..usize::from(kept.digits)).unwrap_or(&zeros),
         };
         Number::parse(digits).map(|number| number.with_kept(kept.clone()))
     }

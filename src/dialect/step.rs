@@ -26,6 +26,7 @@ impl Plan {
                 What::Unparsed { column: Some(fault.column()), reason: fault.reason }
             })
         };
+        reading.marks.sort_unstable_by_key(|mark| mark.start);
         if let What::Record(record) | What::Event(Some(record)) = &what {
             reading.trunk = reading.trunk.take().or_else(|| record.trunk.clone());
         }

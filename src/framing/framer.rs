@@ -1,5 +1,7 @@
 //! The state machine behind the grammar of [`super`].
 
+use zeroize::Zeroize as _;
+
 use super::mark::{Mark, Verdict};
 use super::{Account, Ended, Line, Protocol, Settings};
 
@@ -37,12 +39,19 @@ pub struct Framer {
     account: Account,
 }
 
+impl Drop for Framer {
+    fn drop(&mut self) {
+        self.line.as_mut_slice().zeroize();
+    }
+}
+
 impl Framer {
     /// A framer at the start of a stream.
     pub fn new(settings: Settings) -> Framer {
         Framer {
             settings,
-            line: Vec::new(),
+            // Room for an ordinary line at once: a buffer that grows leaves its old self behind.
+            line: Vec::with_capacity(settings.max_line.min(512)),
             stripped: 0,
             dropped: 0,
             edge: Edge::Open,
@@ -181,6 +190,8 @@ impl Framer {
     fn emit(&mut self, ended: Ended, sink: &mut impl FnMut(Line<'_>)) {
         add(&mut self.account.in_lines, self.line.len());
         sink(Line { bytes: &self.line, ended, stripped: self.stripped, dropped: self.dropped });
+        // A line may hold a telephone number, and the room is used again.
+        self.line.as_mut_slice().zeroize();
         self.line.clear();
         self.stripped = 0;
         self.dropped = 0;

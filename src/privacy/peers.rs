@@ -8,7 +8,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 /// How long after its last line a number keeps its peer, in milliseconds.
-const PEER_LIFE_MS: i64 = 4 * 3600 * 1000;
+pub const PEER_LIFE_MS: i64 = 4 * 3600 * 1000;
 
 /// The two keys of the box.
 #[derive(Clone)]

@@ -50,6 +50,8 @@ pub enum Cause {
     AddressNotHere,
     /// The port to listen on needs a privilege.
     PortPermission,
+    /// The PBX does not take user or password, or ended the link upon them.
+    NotLetIn,
     /// The peer is on no source's list.
     NotAllowed,
     /// The source has as many connections as it may.
@@ -59,6 +61,11 @@ pub enum Cause {
     /// Anything else the system said.
     Other(String),
 }
+
+/// What a conversation's link fails with when the PBX does not let us in.
+#[derive(Debug, thiserror::Error)]
+#[error("the PBX did not take the log-in")]
+pub(super) struct NotLetIn;
 
 impl Cause {
     /// One word for the day document and for counting.
@@ -79,6 +86,7 @@ impl Cause {
             Cause::Reset => "reset",
             Cause::AddressInUse => "address-in-use",
             Cause::AddressNotHere => "address-not-here",
+            Cause::NotLetIn => "not-let-in",
             Cause::NotAllowed => "not-allowed",
             Cause::TooManyConnections => "too-many",
             Cause::Stopping => "stopping",
@@ -89,6 +97,9 @@ impl Cause {
     /// What a read, a write or a connect failed with.
     pub(super) fn of_link(error: &io::Error) -> Cause {
         use io::ErrorKind as Kind;
+        if error.get_ref().is_some_and(|inner| inner.is::<NotLetIn>()) {
+            return Cause::NotLetIn;
+        }
         match error.kind() {
             Kind::ConnectionRefused => Cause::Refused,
             Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => Cause::Reset,
@@ -155,6 +166,10 @@ impl fmt::Display for Cause {
             }
             Cause::AddressNotHere => to.write_str("the address to listen on is not one of this machine; correct it"),
             Cause::PortPermission => to.write_str("this port needs a privilege; take one above 1023"),
+            Cause::NotLetIn => to.write_str(
+                "the PBX does not take the log-in; put its SMDR password into the file that `password-file` names, and \
+                 see that no other collector is connected. Too many attempts may lock its port, so the next one waits",
+            ),
             Cause::NotAllowed => to.write_str("is on no source's allow list; add it there if it is a PBX of this site"),
             Cause::TooManyConnections => to.write_str("the source has as many connections as it may"),
             Cause::Stopping => to.write_str("smdrd is stopping"),

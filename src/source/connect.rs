@@ -7,34 +7,44 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::backoff::Backoff;
-use super::reporter::Reporter;
+use super::conversation::Conversation;
+use super::reporter::{Ended, Gone, Reporter};
 use super::{Cause, Login, tcp};
 use crate::config::TcpConnect;
 
 const CONNECT: Duration = Duration::from_secs(10);
 const LOG_IN: Duration = Duration::from_secs(5);
 
+/// How long to wait after a log-in that was not taken, at first and at most: a PBX may lock its port for a while.
+const NOT_LET_IN: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(1800));
+
 /// Keeps one connection to the PBX until the order to stop.
 pub(super) async fn run(settings: TcpConnect, login: Option<Login>, mut reporter: Reporter) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+    let mut locked = Backoff::new(NOT_LET_IN.0, NOT_LET_IN.1);
     let mut attempt = 0u32;
     loop {
+        let mut delay = None;
         let opened = tokio::select! {
             biased;
             () = reporter.stopped() => return,
             opened = open(&settings, login.as_ref()) => opened,
         };
         match opened {
-            Ok(mut stream) => {
+            Ok(stream) => {
                 attempt = 0;
                 let began = Instant::now();
                 let what = format!("connected to {}:{}", settings.host, settings.port);
                 let Ok(connection) = reporter.up(what).await else { return };
-                let Ok(ended) = reporter.pump(&mut stream, connection, None, Cause::ClosedByPeer).await else { return };
-                if ended.cause == Cause::Stopping {
-                    return;
+                let Ok((ended, let_in)) = read(stream, login.as_ref(), connection, &mut reporter).await else { return };
+                match ended.cause {
+                    Cause::Stopping => return,
+                    Cause::NotLetIn => delay = Some(locked.delay()),
+                    _ => backoff.proved(ended.received, began.elapsed()),
                 }
-                backoff.proved(ended.received, began.elapsed());
+                if let_in {
+                    locked = Backoff::new(NOT_LET_IN.0, NOT_LET_IN.1);
+                }
             }
             Err(cause) => {
                 attempt = attempt.saturating_add(1);
@@ -43,10 +53,25 @@ pub(super) async fn run(settings: TcpConnect, login: Option<Login>, mut reporter
                 }
             }
         }
-        if !reporter.pause(backoff.delay()).await {
+        if !reporter.pause(delay.unwrap_or_else(|| backoff.delay())).await {
             return;
         }
     }
+}
+
+/// Reads the link to its end, with the conversation that the log-in is; says too whether the PBX let us in.
+async fn read(
+    mut stream: TcpStream,
+    login: Option<&Login>,
+    connection: u64,
+    reporter: &mut Reporter,
+) -> Result<(Ended, bool), Gone> {
+    let Some(dialogue) = login.and_then(Login::dialogue) else {
+        return Ok((reporter.pump(&mut stream, connection, None, Cause::ClosedByPeer).await?, true));
+    };
+    let mut conversation = Conversation::new(stream, dialogue);
+    let ended = reporter.pump(&mut conversation, connection, None, Cause::ClosedByPeer).await?;
+    Ok((ended, conversation.is_in()))
 }
 
 async fn open(settings: &TcpConnect, login: Option<&Login>) -> Result<TcpStream, Cause> {

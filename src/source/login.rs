@@ -4,7 +4,12 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// What to send right after connecting.
+use super::dialogue::Dialogue;
+
+/// The password that a Panasonic KX has until it is given another.
+const PANASONIC_DEFAULT: &str = "PCCSMDR";
+
+/// How to log in after connecting.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Login {
@@ -15,6 +20,11 @@ pub enum Login {
         /// Empty when the PBX has none.
         password: Zeroizing<String>,
     },
+    /// Panasonic KX over its LAN port: a conversation over Telnet, user SMDR.
+    PanasonicKx {
+        /// Empty for the one it is delivered with.
+        password: Zeroizing<String>,
+    },
 }
 
 impl Login {
@@ -22,13 +32,14 @@ impl Login {
     pub fn named(name: &str, password: Zeroizing<String>) -> Option<Login> {
         match name {
             "mitel-5000" => Some(Login::Mitel5000 { password }),
+            "panasonic-kx" => Some(Login::PanasonicKx { password }),
             _ => None,
         }
     }
 
-    /// The bytes to send.
+    /// The bytes to send right after connecting; none where the PBX speaks first.
     pub fn greeting(&self) -> Zeroizing<Vec<u8>> {
-        let Login::Mitel5000 { password } = self;
+        let Login::Mitel5000 { password } = self else { return Zeroizing::default() };
         let body = 2 + password.len() as u32;
         let mut frame = Zeroizing::new(Vec::with_capacity(password.len() + 6));
         frame.extend_from_slice(&body.to_le_bytes());
@@ -38,15 +49,30 @@ impl Login {
         frame
     }
 
+    /// The conversation to have, where it is one.
+    pub(super) fn dialogue(&self) -> Option<Dialogue> {
+        let Login::PanasonicKx { password } = self else { return None };
+        let default = || Zeroizing::new(PANASONIC_DEFAULT.to_owned());
+        Some(Dialogue::new(if password.is_empty() { default() } else { password.clone() }))
+    }
+
     /// Why the password cannot be sent, if it cannot.
     pub(super) fn fault(&self) -> Option<&'static str> {
-        let Login::Mitel5000 { password } = self;
-        if password.len() > 15 {
-            Some("is longer than 15 characters, the most a Mitel 5000 takes")
-        } else if !password.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
-            Some("holds a character that is not plain ASCII, which a Mitel 5000 cannot take")
-        } else {
-            None
+        let plain = |password: &str| password.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        match self {
+            Login::Mitel5000 { password } if password.len() > 15 => {
+                Some("is longer than 15 characters, the most a Mitel 5000 takes")
+            }
+            Login::Mitel5000 { password } if !plain(password) => {
+                Some("holds a character that is not plain ASCII, which a Mitel 5000 cannot take")
+            }
+            Login::PanasonicKx { password } if password.len() > 64 => {
+                Some("is longer than 64 characters; no Panasonic takes that")
+            }
+            Login::PanasonicKx { password } if !plain(password) => {
+                Some("holds a character that is not plain ASCII, which a Panasonic cannot take")
+            }
+            _ => None,
         }
     }
 }
@@ -55,6 +81,7 @@ impl fmt::Debug for Login {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Login::Mitel5000 { .. } => to.write_str("Mitel5000"),
+            Login::PanasonicKx { .. } => to.write_str("PanasonicKx"),
         }
     }
 }
@@ -71,5 +98,18 @@ mod tests {
         assert!(login("1234567890123456").fault().is_some());
         assert!(login("pass\nword").fault().is_some());
         assert_eq!(format!("{:?}", login("secret")), "Mitel5000");
+    }
+
+    #[test]
+    fn a_panasonic_speaks_first_and_has_a_password_of_its_own() {
+        let login = |password: &str| Login::named("panasonic-kx", Zeroizing::new(password.to_owned())).unwrap();
+        assert!(login("").greeting().is_empty());
+        for (password, said) in [("", "PCCSMDR\r\n"), ("12345", "12345\r\n")] {
+            let mut reply = Vec::new();
+            login(password).dialogue().unwrap().hear(b"Enter Password:", &mut reply);
+            assert_eq!(reply, said.as_bytes());
+        }
+        assert!(login("pass\nword").fault().is_some() && login("12345").fault().is_none());
+        assert_eq!(format!("{:?}", login("secret")), "PanasonicKx");
     }
 }

@@ -10,6 +10,8 @@
 mod backoff;
 mod cause;
 mod connect;
+mod conversation;
+mod dialogue;
 mod happening;
 mod listen;
 mod login;
@@ -17,6 +19,7 @@ mod parity;
 mod reporter;
 mod serial;
 mod tcp;
+mod telnet;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,7 +47,7 @@ pub struct Spec {
     pub name: String,
     /// How the bytes come.
     pub how: How,
-    /// What to send after connecting. Only [`How::Connect`] logs in.
+    /// How to log in after connecting. Only [`How::Connect`] logs in.
     pub login: Option<Login>,
     /// Folder of the lock files that keep two sources off one serial port. Without it there is no lock.
     pub locks: Option<PathBuf>,

@@ -67,10 +67,20 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Takes over from another database which days are rolled up: their tokens are gone, so a rebuild cannot count
-    /// repeat calls there again.
-    pub fn copy_rolled(&self, from: &Reading<'_>) -> Result<(), StoreError> {
-        let mut query = from.db.prepare("SELECT ods, site, day, rolled FROM day WHERE rolled > 0")?;
+    /// Takes up the line counts of the sources that `gone` names.
+    pub fn copy_line_counts(&self, other: &Reading<'_>, gone: impl Fn(u16) -> bool) -> Result<(), StoreError> {
+        let mut insert = self.tx.prepare("INSERT INTO line_count VALUES (?1, ?2, ?3, ?4)")?;
+        for ((source, day, kind), n) in other.line_counts()? {
+            if u16::try_from(source).is_ok_and(&gone) {
+                insert.execute((source, day, kind, n))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up how far the days of `other` are rolled up, for a rebuild: what a day has forgotten stays forgotten.
+    pub fn copy_rolled(&self, other: &Reading<'_>) -> Result<(), StoreError> {
+        let mut query = other.db.prepare("SELECT ods, site, day, rolled FROM day WHERE rolled > 0")?;
         let mut insert = self.tx.prepare("INSERT INTO day (ods, site, day, rolled) VALUES (?1, ?2, ?3, ?4)")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
@@ -108,13 +118,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Keeps where a source stood when the day was closed.
+    /// Keeps where a source stood when the day was closed for the first time.
     pub fn snapshot(&self, source: &SourceRow, date: Date) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
                 "INSERT INTO source_day (source, day, first_seq, state, wall) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO UPDATE SET first_seq = excluded.first_seq, state = excluded.state,
-                 wall = excluded.wall",
+                 wall = excluded.wall WHERE first_seq IS NULL",
             )?
             .execute((
                 source.id,
@@ -193,6 +203,25 @@ impl Reading<'_> {
         }
         let rows: i64 = self.db.query_row("SELECT count(*) FROM line", [], |row| row.get(0))?;
         Ok((counts, rows as u64))
+    }
+
+    /// The civil days on which lines are counted.
+    pub fn line_days(&self) -> Result<Vec<Date>, StoreError> {
+        let mut query = self.db.prepare("SELECT DISTINCT day FROM line_count")?;
+        Ok(query.query_map([], |row| row.get(0).map(day_date))?.collect::<Result<_, _>>()?)
+    }
+
+    /// How many calls of one owner lie before `oldest` or after `newest`: there is no day to send them with.
+    pub fn calls_outside(&self, owner: &Owner, oldest: Date, newest: Date) -> Result<u64, StoreError> {
+        let (ods, site) = owner.key();
+        let mut query = self.db.prepare_cached(
+            "SELECT count(*) FROM call WHERE (day < ?3 OR day > ?4) AND ods = ?1 AND site = ?2
+             AND NOT EXISTS (SELECT 1 FROM day WHERE day.ods = call.ods AND day.site = call.site
+             AND day.day = call.day AND closed_ms IS NOT NULL)",
+        )?;
+        let count: i64 =
+            query.query_row((ods.as_str(), site.as_str(), day_number(oldest), day_number(newest)), |row| row.get(0))?;
+        Ok(count.max(0) as u64)
     }
 
     /// Every line count that is not zero, for comparison.

@@ -128,8 +128,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Says what an earlier line turned out to be when its group closed. Answers with the kind it was taken for and
-    /// the day it is counted in; nothing when there is no such line any more.
+    /// Says what an earlier line turned out to be when its group closed. Answers with the kind it was taken for, the
+    /// day it is counted in and when it came; nothing when there is no such line any more.
     pub fn settle_line(
         &self,
         line: LineRef,
@@ -137,11 +137,13 @@ impl Work<'_> {
         reason: Option<&str>,
         record: Option<&MaskedRecord>,
         call: Option<u64>,
-    ) -> Result<Option<(LineKind, Date)>, StoreError> {
+    ) -> Result<Option<(LineKind, Date, Timestamp)>, StoreError> {
         let before = self
             .tx
-            .prepare_cached("SELECT kind, day FROM line WHERE source = ?1 AND seq = ?2")?
-            .query_row((line.source, line.seq as i64), |row| Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?)))
+            .prepare_cached("SELECT kind, day, at_ms FROM line WHERE source = ?1 AND seq = ?2")?
+            .query_row((line.source, line.seq as i64), |row| {
+                Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            })
             .optional()?;
         self.tx
             .prepare_cached(
@@ -155,7 +157,7 @@ impl Work<'_> {
                 record.map(|record| json(&unlinked(record))),
                 call.map(|seq| seq as i64),
             ))?;
-        Ok(before.and_then(|(kind, day)| Some((LineKind::from_code(kind)?, day_date(day)))))
+        Ok(before.and_then(|(kind, day, at)| Some((LineKind::from_code(kind)?, day_date(day), instant(at)))))
     }
 
     /// Notes that silence after this line closed an open group.

@@ -105,7 +105,8 @@ impl Work<'_> {
         let (ods, site) = row.owner.key();
         self.tx.execute(
             "UPDATE outbox SET state = ?5, attempts = ?6, next_ms = ?7, problem = ?8, receipt = ?9
-             WHERE ods = ?1 AND site = ?2 AND day = ?3 AND revision = ?4 AND state <> 'receipted'",
+             WHERE ods = ?1 AND site = ?2 AND day = ?3 AND revision = ?4 AND state <> 'receipted'
+             AND (state <> 'superseded' OR ?5 = 'receipted')",
             (
                 ods.as_str(),
                 site.as_str(),
@@ -119,6 +120,16 @@ impl Work<'_> {
             ),
         )?;
         Ok(())
+    }
+}
+
+impl Work<'_> {
+    /// Lets go what was held; answers with how many documents.
+    pub fn release_held(&self, next: Timestamp) -> Result<usize, StoreError> {
+        Ok(self.tx.execute(
+            "UPDATE outbox SET state = 'pending', next_ms = ?1 WHERE state = 'held'",
+            [next.as_millisecond()],
+        )?)
     }
 }
 

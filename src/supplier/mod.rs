@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 pub mod archive;
 pub mod contract;
@@ -31,6 +31,11 @@ struct CommandLine {
 enum Verb {
     /// Receive day documents over HTTP until told to stop.
     Serve(serve::Arguments),
+}
+
+/// The whole command line, for the manual pages.
+pub fn command() -> clap::Command {
+    CommandLine::command()
 }
 
 /// The command line of `smdr-feed`. Exit codes: 0 done, 1 it went wrong, 2 usage, 78 configuration.

@@ -1,0 +1,344 @@
+//! A dialect file and its chosen options to a [`Plan`]. Everything that serde cannot check is checked here, so that a
+//! file that compiles cannot fail while it runs.
+
+mod line;
+mod row;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Mutex;
+
+use compact_str::CompactString;
+use regex::bytes::Regex;
+
+use super::fault::FileFault;
+use super::file::{Becomes, By, DialectFile, GroupFile, Key, Mode, ProtocolName, Type};
+use super::plan::{Group, Plan, Row, StampRule};
+use super::{LinkKey, Linking, Role};
+use crate::framing::Protocol;
+
+/// Where a fault is: the file, and the part of it that is being compiled.
+pub(super) struct Place<'a> {
+    pub file: &'a str,
+    pub text: &'a str,
+    pub span: Range<usize>,
+    pub path: String,
+}
+
+impl Place<'_> {
+    pub fn fault(&self, key: &str, reason: impl Into<String>, remedy: impl Into<String>) -> FileFault {
+        let before = self.text.get(..self.span.start).unwrap_or_default();
+        let key = if self.path.is_empty() { key.to_owned() } else { format!("{}, {key}", self.path) };
+        FileFault {
+            file: self.file.to_owned(),
+            line: before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1),
+            key,
+            reason: reason.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    fn within(&self, span: Range<usize>, path: String) -> Place<'_> {
+        Place { file: self.file, text: self.text, span, path }
+    }
+}
+
+type Chosen = BTreeMap<String, String>;
+
+struct Compiler<'a> {
+    file: &'a DialectFile,
+    options: &'a Chosen,
+    slots: Vec<CompactString>,
+    used: BTreeSet<String>,
+    types: BTreeMap<String, Type>,
+    regexes: Vec<Regex>,
+}
+
+/// Compiles the file with these options, each of which must be known and valid.
+pub(super) fn compile(
+    file: &DialectFile,
+    place: &Place<'_>,
+    options: &Chosen,
+    assume_year: Option<i16>,
+) -> Result<Plan, FileFault> {
+    let mut compiler = Compiler {
+        file,
+        options,
+        slots: vec![CompactString::const_new("(moment)")],
+        used: BTreeSet::new(),
+        types: BTreeMap::new(),
+        regexes: Vec::new(),
+    };
+    compiler.plan(place, assume_year)
+}
+
+/// Whether a number in this slot is what the outside caller dialled: it is if rules put it nowhere else.
+fn number_role(slot: Option<usize>, always: &[(Key, Vec<usize>)], tables: &[Vec<Row>]) -> Role {
+    let puts = || always.iter().chain(tables.iter().flatten().flat_map(|row| &row.put));
+    let put_to =
+        |ddi: bool| puts().any(|(key, slots)| (*key == Key::Ddi) == ddi && slots.iter().any(|put| Some(*put) == slot));
+    match (put_to(true), put_to(false)) {
+        (true, false) => Role::Ddi,
+        (true, true) => Role::PerhapsDdi,
+        _ => Role::Plain,
+    }
+}
+
+impl<'a> Compiler<'a> {
+    fn plan(&mut self, place: &Place<'_>, assume_year: Option<i16>) -> Result<Plan, FileFault> {
+        self.declare(place)?;
+        self.collect_used();
+        let always = self.always(place)?;
+        let stamp = self.stamp(place)?;
+        let tables = self.tables(place)?;
+        let (mut kinds, kind_names) = self.kinds(place)?;
+        for field in kinds.iter_mut().flat_map(|kind| &mut kind.fields) {
+            field.number_role = number_role(field.slot, &always, &tables);
+        }
+        let groups = self.groups(place, &kind_names)?;
+        let trunks = self.named(|kind| kind == Type::Trunk);
+        Ok(Plan {
+            dialect: self.file.id.get_ref().clone(),
+            always,
+            stamp,
+            tables,
+            kinds,
+            groups,
+            trunks,
+            linking: linking(self.file),
+            restart: self.file.link.restart,
+            cannot: self.file.cannot.iter().map(|word| word.get_ref().clone()).collect(),
+            protocol: protocol(self.file),
+            assume_year,
+            prefixes: self.prefixes(),
+            slots: std::mem::take(&mut self.slots),
+            regexes: std::mem::take(&mut self.regexes),
+            desks: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Every field name, with its type; the same name has the same type on every line.
+    fn declare(&mut self, place: &Place<'_>) -> Result<(), FileFault> {
+        for line in &self.file.lines {
+            for (name, field) in &line.get_ref().fields {
+                let kind = field.get_ref().kind;
+                let here = place.within(field.span(), format!("line {:?}, field {name:?}", line.get_ref().kind));
+                match self.types.get(name) {
+                    Some(known) if *known != kind && !(known.is_length() && kind.is_length()) => {
+                        return Err(here.fault(
+                            &format!("type {kind:?}"),
+                            format!("another line has a field of this name of type {known:?}"),
+                            "Give one of them another name",
+                        ));
+                    }
+                    _ => {
+                        self.types.insert(name.clone(), kind);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which fields a rule asks for; the others are only marked.
+    fn collect_used(&mut self) {
+        let file = self.file;
+        let used = &mut self.used;
+        for names in file.record.values() {
+            used.extend(names.get_ref().0.iter().cloned());
+        }
+        if let Some(stamp) = &file.stamp {
+            let stamp = stamp.get_ref();
+            used.extend([&stamp.field, &stamp.date, &stamp.time].into_iter().flatten().cloned());
+        }
+        for row in file.facts.iter().flat_map(|table| &table.get_ref().rows) {
+            used.extend(row.when.keys().cloned());
+            used.extend(row.put.values().flat_map(|names| names.0.iter().cloned()));
+        }
+        for group in &file.groups {
+            let group = group.get_ref();
+            used.extend(group.key.iter().chain(&group.require).chain(&group.lend).cloned());
+        }
+        for line in &file.lines {
+            used.extend(line.get_ref().carry.iter().cloned());
+            used.extend(line.get_ref().fields.values().filter_map(|field| field.get_ref().since.clone()));
+            let moments = line.get_ref().fields.iter().filter(|(_, field)| field.get_ref().moment);
+            used.extend(moments.map(|(name, _)| name.clone()));
+        }
+        self.slots.extend(used.iter().map(|name| CompactString::from(name.as_str())));
+    }
+
+    fn slot(&self, name: &str, place: &Place<'_>, key: &str) -> Result<usize, FileFault> {
+        let known = self.types.contains_key(name);
+        self.slots.iter().position(|slot| slot == name).filter(|_| known).ok_or_else(|| {
+            place.fault(key, format!("no line has a field {name:?}"), "Name a field of a [[line]], or add it there")
+        })
+    }
+
+    fn named(&self, wanted: impl Fn(Type) -> bool) -> Vec<usize> {
+        let is = |slot: &CompactString| self.types.get(slot.as_str()).is_some_and(|kind| wanted(*kind));
+        self.slots.iter().enumerate().filter(|(_, slot)| is(slot)).map(|(number, _)| number).collect()
+    }
+
+    fn prefixes(&self) -> Vec<Vec<String>> {
+        let fields = || self.file.lines.iter().flat_map(|line| &line.get_ref().fields);
+        let of = |slot: &CompactString| {
+            let same = fields().filter(|(name, _)| *name == slot.as_str());
+            same.flat_map(|(_, field)| field.get_ref().drop_prefix.0.clone()).collect()
+        };
+        self.slots.iter().map(of).collect()
+    }
+
+    fn puts(&self, key: Key, names: &[String], place: &Place<'_>) -> Result<(Key, Vec<usize>), FileFault> {
+        let mut slots = Vec::new();
+        for name in names {
+            let slot = self.slot(name, place, &format!("{key:?}"))?;
+            let kind = self.types.get(name).copied().unwrap_or_default();
+            let fits = match key {
+                Key::Ring | Key::Talk | Key::Hold => kind.is_length(),
+                Key::Ddi | Key::Cli | Key::Dialled => kind == Type::Number,
+                Key::Account => kind == Type::Account,
+                Key::Extension | Key::Port => matches!(kind, Type::Station | Type::Device | Type::Code),
+                Key::Trunk => matches!(kind, Type::Trunk | Type::Device | Type::Code),
+                Key::CallId => matches!(kind, Type::CallId | Type::Code),
+            };
+            if !fits {
+                return Err(place.fault(
+                    &format!("{key:?} = {name:?}"),
+                    format!("a field of type {kind:?} cannot go there"),
+                    "Give the field the type that its column really has",
+                ));
+            }
+            slots.push(slot);
+        }
+        Ok((key, slots))
+    }
+
+    fn always(&self, place: &Place<'_>) -> Result<Vec<(Key, Vec<usize>)>, FileFault> {
+        let each = self.file.record.iter();
+        each.map(|(key, names)| self.puts(*key, &names.get_ref().0, &place.within(names.span(), "[record]".into())))
+            .collect()
+    }
+
+    fn stamp(&self, place: &Place<'_>) -> Result<Option<StampRule>, FileFault> {
+        let Some(stamp) = &self.file.stamp else { return Ok(None) };
+        let here = place.within(stamp.span(), "[stamp]".into());
+        let stamp = stamp.get_ref();
+        let (date, time) = match (&stamp.field, &stamp.date, &stamp.time) {
+            (Some(field), None, None) => (field, field),
+            (None, Some(date), Some(time)) => (date, time),
+            _ => {
+                return Err(here.fault(
+                    "field, date, time",
+                    "it is not clear what the stamp is made of",
+                    "Write either field, or both date and time",
+                ));
+            }
+        };
+        let clock = |name: &String| {
+            let slot = self.slot(name, &here, name)?;
+            match self.types.get(name) {
+                Some(kind) if kind.is_clock() => Ok(slot),
+                _ => Err(here.fault(name, "it is no date or time", "Name a field of type date, time or datetime")),
+            }
+        };
+        Ok(Some(StampRule { date: clock(date)?, time: clock(time)?, kind: stamp.kind }))
+    }
+
+    /// Whether the chosen options are those asked for.
+    fn chosen(&self, wanted: &Chosen, place: &Place<'_>) -> Result<bool, FileFault> {
+        let mut holds = true;
+        for (option, value) in wanted {
+            let known = self.file.options.get(option).filter(|known| known.get_ref().values.contains(value));
+            if known.is_none() {
+                return Err(place.fault(
+                    &format!("option {option} = {value:?}"),
+                    "no option takes this value",
+                    "Name an option of [options] and one of its values",
+                ));
+            }
+            holds &= self.options.get(option) == Some(value);
+        }
+        Ok(holds)
+    }
+
+    fn groups(&self, place: &Place<'_>, kinds: &[String]) -> Result<Vec<Group>, FileFault> {
+        let mut groups = Vec::new();
+        for spanned in &self.file.groups {
+            let group = spanned.get_ref();
+            let here = place.within(spanned.span(), format!("group {:?}", group.name));
+            groups.push(self.group(group, &here, kinds)?);
+        }
+        Ok(groups)
+    }
+
+    fn group(&self, group: &GroupFile, place: &Place<'_>, kinds: &[String]) -> Result<Group, FileFault> {
+        let key = match (group.mode, &group.key) {
+            (Mode::Keyed, Some(key)) => Some(self.slot(key, place, "key")?),
+            (Mode::Adjacent, None) => None,
+            (Mode::Keyed, None) => return Err(place.fault("key", "a keyed group needs one", "Name a field")),
+            (Mode::Adjacent, Some(_)) => {
+                return Err(place.fault("key", "an adjacent group has none", "Write mode = \"keyed\""));
+            }
+        };
+        if group.emit == super::file::Emit::Each && group.mode == Mode::Adjacent {
+            return Err(place.fault("emit", "only a keyed group emits each line", "Write mode = \"keyed\""));
+        }
+        // A kind that the options rule out is known all the same; it only never comes.
+        let known = |name: &String| self.file.lines.iter().any(|line| line.get_ref().kind == *name);
+        let all = |names: &[String]| -> Result<Vec<usize>, FileFault> {
+            if let Some(unknown) = names.iter().find(|name| !known(name)) {
+                return Err(place.fault(&format!("kind {unknown:?}"), "there is no such line", "Name a [[line]]"));
+            }
+            Ok(names.iter().filter_map(|name| kinds.iter().position(|kind| kind == name)).collect())
+        };
+        let slots = |names: &[String], key: &str| -> Result<Vec<usize>, FileFault> {
+            names.iter().map(|name| self.slot(name, place, key)).collect()
+        };
+        Ok(Group {
+            name: group.name.as_str().into(),
+            key,
+            emit: group.emit,
+            open: all(&group.open)?,
+            continues: all(&group.continues)?,
+            close: all(&group.close)?,
+            blank_closes: group.blank == super::file::Blank::Close,
+            lines: group.lines,
+            max_lines: group.max_lines,
+            max_open: group.max_open,
+            max_age_s: group.max_age_s,
+            require: slots(&group.require, "require")?,
+            lend: slots(&group.lend, "lend")?,
+        })
+    }
+}
+
+/// Whether a line may carry a record at all.
+pub(super) fn has_record(file: &DialectFile) -> bool {
+    file.lines.iter().any(|line| line.get_ref().becomes == Becomes::Record)
+}
+
+pub(super) fn linking(file: &DialectFile) -> Linking {
+    let link = &file.link;
+    Linking {
+        by: match link.by {
+            By::CallId => LinkKey::CallId,
+            By::TrunkAndPeer => LinkKey::TrunkAndPeer,
+            By::Trunk => LinkKey::Trunk,
+            By::Nothing => LinkKey::Nothing,
+        },
+        window_s: link.window_s,
+        slack_s: link.slack_s,
+        joins: link.joins.clone(),
+        announced: link.announced.clone(),
+        chained: link.chained,
+    }
+}
+
+pub(super) fn protocol(file: &DialectFile) -> Protocol {
+    match file.protocol {
+        ProtocolName::Lines => Protocol::Lines,
+        ProtocolName::StxEtx => Protocol::StxEtx,
+        ProtocolName::LengthLe32 => Protocol::LengthLe32,
+    }
+}

@@ -1,0 +1,25 @@
+//! The daemon as a process, with real PBX links, a real supplier and a real database: what it keeps, what a rebuild
+//! finds, when days close and where they go, and what it says when something is wrong.
+//!
+//! Civil time is set by the hidden `--clock`; a day passes by starting the daemon again on a later clock, or on a fast
+//! one.
+
+// The receiver is the supplier's program.
+#![cfg(feature = "supplier")]
+
+#[path = "daemon/days.rs"]
+mod days;
+#[path = "daemon/delivery.rs"]
+mod delivery;
+#[path = "daemon/lines.rs"]
+mod lines;
+#[path = "daemon/panasonic.rs"]
+mod panasonic;
+#[path = "daemon/rebuild.rs"]
+mod rebuild;
+#[path = "daemon/rig.rs"]
+mod rig;
+#[path = "daemon/trouble.rs"]
+mod trouble;
+#[path = "daemon/verbs.rs"]
+mod verbs;

@@ -1,0 +1,196 @@
+//! Days close at local midnight + 10 min, each once, whatever befalls the process.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::lines::Ip;
+use super::rig::{Feed, Pbx, Rig, SITE, clock, wait_for};
+
+/// Lines of each kind add up, calls are counted or open, days stand somewhere.
+#[track_caller]
+pub fn assert_identities(status: &Value) {
+    let of = |part: &str, key: &str| status[part][key].as_u64().unwrap_or_else(|| panic!("{part}.{key}: {status:#}"));
+    let kinds = ["records", "continuations", "events", "headers", "noise", "unparsed", "duplicates"];
+    assert_eq!(of("lines", "lines"), kinds.iter().map(|key| of("lines", key)).sum::<u64>(), "{status:#}");
+    assert_eq!(of("calls", "stored"), of("calls", "counted") + of("calls", "open"), "{status:#}");
+    let states = ["receipted", "pending", "parked", "held"];
+    assert_eq!(of("days", "closed"), states.iter().map(|key| of("days", key)).sum::<u64>(), "{status:#}");
+}
+
+#[test]
+fn a_daemon_that_is_killed_around_midnight_closes_every_day_once() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let mut rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let feed = Feed::start(&rig, 0);
+    rig.with_supplier(&feed.address, "");
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut lines = 0;
+    for night in 0..6_u32 {
+        // From 23:58 on, ten civil minutes a second: it is killed somewhere between before midnight and 02:00.
+        let day = 18 + night;
+        let daemon = rig.run(&clock(&format!("2026-11-{day}T23:58:00Z"), 600));
+        ip.connect();
+        let (id, at) = (1_000_000 + night, format!("2026/11/{day} 23:50:00"));
+        if ip.print(&[Ip { id, at: &at, ..Ip::default() }.line()]) {
+            lines += 1;
+        }
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        // Meanwhile nobody ever sees a closed day without its document, nor a document of a day that is not closed.
+        let until = Instant::now() + Duration::from_millis(600 + (random >> 33 & 0x7ff));
+        let db = rig.db();
+        db.busy_timeout(Duration::from_secs(10)).unwrap();
+        let apart = "SELECT (SELECT count(*) FROM day WHERE closed_ms IS NOT NULL)
+                     - (SELECT count(DISTINCT day) FROM outbox)";
+        let mut query = db.prepare(apart).unwrap();
+        while Instant::now() < until {
+            assert_eq!(query.query_row([], |row| row.get::<_, i64>(0)).unwrap(), 0);
+        }
+        daemon.kill();
+    }
+    let daemon = rig.run(&clock("2026-11-25T06:00:00Z", 1));
+    wait_for("the last day's end", || (rig.status()["days"]["closed"] == 7).then_some(()));
+    let (code, sent) = rig.json(&["push"], "");
+    assert_eq!(code, 0, "{sent}");
+    let status = rig.status();
+    assert_identities(&status);
+    assert_eq!(status["days"]["receipted"], 7, "{status:#}");
+    assert_eq!(rig.count("SELECT count(*) FROM day WHERE closed_ms IS NOT NULL"), 7);
+    assert_eq!(rig.count("SELECT count(DISTINCT day) FROM outbox"), 7);
+    // A second revision only where a line came after the first.
+    let twice = "SELECT count(*) FROM outbox AS n JOIN outbox AS o USING (ods, site, day)
+                 WHERE n.revision = o.revision + 1 AND n.sha256 = o.sha256";
+    assert_eq!(rig.count(twice), 0);
+    for day in 18..=24 {
+        let held = feed.held("A81001", &format!("2026-11-{day}"));
+        assert!(!held.is_empty(), "2026-11-{day}");
+    }
+    let stored = status["lines"]["records"].as_u64().unwrap();
+    assert!(stored <= lines && stored == status["calls"]["stored"].as_u64().unwrap(), "{status:#}");
+    rig.assert_no_difference("", "after all that");
+    daemon.stop();
+}
+
+#[test]
+fn a_wild_stamp_closes_no_thousand_days_and_is_never_sent() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let mut rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let feed = Feed::start(&rig, 0);
+    rig.with_supplier(&feed.address, "");
+    let daemon = rig.run(&clock("2026-11-20T15:00:00Z", 1));
+    ip.connect();
+    let call = |id, at, more| Ip { id, at, more, ..Ip::default() }.line();
+    let lines = [
+        call(1, "2026/11/20 14:50:00", true),
+        call(2, "1970/01/01 00:00:10", false),
+        call(3, "2099/12/31 23:59:00", false),
+        // The call that was open goes on, as if nothing had been.
+        call(1, "2026/11/20 14:50:00", false),
+    ];
+    for (sent, line) in lines.iter().enumerate() {
+        assert!(ip.print(&[line]));
+        rig.wait_for_lines(sent + 1);
+    }
+    assert_eq!(rig.count("SELECT legs FROM call WHERE seq = 1"), 2);
+    assert_eq!(rig.count("SELECT count(*) FROM call"), 3);
+    let (code, status) = rig.json(&["status"], "");
+    assert_eq!(code, 1);
+    assert!(status["problems"].to_string().contains("2 call(s) bear a date"), "{status:#}");
+    rig.assert_no_difference("", "with a wild clock");
+    daemon.stop();
+    let daemon = rig.run(&clock("2026-11-21T06:00:00Z", 1));
+    assert_eq!(rig.json(&["push"], "").0, 0);
+    let status = rig.status();
+    assert_identities(&status);
+    assert_eq!(status["days"]["closed"], 1, "{status:#}");
+    assert_eq!(feed.revisions(), 1);
+    rig.assert_no_difference("", "after the day with the wild clock");
+    daemon.stop();
+}
+
+#[test]
+fn days_of_46_and_50_half_hours_are_taken_by_the_supplier() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let mut rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let feed = Feed::start(&rig, 0);
+    rig.with_supplier(&feed.address, "");
+    for (date, next, slots, sum) in [("2026-03-29", "2026-03-30", 46, 2), ("2026-10-25", "2026-10-26", 50, 3)] {
+        let daemon = rig.run(&clock(&format!("{date}T00:05:00Z"), 1));
+        ip.connect();
+        let stamp = |time: &str| format!("{} {time}", date.replace('-', "/"));
+        let day: u32 = date[5..7].parse().unwrap();
+        let mut lines = Vec::new();
+        // In spring 01:30 does not exist, in autumn it comes twice.
+        for (id, time) in ["00:30:00", "01:30:00", "01:00:00"].iter().enumerate().take(sum) {
+            lines.push(Ip { id: day * 100 + id as u32, at: &stamp(time), ..Ip::default() }.line());
+        }
+        let before = rig.status()["lines"]["lines"].as_u64().unwrap() as usize;
+        assert!(ip.print(&lines));
+        rig.wait_for_lines(before + sum);
+        daemon.stop();
+        let daemon = rig.run(&clock(&format!("{next}T06:00:00Z"), 1));
+        assert_eq!(rig.json(&["push", date], "").0, 0);
+        let document: Value = serde_json::from_slice(&feed.held("A81001", date)[0]).unwrap();
+        assert_eq!(document["slots"].as_array().unwrap().len(), slots);
+        assert_eq!((&document["day"]["slots"], &document["cbt"]["CBT003"]), (&json!(slots), &json!(sum)));
+        rig.assert_no_difference("", date);
+        daemon.stop();
+    }
+    let autumn: Value = serde_json::from_slice(&feed.held("A81001", "2026-10-25")[0]).unwrap();
+    let busy: Vec<(String, String)> = autumn["slots"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|slot| slot["inbound"]["calls_seen"] == 1)
+        .map(|slot| (slot["start"].as_str().unwrap().to_owned(), slot["local"].as_str().unwrap().to_owned()))
+        .collect();
+    let at = |start: &str, local: &str| (format!("2026-10-2{start}:00Z"), local.to_owned());
+    assert_eq!(busy, [at("4T23:30", "00:30"), at("5T00:30", "01:30"), at("5T01:00", "01:00")]);
+}
+
+#[test]
+fn what_a_dead_daemon_did_not_hear_is_a_gap_whoever_closes_the_day() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let daemon = rig.run(&clock("2026-11-20T00:00:00Z", 1));
+    ip.connect();
+    assert!(ip.print(&[Ip::default().line()]));
+    rig.wait_for_lines(1);
+    daemon.kill();
+    // Verbs that do its work without it are no ears.
+    for hour in [12, 18] {
+        rig.rebuild(&clock(&format!("2026-11-20T{hour}:00:00Z"), 1), &[]);
+    }
+    let (_, document) = rig.json(&["day", "2026-11-20"], &clock("2026-11-21T06:00:00Z", 1));
+    let observed = document["coverage"]["observed_s"].as_u64().unwrap();
+    assert!(observed < 600, "{observed} s are said to have been observed");
+    let gap = &document["coverage"]["gaps"][document["coverage"]["gaps"].as_array().unwrap().len() - 1];
+    assert_eq!((&gap["cause"], &gap["end"]), (&json!("not-running"), &json!("2026-11-21T00:00:00Z")), "{gap}");
+}
+
+#[test]
+fn a_call_over_midnight_that_comes_late_changes_both_days() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let mut rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let feed = Feed::start(&rig, 0);
+    rig.with_supplier(&feed.address, "");
+    let daemon = rig.run(&clock("2026-11-20T12:00:00Z", 1));
+    daemon.stop();
+    let daemon = rig.run(&clock("2026-11-22T12:00:00Z", 1));
+    ip.connect();
+    assert_eq!(rig.json(&["push"], "").0, 0);
+    assert_eq!(feed.revisions(), 2);
+    assert!(ip.print(&[Ip { at: "2026/11/20 23:59:00", ring: 0, talk: 600, ..Ip::default() }.line()]));
+    rig.wait_for_lines(1);
+    let (_, sent) = rig.json(&["push"], "");
+    let days: Vec<(&Value, &Value)> =
+        sent.as_array().unwrap().iter().map(|sent| (&sent["date"], &sent["revision"])).collect();
+    assert_eq!(days, [(&json!("2026-11-20"), &json!(2)), (&json!("2026-11-21"), &json!(2))]);
+    for (date, calls, busy) in [("2026-11-20", 1, 60), ("2026-11-21", 0, 540)] {
+        let document: Value = serde_json::from_slice(&feed.held("A81001", date)[1]).unwrap();
+        let totals = &document["totals"];
+        assert_eq!((&totals["inbound"]["calls"], &totals["trunks"]["busy_s"]), (&json!(calls), &json!(busy)), "{date}");
+        assert_eq!(totals["trunks"]["peak_concurrent"], 1, "{date}");
+    }
+    daemon.stop();
+}
