@@ -39,22 +39,15 @@ pub fn parse(lines: &[String]) -> f64 {
     })
 }
 
-/// Lines a second, cut, read and masked, with the numbers and the record as they are kept.
+/// Lines a second, cut, read and masked, with what is kept of the numbers.
 pub fn mask(lines: &[String]) -> f64 {
     let own = vec![("01632960100".into(), "01632960199".into())];
-    let numbers = NumberPlan { own, access: vec!["9".into()], short_codes: vec![] };
+    let numbers = NumberPlan { own, access: vec!["9".into()], ..NumberPlan::default() };
     let mut privacy = Privacy::new(numbers, true, Peers::new(1));
     let keys = Keys::new([1; 32], [2; 32]);
     let at = jiff::Timestamp::now();
     read(lines, |line, reading| {
-        std::hint::black_box(privacy.line(line, &reading.marks, &reading.settled));
-        let trunk = reading.trunk.as_deref();
-        std::hint::black_box(privacy.numbers(&keys, 1, trunk, &reading.marks, &reading.settled, at));
-        for settled in std::mem::take(&mut reading.settled) {
-            if let smdrd::dialect::What::Record(record) = settled.what {
-                std::hint::black_box(privacy.record(&keys, 1, *record, at));
-            }
-        }
+        std::hint::black_box(privacy.pass(&keys, 1, line, reading, at));
         privacy.peers_mut().take_fresh();
     })
 }
