@@ -13,7 +13,7 @@ use crate::aggregate::slots::{date_of, slot_of};
 use crate::call::{Assembler, Call, CallKind, LineRef, Owner, Rules, Site};
 use crate::dialect::SourceState;
 use crate::record::{LineKind, MaskedRecord};
-use crate::store::{Deltas, Reading, SourceRow, StoreError, StoredCall, StoredLine, StoredNumber, Work};
+use crate::store::{Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Work};
 
 /// For how long after a record the lines without one are counted with its day: a replayed month brings its headers
 /// along, while tonight's noise is not yesterday's.
@@ -21,7 +21,7 @@ const WITH_RECORD: SignedDuration = SignedDuration::from_mins(10);
 
 /// After how much time on a source's own clock calls that no leg can join any more are looked for: a re-dumped month
 /// passes in seconds of the box's.
-const SWEEP: SignedDuration = SignedDuration::from_hours(1);
+const SWEEP: SignedDuration = SignedDuration::from_hours(6);
 
 /// A line as it leaves `privacy`.
 #[derive(Debug, Clone)]
@@ -180,13 +180,13 @@ impl Books {
         work: &Work<'_>,
         portion: &mut Portion,
         source: &mut SourceRow,
-        batch: Batch,
+        batch: &Batch,
     ) -> Result<(), StoreError> {
-        for entry in batch.entries {
+        for entry in &batch.entries {
             match entry {
                 Entry::Line(line) => self.line(work, portion, source, line)?,
                 Entry::Settled { seq, kind, reason, record, .. } => {
-                    let line = LineRef { source: source.id, seq };
+                    let (line, kind) = (LineRef { source: source.id, seq: *seq }, *kind);
                     let call = record.clone().and_then(|record| self.assembler.accept(line, record));
                     let before = work.settle_line(
                         line,
@@ -200,7 +200,7 @@ impl Books {
                         count(portion, source.id, day, kind, 1);
                         // By when the line came, not by when the group closed: silence passes only once, and a rebuild
                         // must find the same.
-                        if let Some(record) = &record {
+                        if let Some(record) = record {
                             note_record(source, record, at);
                         }
                     }
@@ -208,10 +208,10 @@ impl Books {
                         self.change(work, portion, call)?;
                     }
                 }
-                Entry::Idle(seq) => work.idle_after(LineRef { source: source.id, seq })?,
+                Entry::Idle(seq) => work.idle_after(LineRef { source: source.id, seq: *seq })?,
             }
         }
-        source.state = batch.state;
+        source.state = batch.state.clone();
         source.wall = self.assembler.wall(source.id);
         work.put_source(source)
     }
@@ -221,7 +221,7 @@ impl Books {
         work: &Work<'_>,
         portion: &mut Portion,
         source: &mut SourceRow,
-        line: MaskedLine,
+        line: &MaskedLine,
     ) -> Result<(), StoreError> {
         let id = LineRef { source: source.id, seq: line.seq };
         source.next_seq = line.seq + 1;
@@ -235,17 +235,17 @@ impl Books {
             note_record(source, record, line.at);
         }
         count(portion, source.id, day, line.kind, 1);
-        let stored = StoredLine {
+        let stored = NewLine {
             line: id,
             at: line.at,
             day,
             kind: line.kind,
-            text: line.text,
-            reason: line.reason,
+            text: &line.text,
+            reason: line.reason.as_deref(),
             column: line.column,
             idle: line.idle,
             shape: line.shape,
-            record: line.record,
+            record: line.record.as_ref(),
             call: call.as_ref().map(|call| call.id.seq),
         };
         work.put_line(&stored, &line.numbers)?;

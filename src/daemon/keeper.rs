@@ -184,7 +184,7 @@ impl Keeper {
             match event {
                 Event::Lines(batch) => {
                     if let Some(row) = self.rows.get_mut(&batch.source) {
-                        self.books.take(&work, &mut portion, row, batch.clone())?;
+                        self.books.take(&work, &mut portion, row, batch)?;
                     }
                 }
                 Event::Up(source, at) => work.link_up(*source, *at)?,

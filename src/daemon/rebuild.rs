@@ -92,6 +92,7 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
             next = last + 1;
             let work = derived.begin()?;
             let mut portion = Portion::default();
+            let mut batch = Batch { source, entries: Vec::new(), state: SourceState::default() };
             for line in lines {
                 difference.lines += 1;
                 let today = date_of(&plan.zone, line.at);
@@ -102,8 +103,9 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
                 if line.day.to_string() < *first {
                     *first = line.day.to_string();
                 }
-                books.take(&work, &mut portion, &mut row, Batch { source, entries, state: SourceState::default() })?;
+                batch.entries.extend(entries);
             }
+            books.take(&work, &mut portion, &mut row, &batch)?;
             books.finish(&work, portion)?;
             work.commit()?;
         }

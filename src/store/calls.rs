@@ -158,8 +158,8 @@ impl Work<'_> {
         let mut number =
             self.tx.prepare("UPDATE number SET peer = ?3 WHERE source = ?1 AND seq = ?2 AND peer IS NOT NULL")?;
         let mut call = self.tx.prepare("UPDATE call SET peer = ?3 WHERE source = ?1 AND seq = ?2")?;
-        for day in days {
-            drop_unused_peers(&self.tx, *day)?;
+        if let Some(newest) = days.iter().max() {
+            drop_unused_peers(&self.tx, *newest)?;
         }
         for (source, calls) in &calls {
             let first = calls.keys().min().copied().unwrap_or(0);
@@ -182,11 +182,11 @@ impl Work<'_> {
 }
 
 /// Lines that carry no call, such as offers, need no peer once the day is rolled up.
-fn drop_unused_peers(tx: &rusqlite::Transaction<'_>, day: Date) -> Result<usize, StoreError> {
+fn drop_unused_peers(tx: &rusqlite::Transaction<'_>, until: Date) -> Result<usize, StoreError> {
     Ok(tx.execute(
         "UPDATE number SET peer = NULL WHERE peer IS NOT NULL AND (source, seq) IN
-         (SELECT source, seq FROM line WHERE day = ?1 AND call_seq IS NULL)",
-        [day_number(day)],
+         (SELECT source, seq FROM line WHERE day <= ?1 AND call_seq IS NULL)",
+        [day_number(until)],
     )?)
 }
 

@@ -38,6 +38,23 @@ pub struct StoredLine {
     pub call: Option<u64>,
 }
 
+/// A line to be stored; what it means is said at [`StoredLine`].
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub struct NewLine<'a> {
+    pub line: LineRef,
+    pub at: Timestamp,
+    pub day: Date,
+    pub kind: LineKind,
+    pub text: &'a [u8],
+    pub reason: Option<&'a str>,
+    pub column: Option<u16>,
+    pub idle: bool,
+    pub shape: bool,
+    pub record: Option<&'a MaskedRecord>,
+    pub call: Option<u64>,
+}
+
 /// A number kept beside its line.
 pub type StoredNumber = (u16, Anonymous);
 
@@ -94,7 +111,7 @@ impl Work<'_> {
     }
 
     /// Stores a line with the numbers beside it.
-    pub fn put_line(&self, line: &StoredLine, numbers: &[StoredNumber]) -> Result<(), StoreError> {
+    pub fn put_line(&self, line: &NewLine<'_>, numbers: &[StoredNumber]) -> Result<(), StoreError> {
         self.tx
             .prepare_cached("INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)")?
             .execute((
@@ -103,27 +120,30 @@ impl Work<'_> {
                 line.at.as_millisecond(),
                 day_number(line.day),
                 line.kind.code(),
-                &line.text,
-                &line.reason,
+                line.text,
+                line.reason,
                 line.column,
                 line.idle,
                 line.shape,
-                line.record.as_ref().map(|record| json(&unlinked(record))),
+                line.record.map(|record| json(&unlinked(record))),
                 line.call.map(|seq| seq as i64),
             ))?;
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let mut insert =
+            self.tx.prepare_cached("INSERT OR REPLACE INTO number VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         for (start, number) in numbers {
-            self.tx.prepare_cached("INSERT OR REPLACE INTO number VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
-                (
-                    line.line.source,
-                    line.line.seq as i64,
-                    start,
-                    number.class.code(),
-                    number.digits,
-                    number.peer,
-                    number.token.map(|token| token as i64),
-                    number.own.as_deref(),
-                ),
-            )?;
+            insert.execute((
+                line.line.source,
+                line.line.seq as i64,
+                start,
+                number.class.code(),
+                number.digits,
+                number.peer,
+                number.token.map(|token| token as i64),
+                number.own.as_deref(),
+            ))?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 pub use calls::{Deltas, StoredCall};
 pub use days::{DayRow, OpenDay};
-pub use lines::{SourceRow, StoredLine, StoredNumber};
+pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};
 pub use outbox::{OutboxRow, OutboxState};
 
 /// The database could not be used.

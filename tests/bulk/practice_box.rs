@@ -25,7 +25,11 @@ pub struct PracticeBox {
 impl PracticeBox {
     /// With a PBX of this dialect, and a clock that shows `now`.
     pub fn new(program: &str, dialect: &str, now: &str) -> PracticeBox {
-        let place = tempfile::tempdir().unwrap();
+        PracticeBox::in_directory(tempfile::tempdir().unwrap(), program, dialect, now)
+    }
+
+    /// The same, in this directory.
+    pub fn in_directory(place: tempfile::TempDir, program: &str, dialect: &str, now: &str) -> PracticeBox {
         let pbx = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = pbx.local_addr().unwrap().port();
         let root = place.path().display();
@@ -65,6 +69,12 @@ impl PracticeBox {
         let (link, _) = self.pbx.accept().unwrap();
         link.set_nodelay(true).unwrap();
         link
+    }
+
+    /// Process number of the daemon.
+    #[allow(dead_code, reason = "for the benchmark")]
+    pub fn pid(&self) -> u32 {
+        self.daemon.as_ref().map_or(0, Child::id)
     }
 
     /// kill -9, and nothing before it.
