@@ -60,6 +60,10 @@ fn readable(snapshot: &Snapshot) -> String {
             link.to_owned(),
             format!("{} records", source.today.records),
             format!("{} not understood", source.today.unparsed),
+            match source.wire.line_errors + source.wire.cut {
+                0 => String::new(),
+                _ => format!("{} bytes in error, {} cut", source.wire.line_errors, source.wire.cut),
+            },
             source.last_line_at.clone().unwrap_or_default(),
             source.last_line.clone().unwrap_or_default(),
         ]

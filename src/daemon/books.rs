@@ -13,7 +13,7 @@ use crate::aggregate::slots::{date_of, slot_of};
 use crate::call::{Assembler, Call, CallKind, LineRef, Owner, Rules, Site};
 use crate::dialect::SourceState;
 use crate::record::{LineKind, MaskedRecord};
-use crate::store::{Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Work};
+use crate::store::{Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Wire, Work};
 
 /// For how long after a record the lines without one are counted with its day: a replayed month brings its headers
 /// along, while tonight's noise is not yesterday's.
@@ -79,6 +79,8 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// The state after them.
     pub state: SourceState,
+    /// What was wrong on the wire since the batch before, and when.
+    pub wire: Option<(Timestamp, Wire)>,
 }
 
 /// What a transaction adds up before it is written.
@@ -182,6 +184,9 @@ impl Books {
         source: &mut SourceRow,
         batch: &Batch,
     ) -> Result<(), StoreError> {
+        if let Some((at, wire)) = &batch.wire {
+            work.add_wire(source.id, date_of(&self.zone, *at), wire)?;
+        }
         for entry in &batch.entries {
             match entry {
                 Entry::Line(line) => self.line(work, portion, source, line)?,

@@ -14,6 +14,8 @@ use crate::framing::{Ended, Framer, Settings};
 use crate::number::{Anonymous, Class, Number};
 use crate::privacy::{Privacy, shape};
 use crate::record::LineKind;
+use crate::source::LineErrors;
+use crate::store::Wire;
 
 /// The longest line that is kept; what is beyond is cut and counted.
 pub const MAX_LINE: usize = 4096;
@@ -37,17 +39,33 @@ pub struct Reader {
     next_seq: u64,
     framers: HashMap<u64, Framer>,
     reading: Reading,
+    /// What was wrong on the wire since the last batch.
+    wire: Wire,
 }
 
 impl Reader {
     /// Goes on where the source stood: with this state, and this number for the next line.
     pub fn new(source: u16, plan: Arc<Plan>, zone: TimeZone, state: SourceState, next_seq: u64) -> Reader {
-        Reader { source, plan, zone, state, next_seq, framers: HashMap::new(), reading: Reading::default() }
+        Reader {
+            source,
+            plan,
+            zone,
+            state,
+            next_seq,
+            framers: HashMap::new(),
+            reading: Reading::default(),
+            wire: Wire::default(),
+        }
     }
 
     /// Takes bytes of one connection.
     pub fn bytes(&mut self, gate: &mut Gate, connection: u64, bytes: &[u8], at: Timestamp) -> Option<Batch> {
         self.run(gate, connection, at, |framer, sink| framer.push(bytes, &mut |line| sink(line)))
+    }
+
+    /// Notes bytes that came in error.
+    pub fn noise(&mut self, errors: LineErrors) {
+        self.wire.line_errors += u64::from(errors.parity_or_framing) + u64::from(errors.breaks);
     }
 
     /// Nothing came on any connection for a while: what is half a line or half a group will not be completed.
@@ -103,16 +121,25 @@ impl Reader {
         let mut entries = Vec::new();
         feed(&mut framer, &mut |line| self.line(gate, &line, at, &mut entries));
         self.framers.insert(connection, framer);
-        self.batch(entries)
+        self.batch(entries, at)
     }
 
-    fn batch(&self, entries: Vec<Entry>) -> Option<Batch> {
-        (!entries.is_empty()).then(|| Batch { source: self.source, entries, state: self.state.clone() })
+    fn batch(&mut self, entries: Vec<Entry>, at: Timestamp) -> Option<Batch> {
+        let wire = std::mem::take(&mut self.wire);
+        let noisy = wire != Wire::default();
+        (!entries.is_empty() || noisy).then(|| Batch {
+            source: self.source,
+            entries,
+            state: self.state.clone(),
+            wire: noisy.then_some((at, wire)),
+        })
     }
 
     fn line(&mut self, gate: &mut Gate, line: &crate::framing::Line<'_>, at: Timestamp, entries: &mut Vec<Entry>) {
         let seq = self.next_seq;
         self.next_seq += 1;
+        self.wire.stripped += u64::from(line.stripped);
+        self.wire.cut += line.dropped;
         if line.bytes.is_empty() && line.stripped > 0 {
             entries.push(Entry::Line(plain(seq, at, LineKind::Noise)));
             return;
@@ -170,7 +197,7 @@ impl Reader {
         let mut entries = vec![Entry::Idle(self.next_seq.saturating_sub(1))];
         self.settle(reading.settled, None, at, &mut entries);
         self.forget();
-        self.batch(entries)
+        self.batch(entries, at)
     }
 
     /// Turns what was settled into entries; `own` is the line itself, which is settled last.
@@ -251,6 +278,10 @@ fn join(first: Option<Batch>, second: Batch) -> Batch {
         Some(mut first) => {
             first.entries.extend(second.entries);
             first.state = second.state;
+            first.wire = match (first.wire, second.wire) {
+                (Some((at, one)), Some((_, other))) => Some((at, one.and(other))),
+                (one, other) => one.or(other),
+            };
             first
         }
     }

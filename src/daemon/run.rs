@@ -165,7 +165,10 @@ impl Loop {
                 self.links.entry(source).or_default().heard = Some(self.clock.instant());
                 self.turn();
                 let reader = self.readers.get_mut(&source);
-                let batch = reader.and_then(|reader| reader.bytes(&mut self.gate, connection, &bytes, at));
+                let batch = reader.and_then(|reader| {
+                    reader.noise(errors);
+                    reader.bytes(&mut self.gate, connection, &bytes, at)
+                });
                 bytes.zeroize();
                 if let Some(batch) = batch {
                     self.pass(batch).await;

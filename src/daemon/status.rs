@@ -52,6 +52,8 @@ pub struct SourceStatus {
     pub cause: Option<String>,
     /// Today's lines, by kind.
     pub today: LineCounts,
+    /// What was wrong on the wire today.
+    pub wire: crate::store::Wire,
     /// The last line, masked.
     pub last_line: Option<String>,
     /// When it came.
@@ -153,6 +155,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             since: link.as_ref().map(|(_, since, _)| local(*since)),
             cause: link.and_then(|(_, _, cause)| cause).filter(|_| !up),
             today: counts,
+            wire: read.wire(row.id, today)?,
             last_line: last.as_ref().map(|line| String::from_utf8_lossy(&line.text).trim_end().to_owned()),
             last_line_at: last.map(|line| local(line.at)),
         });

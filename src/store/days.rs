@@ -23,6 +23,28 @@ pub struct DayRow {
     pub rolled: u8,
 }
 
+/// What was wrong on the wire: counted, since nothing that is lost may be silent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Wire {
+    /// Bytes received in error (parity, framing), and breaks.
+    pub line_errors: u64,
+    /// Control bytes taken out of lines.
+    pub stripped: u64,
+    /// Bytes cut off over-long lines.
+    pub cut: u64,
+}
+
+impl Wire {
+    /// Both together.
+    pub fn and(self, other: Wire) -> Wire {
+        Wire {
+            line_errors: self.line_errors + other.line_errors,
+            stripped: self.stripped + other.stripped,
+            cut: self.cut + other.cut,
+        }
+    }
+}
+
 /// A day that is not closed yet, and whose it is.
 pub type OpenDay = (Owner, Date);
 
@@ -115,6 +137,18 @@ impl Work<'_> {
                  clock_offset_s = max(coalesce(clock_offset_s, excluded.clock_offset_s), excluded.clock_offset_s)",
             )?
             .execute((source, day_number(date), offset_s))?;
+        Ok(())
+    }
+
+    /// Adds to what was wrong on the wire of a source on a day of the box's clock.
+    pub fn add_wire(&self, source: u16, date: Date, wire: &Wire) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "INSERT INTO source_day (source, day, line_errors, stripped, cut) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET line_errors = line_errors + excluded.line_errors,
+                 stripped = stripped + excluded.stripped, cut = cut + excluded.cut",
+            )?
+            .execute((source, day_number(date), wire.line_errors as i64, wire.stripped as i64, wire.cut as i64))?;
         Ok(())
     }
 
@@ -229,6 +263,18 @@ impl Reading<'_> {
         let mut query = self.db.prepare("SELECT source, day, kind, n FROM line_count WHERE n <> 0")?;
         let rows = query.query_map([], |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What was wrong on the wire of a source on a day of the box's clock.
+    pub fn wire(&self, source: u16, date: Date) -> Result<Wire, StoreError> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT line_errors, stripped, cut FROM source_day WHERE source = ?1 AND day = ?2")?;
+        let wire = query.query_row((source, day_number(date)), |row| {
+            let count = |column: usize| row.get::<_, i64>(column).map(|count| count.max(0) as u64);
+            Ok(Wire { line_errors: count(0)?, stripped: count(1)?, cut: count(2)? })
+        });
+        Ok(wire.optional()?.unwrap_or_default())
     }
 
     /// How far the PBX's clock was ahead of the box's on a day, where it was measured.

@@ -20,7 +20,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
 pub use calls::{Deltas, StoredCall};
-pub use days::{DayRow, OpenDay};
+pub use days::{DayRow, OpenDay, Wire};
 pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};
 pub use outbox::{OutboxRow, OutboxState};
 

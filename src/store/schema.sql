@@ -95,6 +95,9 @@ CREATE TABLE source_day (
     first_seq INTEGER,       -- the next line when the day was closed, and the states then:
     state TEXT,              -- a rebuild may begin here
     wall TEXT,
+    line_errors INTEGER NOT NULL DEFAULT 0,  -- bytes received in error, and breaks
+    stripped INTEGER NOT NULL DEFAULT 0,     -- control bytes taken out of lines
+    cut INTEGER NOT NULL DEFAULT 0,          -- bytes cut off over-long lines
     PRIMARY KEY (source, day)
 ) WITHOUT ROWID, STRICT;
 
