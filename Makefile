@@ -31,7 +31,7 @@ deny: setup ## licences, banned crates, sources, advisories
 	@packaging/deny
 
 bench: setup ## the two ratios of docs/performance.md
-	cargo bench --locked
+	cargo bench --locked --bench wire
 
 man: setup ## write the manual pages again from the commands
 	UPDATE=1 cargo test --locked --test house the_manual_pages_are_those_of_the_commands

@@ -21,7 +21,7 @@ const WITH_RECORD: SignedDuration = SignedDuration::from_mins(10);
 
 /// After how much time on a source's own clock calls that no leg can join any more are looked for: a re-dumped month
 /// passes in seconds of the box's.
-const SWEEP: SignedDuration = SignedDuration::from_hours(6);
+const SWEEP: SignedDuration = SignedDuration::from_hours(12);
 
 /// A line as it leaves `privacy`.
 #[derive(Debug, Clone)]
