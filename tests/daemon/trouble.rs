@@ -70,7 +70,7 @@ fn a_full_disk_does_not_end_the_daemon_and_what_waited_is_stored_in_order() {
 fn what_is_wrong_on_the_wire_is_counted() {
     let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
     let rig = Rig::new(SITE, std::slice::from_ref(&ip));
-    let mut daemon = rig.run(&clock("2026-11-20T15:00:00Z", 1));
+    let daemon = rig.run(&clock("2026-11-20T15:00:00Z", 1));
     ip.connect();
     let endless = "z".repeat(10_000);
     let noisy = format!("\u{11}\u{13}{}", Ip::default().line());
