@@ -26,7 +26,7 @@ const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 type Errand = Box<dyn FnOnce(&mut Keeper) + Send>;
 
 enum Message {
-    Event(Event),
+    Event(Box<Event>),
     Errand(Errand),
 }
 
@@ -52,7 +52,7 @@ impl Desk {
 
     /// Hands over what happened; waits while the writer is behind.
     pub async fn tell(&self, event: Event) {
-        let _ = self.sender.send(Message::Event(event)).await;
+        let _ = self.sender.send(Message::Event(Box::new(event))).await;
     }
 
     /// Runs an errand in the writer thread, after everything told before it; nothing when the thread is gone.
@@ -72,7 +72,7 @@ fn write(mut keeper: Keeper, mut receiver: mpsc::Receiver<Message>) {
         let mut next = Some(message);
         while let Some(message) = next {
             match message {
-                Message::Event(event) => waiting.push(event),
+                Message::Event(event) => waiting.push(*event),
                 Message::Errand(errand) => {
                     // An errand sees everything that was told before it.
                     commit(&mut keeper, &mut waiting, &mut receiver);
@@ -135,7 +135,7 @@ fn wait(
             Ok(Message::Errand(errand)) => errand(keeper),
             Ok(Message::Event(event)) => {
                 room = room.saturating_sub(lines(&event));
-                waiting.push(event);
+                waiting.push(*event);
             }
             Err(TryRecvError::Disconnected) => {
                 std::thread::sleep(left);
