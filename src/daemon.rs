@@ -7,6 +7,7 @@
 mod answers;
 pub mod books;
 pub mod courier;
+mod days;
 pub mod desk;
 pub mod keeper;
 pub mod keys;
