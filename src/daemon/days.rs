@@ -1,0 +1,246 @@
+//! Days: which are over, what document each makes, and what is forgotten of them afterwards.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::{Date, Time};
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use super::keeper::Keeper;
+use crate::aggregate::count::peaks;
+use crate::aggregate::document::{DayDocument, Features, PracticeSite, canonical};
+use crate::aggregate::slots::{bounds, date_of, midnight};
+use crate::aggregate::{DayInputs, SourceInput, render};
+use crate::call::Owner;
+use crate::push::Parcel;
+use crate::push::schedule::nightly;
+use crate::store::{OutboxRow, OutboxState, StoreError};
+
+/// How long after local midnight a day is closed, so that a call over midnight is in.
+const CLOSING: SignedDuration = SignedDuration::from_mins(10);
+/// How long after local midnight the peers of the day before are renumbered: longer than a peer lives.
+const RENUMBERING: SignedDuration = SignedDuration::from_mins(4 * 60 + 20);
+
+/// How many days back days are closed and sent: as far as the nightly comparison with the supplier reaches.
+const REACH: i64 = 45;
+
+impl Keeper {
+    /// The first day that is not to be closed yet.
+    pub(super) fn first_open_day(&self, now: Timestamp) -> Date {
+        let today = date_of(&self.zone, now);
+        if now.duration_since(midnight(&self.zone, today)) >= CLOSING {
+            today
+        } else {
+            today.yesterday().unwrap_or(today)
+        }
+    }
+
+    /// Whether a day may be closed and sent: it is over.
+    pub fn is_over(&self, date: Date) -> bool {
+        date < self.first_open_day(self.clock.now())
+    }
+
+    /// When the day will be closed.
+    pub fn closes_at(&self, date: Date) -> Timestamp {
+        let next = date.tomorrow().unwrap_or(date);
+        self.zone
+            .to_ambiguous_zoned(next.to_datetime(Time::midnight()))
+            .compatible()
+            .map_or(Timestamp::MAX, |zoned| zoned.timestamp() + CLOSING)
+    }
+
+    /// Closes the days that are over; with `changed`, renders those again that changed since.
+    pub fn settle_days(&mut self, now: Timestamp, changed: bool) -> Result<(), StoreError> {
+        let open_day = self.first_open_day(now);
+        let oldest = self.oldest_day(now);
+        for owner in self.practices() {
+            for date in self.days_to_close(&owner, open_day)?.into_iter().filter(|date| *date >= oldest) {
+                self.close(&owner, date, now)?;
+            }
+            if changed {
+                let days = self.store.read().unsettled_days(&owner, open_day)?;
+                for day in days.into_iter().filter(|day| day.closed && day.date >= oldest) {
+                    self.close(&owner, day.date, now)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The oldest day that is closed and sent. What bears an older stamp comes from a PBX whose clock is wrong (many
+    /// begin in 1970 or 2000 when their battery is flat) or from beyond what is kept: it is stored and shown, not sent.
+    pub fn oldest_day(&self, now: Timestamp) -> Date {
+        date_of(&self.zone, now).checked_sub(REACH.days()).unwrap_or(Date::MIN)
+    }
+
+    /// Days before `open_day` that are not closed: those with calls, and every day since collecting began, since a
+    /// day without calls is a figure too.
+    fn days_to_close(&self, owner: &Owner, open_day: Date) -> Result<Vec<Date>, StoreError> {
+        let read = self.store.read();
+        let mut days: Vec<Date> =
+            read.unsettled_days(owner, open_day)?.into_iter().filter(|day| !day.closed).map(|day| day.date).collect();
+        let began = read.meta("first_day")?.and_then(|text| text.parse::<Date>().ok());
+        if let Some(began) = began {
+            let newest = read.last_closed(owner)?.and_then(|date| date.tomorrow().ok());
+            let mut next = newest.map_or(began, |newest| newest.max(began)).max(self.oldest_day(self.clock.now()));
+            while next < open_day {
+                if read.day(owner, next)?.is_none() {
+                    days.push(next);
+                }
+                next = next.tomorrow().unwrap_or(open_day);
+            }
+        }
+        days.sort();
+        days.dedup();
+        Ok(days)
+    }
+
+    /// Closes a day, or renders a changed one again: document, outbox row and the day's state in one transaction.
+    fn close(&mut self, owner: &Owner, date: Date, now: Timestamp) -> Result<(), StoreError> {
+        let newest = self.store.read().newest(owner, date)?;
+        let document = self.document(owner, date, now, newest.as_ref())?;
+        let send = self.config.supplier.as_ref().is_some_and(|supplier| !supplier.approve);
+        let device = self.device()?;
+        let work = self.store.begin()?;
+        let differs = newest.as_ref().is_none_or(|row| !same_figures(&row.body, &document));
+        if differs {
+            let Owner::Practice { ods, site } = owner else { return Ok(()) };
+            let body = canonical(&document).map_err(unrendered)?;
+            let parcel = Parcel::new(ods, site, date, document.revision, body);
+            work.enqueue(&OutboxRow {
+                owner: owner.clone(),
+                date,
+                revision: document.revision,
+                sha256: parcel.sha256,
+                body: parcel.body,
+                state: if send { OutboxState::Pending } else { OutboxState::Held },
+                attempts: 0,
+                next: nightly(&device, &self.zone, now - SignedDuration::from_mins(5)),
+                problem: None,
+                receipt: None,
+            })?;
+            work.audit(now, "smdrd", &format!("closed {date} revision {}", document.revision))?;
+        }
+        work.close_day(owner, date, now)?;
+        for row in self.rows.values() {
+            let mut row = row.clone();
+            row.state.forget_tokens();
+            work.snapshot(&row, date)?;
+        }
+        work.commit()
+    }
+
+    /// The document of a day as it would be sent now: the next revision after `newest`.
+    pub fn document(
+        &self,
+        owner: &Owner,
+        date: Date,
+        now: Timestamp,
+        newest: Option<&OutboxRow>,
+    ) -> Result<DayDocument, StoreError> {
+        let (start, end) = bounds(&self.zone, date);
+        let read = self.store.read();
+        let mut sources = Vec::new();
+        for plan in &self.plans {
+            let Some(id) = self.ids.get(&plan.name).copied() else { continue };
+            sources.push(SourceInput {
+                name: plan.name.clone(),
+                dialect: plan.dialect.clone(),
+                cannot: plan.plan.cannot().to_vec(),
+                shows_callback: plan.plan.shows_callback(),
+                lines: read.lines_of(id, date)?,
+                clock_offset_s: read.clock_offset(id, date)?,
+                links: read.links(id, &plan.name, start, end.min(now).max(start))?,
+            });
+        }
+        let counters = read.counters_of(owner, start, end)?;
+        let peaks: BTreeMap<_, _> = peaks(&read.line_use(owner, start, end)?);
+        let (ods, site) = owner.key();
+        Ok(render(&DayInputs {
+            practice: PracticeSite { ods: ods.to_string(), site: site.to_string() },
+            device: self.device()?,
+            date,
+            zone: &self.zone,
+            zone_name: self.config.zone.get_ref(),
+            revision: newest.map_or(1, |row| row.revision + 1),
+            produced_at: Timestamp::from_second(now.as_second()).unwrap_or(now),
+            features: Features {
+                callback: self.config.features.callback,
+                auto_attendant: self.config.features.auto_attendant,
+            },
+            sources: &sources,
+            counters: &counters,
+            peaks: &peaks,
+            linked: self.linked,
+            audit_head: format!("sha256:{}", read.audit_head()?),
+            previous: newest.map(|row| format!("sha256:{}", row.sha256)),
+        }))
+    }
+
+    /// The exact document that is or will be sent for a day: the queued bytes, unless the day changed since.
+    pub fn day(&self, owner: &Owner, date: Date) -> Result<Vec<u8>, StoreError> {
+        let now = self.clock.now();
+        let newest = self.store.read().newest(owner, date)?;
+        let changed = self.store.read().day(owner, date)?.is_none_or(|day| day.changed || !day.closed);
+        let document = self.document(owner, date, now, newest.as_ref())?;
+        match newest {
+            Some(row) if !changed || same_figures(&row.body, &document) => Ok(row.body),
+            _ => canonical(&document).map_err(unrendered),
+        }
+    }
+
+    /// The roll-up of closed days: tokens go at once, peers are renumbered when no leg can join any more.
+    pub(super) fn roll_up(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let open_day = self.first_open_day(now);
+        let today = date_of(&self.zone, now);
+        let over = |after: SignedDuration| now.duration_since(midnight(&self.zone, today)) >= after;
+        let settled = if over(RENUMBERING) { open_day } else { open_day.checked_sub(1.day()).unwrap_or(open_day) };
+        let tokens = self.store.read().days_to_roll(open_day, 1)?;
+        let peers = self.store.read().days_to_roll(settled, 2)?;
+        if tokens.is_empty() && peers.is_empty() {
+            return Ok(());
+        }
+        let work = self.store.begin()?;
+        if let Some(newest) = tokens.last() {
+            work.forget_tokens(*newest)?;
+            work.set_rolled(*newest, 1)?;
+            for row in self.rows.values_mut() {
+                row.state.forget_tokens();
+                work.put_source(row)?;
+            }
+        }
+        if !peers.is_empty() {
+            // Above every peer that the reading side can have given out in the meantime.
+            let given = work.read().largest_peer()?;
+            let mut next = work.read().meta("renumbered")?.and_then(|text| text.parse().ok()).unwrap_or(1 << 31);
+            next = work.renumber_peers(&peers, next.max(given.max(1 << 31)))?;
+            work.set_meta("renumbered", &next.to_string())?;
+            if let Some(newest) = peers.last() {
+                work.set_rolled(*newest, 2)?;
+            }
+        }
+        work.commit()?;
+        if let Some(newest) = tokens.last() {
+            self.books.rolled(*newest);
+        }
+        // What was deleted must not stay in a free page or in the log.
+        self.store.scrub()
+    }
+}
+
+fn unrendered(error: serde_json::Error) -> StoreError {
+    StoreError::Directory { path: "day document".into(), reason: std::io::Error::other(error) }
+}
+
+/// Whether a stored document says the same as a newly rendered one, apart from when and in which revision.
+fn same_figures(body: &[u8], document: &DayDocument) -> bool {
+    let Ok(mut old) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
+    let Ok(mut new) = serde_json::to_value(document) else { return false };
+    for value in [&mut old, &mut new] {
+        if let Some(object) = value.as_object_mut() {
+            for key in ["revision", "produced_at", "audit_head", "previous"] {
+                object.remove(key);
+            }
+        }
+    }
+    old == new
+}
