@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 /// The most paces that a scaled clock can have.
-pub const PACES: usize = 8;
+pub const PACES: usize = 12;
 
 /// Tells the time. Cheap to copy; every copy tells the same time.
 #[derive(Debug, Clone, Copy)]

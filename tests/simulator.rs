@@ -63,7 +63,7 @@ fn the_ip_office_sends_every_record_once_and_in_order_across_an_outage() {
     let played = ipoffice::play(&lines, &clock(&day, 3.0), address, &[outage], day.at(80_000), &stop, &sent);
     assert_eq!(received(&from, lines.len()), texts(&lines));
     assert_eq!((played.sent, played.overwritten, played.unsent), (lines.len(), 0, 0));
-    assert_eq!(played.connects, 2);
+    assert_eq!(played.links.len(), 2);
     assert_eq!(sent.load(Ordering::Relaxed), lines.len());
 }
 
@@ -92,7 +92,7 @@ fn the_ip_office_waits_for_a_collector_and_stops_when_told() {
     });
     let played = ipoffice::play(&lines, &clock(&day, 60.0), address, &[], day.bounds().1, &stop, &sent);
     stopper.join().unwrap();
-    assert_eq!((played.sent, played.connects), (0, 0));
+    assert_eq!((played.sent, played.links.len()), (0, 0));
     assert_eq!(played.unsent, lines.len());
 }
 
@@ -116,7 +116,7 @@ fn the_hipath_prints_every_record_on_the_serial_line_once_somebody_listens() {
     let (stop, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
     let played = hipath::play(&lines, &clock(&day, 2.0), &mut port, day.at(80_000), &stop, &sent);
     assert_eq!(received(&from, lines.len()), texts(&lines));
-    assert_eq!((played.sent, played.unsent, played.connects), (lines.len(), 0, 1));
+    assert_eq!((played.sent, played.unsent, played.links.len()), (lines.len(), 0, 1));
     drop(port);
     reader.join().unwrap();
 }
