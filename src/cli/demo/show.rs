@@ -24,6 +24,8 @@ pub struct Progress {
     zone: TimeZone,
     terminal: bool,
     next: Option<Timestamp>,
+    /// Lines sent when it was last said.
+    lines: usize,
     /// How many tries have been told.
     told: usize,
 }
@@ -31,7 +33,7 @@ pub struct Progress {
 impl Progress {
     /// Begins in silence.
     pub fn new(zone: TimeZone) -> Progress {
-        Progress { zone, terminal: std::io::stderr().is_terminal(), next: None, told: 0 }
+        Progress { zone, terminal: std::io::stderr().is_terminal(), next: None, lines: usize::MAX, told: 0 }
     }
 
     /// Says something once.
@@ -46,17 +48,17 @@ impl Progress {
         if self.terminal {
             eprint!("\r\x1b[K{clock}  {calls} calls begun, {lines} lines sent");
             let _ = std::io::stderr().flush();
-        } else if self.next.is_none_or(|next| now >= next) {
+        } else if self.lines != lines && self.next.is_none_or(|next| now >= next) {
             eprintln!("{clock}  {calls} calls begun, {lines} lines sent");
-            self.next = Some(now + SignedDuration::from_hours(3));
+            (self.next, self.lines) = (Some(now + SignedDuration::from_hours(3)), lines);
         }
     }
 
     /// Tells of the tries to deliver that have not been told yet.
     pub fn tried(&mut self, tries: &[Try]) {
-        for one in tries.iter().skip(self.told) {
+        for (number, one) in tries.iter().enumerate().skip(self.told) {
             let at = one.at.to_zoned(self.zone.clone()).strftime("%a %H:%M").to_string();
-            self.say(&format!("{at}  revision {} {}", one.revision, fate(one.fate)));
+            self.say(&format!("{at}  revision {} {}", one.revision, fate(&tries[..=number])));
         }
         self.told = tries.len();
     }
@@ -70,13 +72,19 @@ impl Progress {
     }
 }
 
-fn fate(fate: Fate) -> String {
-    match fate {
+/// What became of the last of these tries.
+fn fate(tries: &[Try]) -> String {
+    let Some((one, before)) = tries.split_last() else { return String::new() };
+    let held = before.iter().any(|other| other.revision == one.revision && other.fate == Fate::ReceiptLost);
+    match one.fate {
         Fate::TurnedAway => "sent: the supplier answers 503 and asks to wait".to_owned(),
         Fate::ReceiptLost => {
             "sent again: the supplier takes it, and the connection is cut before its receipt".to_owned()
         }
-        Fate::Answered(200) => "sent again: the supplier has it already, and gives its receipt".to_owned(),
+        Fate::Answered(200) if held => "sent again: the supplier has it already, and gives its receipt".to_owned(),
+        Fate::Answered(200) => {
+            "sent: the supplier takes it in place of the one before, and gives its receipt".to_owned()
+        }
         Fate::Answered(201) => "sent: the supplier takes it and gives its receipt".to_owned(),
         Fate::Answered(status) => format!("sent: the supplier answers {status}"),
     }
@@ -117,7 +125,7 @@ fn delivery(text: &mut String, performance: &Performance) {
     for (number, one) in performance.tries.iter().enumerate() {
         let at = one.at.to_zoned(zone.clone()).strftime("%a %H:%M").to_string();
         let head = if number == 0 { "Delivery" } else { "" };
-        line(text, &format!("{head:<11}{at}  revision {} {}", one.revision, fate(one.fate)));
+        line(text, &format!("{head:<11}{at}  revision {} {}", one.revision, fate(&performance.tries[..=number])));
     }
     let inbound = |document: &Value, figure: &str| {
         let pointer = format!("/totals/inbound/{figure}");
@@ -259,7 +267,7 @@ mod tests {
                 try_of("2026-11-21T00:30:00Z", 1, 52, Fate::TurnedAway),
                 try_of("2026-11-21T00:31:00Z", 1, 52, Fate::ReceiptLost),
                 try_of("2026-11-21T00:32:00Z", 1, 52, Fate::Answered(200)),
-                try_of("2026-11-22T00:30:00Z", 2, 53, Fate::Answered(201)),
+                try_of("2026-11-22T00:30:00Z", 2, 53, Fate::Answered(200)),
             ],
             by_hand: false,
             incomplete: vec!["08:30".to_owned()],
@@ -280,7 +288,8 @@ mod tests {
             "Observed   23:55 h of 24:00 h (99.7 %)",
             "  not from 08:47 to 08:52: link-down, reception-pbx",
             "Delivery   Sat 00:30  revision 1 sent: the supplier answers 503",
-            "           Sun 00:30  revision 2 sent: the supplier takes it",
+            "           Sat 00:32  revision 1 sent again: the supplier has it already",
+            "           Sun 00:30  revision 2 sent: the supplier takes it in place",
             "Revisions  1: 52 answered, 17 missed\n           2: 53 answered, 16 missed: the leg",
             "Receipt    rc-7, sha256 0123456789ab…",
             "Compared   2400 figures compared, 1 difference\n  08:30 inbound.answered expected 24 got 23",
