@@ -240,7 +240,7 @@ fn sent_by(programme: &Programme, played: &AllPlayed) -> [SentBy; 3] {
 }
 
 /// Sets `stop` on Ctrl-C and on a request to end, so that the processes are ended in order and the directory goes.
-fn stop_on_signals(stop: &Arc<AtomicBool>) {
+pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) {
     let stop = Arc::clone(stop);
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };

@@ -9,6 +9,7 @@ mod parse;
 mod push;
 mod rebuild;
 mod run;
+mod simulate;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +48,7 @@ enum Verb {
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
     Rebuild(rebuild::Arguments),
+    Simulate(simulate::Arguments),
     Day(day::Arguments),
     Push(push::Arguments),
 }
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),
         Verb::Rebuild(arguments) => rebuild::run(arguments),
+        Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Day(arguments) => day::run(arguments),
         Verb::Push(arguments) => push::run(arguments),
     }

@@ -20,6 +20,7 @@ mod layout;
 mod library;
 mod many;
 mod plan;
+mod replay;
 mod stamp;
 mod state;
 mod step;
@@ -34,7 +35,7 @@ mod step;
 mod tests;
 
 pub use fault::{FileFault, LibraryError, OptionError};
-pub use library::{CANNOT, Dialect, DialectOption, Library};
+pub use library::{CANNOT, Dialect, DialectOption, Library, Sample};
 pub use plan::Plan;
 pub use state::SourceState;
 
