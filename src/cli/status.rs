@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::{Asking, table};
 use crate::control::Request;
-use crate::daemon::status::Snapshot;
+use crate::daemon::status::{Snapshot, SourceStatus};
 
 /// Say how the daemon is; exit 1 when something is not well
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,15 @@ pub fn run(arguments: Arguments) -> ExitCode {
     if snapshot.well { ExitCode::SUCCESS } else { ExitCode::from(super::NOT_WELL) }
 }
 
+/// The dialect, with the state of the site's file where it is one.
+fn dialect(source: &SourceStatus) -> String {
+    match (&source.dialect_version, source.dialect_from.as_str()) {
+        (_, "shipped") => source.dialect.clone(),
+        (Some(version), _) => format!("{} (site {version})", source.dialect),
+        (None, _) => format!("{} (cannot be used)", source.dialect),
+    }
+}
+
 fn readable(snapshot: &Snapshot) -> String {
     let mut text = format!(
         "{} · smdrd {} · {} · {}\n",
@@ -56,7 +65,7 @@ fn readable(snapshot: &Snapshot) -> String {
         let link = if source.up { "up" } else { source.cause.as_deref().unwrap_or("down") };
         vec![
             source.name.clone(),
-            source.dialect.clone(),
+            dialect(source),
             link.to_owned(),
             format!("{} records", source.today.records),
             format!("{} not understood", source.today.unparsed),
@@ -92,6 +101,20 @@ fn readable(snapshot: &Snapshot) -> String {
         lines.unparsed,
         lines.duplicates,
     );
+    let held = &snapshot.held;
+    if held.lines + held.crowded_out + held.expired + held.understood > 0 {
+        text += &format!(
+            "held {} lines not understood, {} KiB; let go {} for room and {} after a day; {} read again and understood\n",
+            held.lines,
+            held.bytes.div_ceil(1024),
+            held.crowded_out,
+            held.expired,
+            held.understood,
+        );
+    }
+    if let Some(reloaded) = &snapshot.reloaded {
+        text += &format!("dialects read again {}: {}\n", reloaded.at, reloaded.summary());
+    }
     text += &format!("calls {} = {} counted + {} open\n", calls.stored, calls.counted, calls.open);
     text += &format!(
         "days closed {} = {} receipted + {} pending + {} parked + {} held\n",

@@ -51,6 +51,11 @@ impl FileFault {
         }
     }
 
+    /// Where it is, and no more: for a log, since the reason may quote an example of the file.
+    pub fn place(&self) -> String {
+        format!("{}:{}:{}", self.file, self.line, self.column)
+    }
+
     /// The fault for a terminal: place, line, a caret run under what it is about, remedy.
     pub fn cited(&self) -> String {
         let number = self.line.to_string();
