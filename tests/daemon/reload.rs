@@ -94,6 +94,11 @@ impl Box {
     }
 }
 
+/// Until silence has closed the Meridian's last record, which may have a second line.
+fn wait_for_silence(rig: &Rig) {
+    wait_for("silence", || (rig.count("SELECT count(*) FROM line WHERE idle = 1") > 0).then_some(()));
+}
+
 #[track_caller]
 fn assert_lines_add_up(status: &Value) {
     let lines = &status["lines"];
@@ -180,6 +185,7 @@ fn what_a_dialect_lacked_is_understood_after_a_reload_as_if_it_had_never_lacked_
     // The links are the same ones, and what comes now is understood.
     assert!(pbxs[0].print(&reception[half(&reception)..]));
     site.rig.wait_for_lines(reception.len() + meridian.len());
+    wait_for_silence(&site.rig);
     site.rig.assert_no_difference("", "with lines after the reload");
     daemon.stop();
     site.rig.assert_no_difference(&clock("2026-11-20T15:10:00Z", 1), "without a daemon");
@@ -191,6 +197,7 @@ fn what_a_dialect_lacked_is_understood_after_a_reload_as_if_it_had_never_lacked_
     others.iter_mut().for_each(Pbx::connect);
     assert!(others[0].print(&reception) && others[1].print(&meridian));
     control.wait_for_lines(reception.len() + meridian.len());
+    wait_for_silence(&control);
     daemon.stop();
     let (ours, theirs) = (history(&site.rig), history(&control));
     for (ours, theirs) in ours.iter().zip(&theirs) {
