@@ -8,15 +8,15 @@ use std::path::PathBuf;
 #[error("{file}:{line}:{column}: {key}: {reason}. {remedy}")]
 pub struct FileFault {
     /// The file, or the id of a shipped one.
-    pub file: String,
+    pub file: Box<str>,
     /// The line, counted from 1.
-    pub line: usize,
+    pub line: u32,
     /// The column, in characters, counted from 1.
-    pub column: usize,
+    pub column: u32,
     /// How many characters of the line it is about.
-    pub length: usize,
+    pub length: u32,
     /// The line as it stands in the file.
-    pub shown: String,
+    pub shown: Box<str>,
     /// The key, with the tables around it and its value.
     pub key: String,
     /// Why it cannot be.
@@ -37,13 +37,14 @@ impl FileFault {
     ) -> FileFault {
         let before = text.get(..span.start).unwrap_or_default();
         let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
-        let shown = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().to_owned();
+        let shown = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().into();
         let about = text.get(span.clone()).and_then(|about| about.lines().next()).unwrap_or_default();
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         FileFault {
-            file: file.to_owned(),
-            line: before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1),
-            column: before.get(start..).unwrap_or_default().chars().count().saturating_add(1),
-            length: about.chars().count().max(1),
+            file: file.into(),
+            line: number(before.bytes().filter(|byte| *byte == b'\n').count()).saturating_add(1),
+            column: number(before.get(start..).unwrap_or_default().chars().count()).saturating_add(1),
+            length: number(about.chars().count()).max(1),
             shown,
             key,
             reason,
@@ -61,8 +62,8 @@ impl FileFault {
         let number = self.line.to_string();
         let margin = " ".repeat(number.len());
         let shown: String = self.shown.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let indent = " ".repeat(self.column.saturating_sub(1));
-        let carets = "^".repeat(self.length);
+        let indent = " ".repeat(self.column.saturating_sub(1) as usize);
+        let carets = "^".repeat(self.length as usize);
         let FileFault { file, line, column, key, reason, remedy, .. } = self;
         format!(
             "{file}:{line}:{column}: {key}: {reason}\n{margin} |\n{number} | {shown}\n{margin} | {indent}{carets}\n  \

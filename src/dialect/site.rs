@@ -129,3 +129,54 @@ fn claimed_id(text: &str) -> Option<String> {
         (!id.is_empty()).then_some(id)
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_broken_file_takes_its_own_dialect_away_and_no_other() {
+        let wrong = "name = \"ours\"\n  id = 'nortel-bcm' # theirs\ncolour = = 3\n";
+        let folder = folder(&[("a.toml", wrong), ("b.toml", "\u{1F4DE}"), ("c.txt", "nothing")]);
+        let library = Library::of_site(folder.path()).unwrap();
+        assert!(library.get("nortel-bcm").is_none() && library.get("nortel-meridian").is_some());
+        let broken: Vec<&str> = library.broken().iter().map(|broken| broken.id.as_str()).collect();
+        assert_eq!(broken, ["nortel-bcm", "b"]);
+        let fault = &library.broken_file("nortel-bcm").unwrap().faults[0];
+        assert_eq!((fault.line, fault.column), (3, 10), "{fault}");
+        let name = folder.path().join("a.toml").display().to_string();
+        let cited = fault.cited();
+        assert!(cited.starts_with(&format!("{name}:3:10: ")), "{cited}");
+        assert!(cited.contains("\n3 | colour = = 3\n  |          ^\n  remedy: "), "{cited}");
+        assert_eq!(fault.place(), format!("{name}:3:10"));
+        assert!(
+            matches!(Library::with_site_dir(folder.path()), Err(LibraryError::Faults(faults)) if faults.len() == 2)
+        );
+    }
+
+    #[test]
+    fn of_two_files_with_one_id_neither_is_taken() {
+        let text = "id = \"ours\"\nname = \"Ours\"\ndoc = \"\"\n[[line]]\nkind = \"call\"\nis = \"record\"\n[link]\nby = \"nothing\"\n";
+        let folder = folder(&[("a.toml", text), ("b.toml", text)]);
+        let library = Library::of_site(folder.path()).unwrap();
+        assert!(library.get("ours").is_none());
+        let broken = library.broken_file("ours").unwrap();
+        assert!(broken.path.ends_with("b.toml") && broken.faults[0].reason.contains("a.toml"), "{broken:?}");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_holds_nothing_and_one_that_cannot_be_read_is_an_error() {
+        let folder = folder(&[("a.toml", "")]);
+        assert!(Library::of_site(&folder.path().join("b")).unwrap().broken().is_empty());
+        assert!(matches!(Library::of_site(&folder.path().join("a.toml")), Err(LibraryError::Unreadable { .. })));
+    }
+}

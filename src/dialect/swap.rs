@@ -75,3 +75,56 @@ impl Plan {
             && self.kinds.iter().any(|kind| kind.name == open.kind)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::super::{Dialect, Library, Line, What};
+    use super::*;
+
+    fn plan(id: &str) -> Plan {
+        let dialect: &Dialect = Library::shipped().get(id).unwrap();
+        dialect.plan(&std::collections::BTreeMap::new(), None).unwrap()
+    }
+
+    fn read(plan: &Plan, state: &mut SourceState, no: u64, line: &str) -> What {
+        let mut reading = Reading::default();
+        let line = Line { no, bytes: line.as_bytes(), kept: &[], today: jiff::civil::date(2026, 11, 20) };
+        plan.step(state, &line, &mut reading);
+        reading.settled.pop().unwrap().what
+    }
+
+    #[test]
+    fn a_record_of_several_lines_goes_on_where_the_rules_know_it_and_else_ends_as_not_understood() {
+        let before = plan("nortel-meridian");
+        let mut state = SourceState::default();
+        let first = "N 060 00 A001026 1031    11/20 13:07:40 00:00:04.0";
+        assert_eq!(read(&before, &mut state, 7, first), What::Continuation);
+        assert_eq!(read(&before, &mut state, 8, " &1632960961"), What::Continuation);
+        let mut reading = Reading::default();
+        let after = plan("nortel-meridian");
+        after.take_over(&before, &mut state, &mut reading);
+        assert!(reading.settled.is_empty() && state.has_open_groups());
+        let mut on = state.clone();
+        let last = read(&after, &mut on, 9, " &00:10                                000 00 0 02");
+        assert!(matches!(last, What::Record(_)), "{last:?}");
+
+        // Without rules it waits for some.
+        Plan::unusable("nortel-meridian", Protocol::Lines, "wrong".into()).take_over(&before, &mut state, &mut reading);
+        assert!(reading.settled.is_empty() && state.has_open_groups());
+
+        let other = plan("nortel-bcm");
+        other.take_over(&before, &mut state, &mut reading);
+        let reason = "record of 2 lines was cut off by another dialect file".to_owned();
+        let expected = Settled { no: 8, what: What::Unparsed { reason, column: None } };
+        assert_eq!(reading.settled.as_slice(), [expected]);
+        assert!(!state.has_open_groups());
+    }
+
+    #[test]
+    fn a_dialect_that_cannot_be_used_shows_nothing() {
+        let plan = Plan::unusable("our-pbx", Protocol::StxEtx, "line 3".into());
+        assert_eq!((plan.why_unusable(), plan.protocol()), (Some("line 3"), Protocol::StxEtx));
+        assert_eq!(plan.cannot(), CANNOT);
+    }
+}

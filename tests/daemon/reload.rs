@@ -294,15 +294,16 @@ fn a_closed_day_goes_out_again_with_the_calls_of_lines_that_are_understood_after
     let mut pbx = [Pbx::tcp("reception", "avaya-ipoffice")];
     let site = Box::new("", &pbx);
     site.write("ours.toml", &half_an_ipoffice());
-    // Twenty minutes in ten seconds: midnight passes.
-    let daemon = site.rig.run(&clock("2026-11-20T23:55:00Z", 120));
+    // Twenty minutes a second: midnight passes, and 04:20, when the day's peers are renumbered.
+    let daemon = site.rig.run(&clock("2026-11-20T20:00:00Z", 1200));
     pbx[0].connect();
-    let call = |id: u32, ring: u32| Ip { at: "2026/11/20 23:50:00", id, ring, cli: CANARY, ..Ip::default() }.line();
+    let call = |id: u32, ring: u32| Ip { at: "2026/11/20 19:50:00", id, ring, cli: CANARY, ..Ip::default() }.line();
     assert!(pbx[0].print(&[call(1, 5), call(2, 25), call(3, 5)]));
     site.rig.wait_for_lines(3);
     assert_eq!(site.rig.status()["held"]["lines"], 1);
     wait_for("the day's end", || (site.rig.status()["days"]["closed"] == 1).then_some(()));
-    wait_for("the roll-up", || (site.rig.count("SELECT count(*) FROM day WHERE rolled > 0") > 0).then_some(()));
+    let rolled_up = || (site.rig.count("SELECT count(*) FROM day WHERE rolled = 2") == 1).then_some(());
+    wait_for("the roll-up", rolled_up);
     let calls = |day: Value| day["totals"]["inbound"]["calls_seen"].clone();
     assert_eq!(calls(site.rig.json(&["day", "2026-11-20"], "").1), 2);
     site.write("ours.toml", &shipped("avaya-ipoffice"));
@@ -314,6 +315,10 @@ fn a_closed_day_goes_out_again_with_the_calls_of_lines_that_are_understood_after
     let tokens = "SELECT count(*) FROM number JOIN line USING (source, seq) WHERE token IS NOT NULL AND seq = 2";
     assert_eq!(site.rig.count(tokens), 0, "the key of its day is gone");
     assert_eq!(site.rig.count("SELECT count(*) FROM call WHERE token IS NOT NULL"), 0);
+    // The line brought a peer of its own, which the number's other calls may have had.
+    wait_for("the day's roll-up once more", rolled_up);
+    let peers = "SELECT count(DISTINCT peer) FROM call JOIN number USING (source, seq, peer) WHERE peer >= 1 << 31";
+    assert_eq!(site.rig.count(peers), 3, "each call has a peer of its own, renumbered");
     site.rig.assert_no_difference("", "after a reload on the next day");
     site.assert_nowhere(CANARY);
     daemon.stop();
