@@ -21,6 +21,8 @@ mod rebuild;
 mod reload;
 #[path = "daemon/rig.rs"]
 mod rig;
+#[path = "daemon/sharing.rs"]
+mod sharing;
 #[path = "daemon/trouble.rs"]
 mod trouble;
 #[path = "daemon/verbs.rs"]
