@@ -77,6 +77,7 @@ impl Reloaded {
             .map(|source| {
                 let change = match source.change {
                     Change::Replaced => "new rules",
+                    Change::Unusable => "the file is wrong, no line is understood",
                     _ => "the file is wrong, rules stay as they were",
                 };
                 let version = source.version.as_deref().unwrap_or("none");
