@@ -92,7 +92,8 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
             next = last + 1;
             let work = derived.begin()?;
             let mut portion = Portion::default();
-            let mut batch = Batch { source, entries: Vec::new(), state: SourceState::default(), wire: None };
+            let mut batch =
+                Batch { source, entries: Vec::new(), state: SourceState::default(), wire: None, mark: None };
             for line in lines {
                 difference.lines += 1;
                 let today = date_of(&plan.zone, line.at);

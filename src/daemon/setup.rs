@@ -63,6 +63,8 @@ pub struct SourcePlan {
     pub plan: Arc<Plan>,
     /// Zone of the PBX's clock.
     pub zone: TimeZone,
+    /// Whether its lines come as they are printed; out of a folder they come late.
+    pub live: bool,
 }
 
 impl SourcePlan {
@@ -85,6 +87,7 @@ impl SourcePlan {
                 dialect: id.clone(),
                 plan: Arc::new(plan),
                 zone: zone.unwrap_or_else(|| config.time_zone()),
+                live: source.folder.is_none(),
             });
         }
         Ok(plans)
@@ -158,6 +161,9 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
     for plan in plans {
         if let Some(row) = store.read().source(&plan.name)? {
             books.source(&store.read(), &row, plan.rules())?;
+            if !plan.live {
+                books.comes_late(row.id);
+            }
         }
     }
     Ok(books)

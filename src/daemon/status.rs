@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::keeper::Keeper;
+use super::memory;
+use super::relays::RelayStatus;
 use crate::store::StoreError;
 
 /// Share of lines not understood above which a source is not well, in percent, and from how many lines on.
@@ -58,6 +60,8 @@ pub struct SourceStatus {
     pub last_line: Option<String>,
     /// When it came.
     pub last_line_at: Option<String>,
+    /// The relay to an older call logger, where there is one and the daemon runs.
+    pub relay: Option<RelayStatus>,
 }
 
 /// Lines by kind. The seven kinds add up to `lines`.
@@ -158,7 +162,14 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             wire: read.wire(row.id, today)?,
             last_line: last.as_ref().map(|line| String::from_utf8_lossy(&line.text).trim_end().to_owned()),
             last_line_at: last.map(|line| local(line.at)),
+            relay: keeper.relays.get(&row.id).cloned(),
         });
+        if let Some(RelayStatus { to, up: false, cause, .. }) = keeper.relays.get(&row.id) {
+            let cause = cause.as_deref().unwrap_or("not connected yet");
+            problems.push(format!("{}: the relay has no logger at {to} ({cause})", plan.name));
+        }
+        let files = keeper.files_in_the_way.get(&row.id).into_iter().flatten();
+        problems.extend(files.map(|problem| format!("{}: {problem}", plan.name)));
     }
     let (lines, rows) = read.line_totals()?;
     let lines = LineCounts::of(lines);
@@ -231,6 +242,10 @@ fn notes(keeper: &Keeper) -> Vec<String> {
     }
     if !keeper.linked && keeper.config.privacy.linkage.get_ref() != "none" {
         notes.push("swap is in clear, so calls are not linked and repeat calls are not counted".to_owned());
+    }
+    if keeper.plans.iter().any(|plan| !plan.live) && memory::swaps_in_clear() {
+        let note = "swap is in clear, so files in the drop folder may reach a disk; encrypt the swap or switch it off";
+        notes.push(note.to_owned());
     }
     for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty()) {
         notes.push(format!("{}: this format cannot show {}", plan.name, plan.plan.cannot().join(", ")));
