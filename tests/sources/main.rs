@@ -1,6 +1,7 @@
 //! Sources over the real thing: pseudo-terminals and sockets.
 
 mod panasonic;
+mod relay;
 mod rig;
 mod serial;
 mod tcp_connect;
