@@ -1,5 +1,6 @@
 //! Sources over the real thing: pseudo-terminals and sockets.
 
+mod folder;
 mod panasonic;
 mod relay;
 mod rig;
