@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::lines::{Ip, MERIDIAN, NORSTAR};
 use super::rig::{Rig, SITE, clock, wait_for};
@@ -131,26 +131,31 @@ fn killed_between_commit_and_removal_a_file_is_not_read_again() {
 }
 
 #[test]
-fn killed_at_any_moment_no_line_of_a_file_is_lost_or_doubled() {
+fn killed_in_the_middle_of_files_no_line_is_lost_or_doubled() {
+    const CALLS: u32 = 2000;
     let Some((rig, folder)) = a_box("avaya-ipoffice") else { return };
-    let mut next = 1;
-    // Each round's files are of several parts, and the kill comes while they are read.
-    for round in 0..6_u64 {
-        for file in 0..3 {
-            let text: String = (next..next + 700).map(call).collect();
-            next += 700;
-            // Whole at once under its final name.
-            fs::write(folder.join("upload.part"), text).unwrap();
-            fs::rename(folder.join("upload.part"), folder.join(format!("{round}-{file}.csv"))).unwrap();
-        }
+    let (mut next, mut cut) = (1, 0);
+    for round in 0..6 {
+        // Of many parts, and whole at once under its final name.
+        fs::write(folder.join("upload.part"), (next..next + CALLS).map(call).collect::<String>()).unwrap();
+        fs::rename(folder.join("upload.part"), folder.join(format!("{round}.csv"))).unwrap();
+        next += CALLS;
         let daemon = rig.run(&clock(NOW, 1));
-        wait_for("a file that is taken", || {
-            let mut names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
-            names.any(|name| name.to_string_lossy().starts_with(".smdrd-")).then_some(())
-        });
-        std::thread::sleep(Duration::from_millis(round * 23));
+        let db = rig.db();
+        let marks = |whole: bool| -> i64 {
+            let mut query = db.prepare_cached("SELECT count(*) FROM dropped_file WHERE whole = ?1").unwrap();
+            query.query_row([whole], |row| row.get(0)).unwrap()
+        };
+        // Now and then behind the last part, if that moment is not missed.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while marks(round % 3 == 2) == 0 && !is_empty(&folder) {
+            assert!(Instant::now() < deadline, "the file is not read: {}", rig.log());
+            std::thread::sleep(Duration::from_millis(1));
+        }
         daemon.kill();
+        cut += marks(false);
     }
+    assert!(cut > 0, "no kill came in the middle of a file");
     let daemon = rig.run(&clock(NOW, 1));
     wait_for("an empty folder", || is_empty(&folder).then_some(()));
     rig.wait_for_lines(next as usize - 1);
