@@ -3,7 +3,8 @@
 //! [`run`] keeps all sources of a site going together until it is told to stop, and says what happens as
 //! [`Happening`]s through one bounded channel: when the reader is slow, the sockets and ports are not read, and the PBX
 //! is held back. A link that fails is tried again, for ever, with growing pauses; no failure of one source touches
-//! another. What a source receives may be repeated to an older call logger ([`RelayNews`]), which never holds anything back. Deadlines and pauses run on the machine's own clock; the given [`Clock`] only dates what happens.
+//! another. What a source receives may be repeated to an older call logger ([`RelayNews`]), which never holds anything
+//! back. Deadlines and pauses run on the machine's own clock; the given [`Clock`] only dates what happens.
 //!
 //! Bytes are handed on as they came. They may hold telephone numbers, so no `Debug` here shows them.
 
