@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::config::{self, Checked, Config, ConfigError, Fault, Severity};
 use crate::dialect::{FileFault, Library};
+use crate::source::in_memory;
 
 /// Check a configuration: every fault at once, each with its line, the reason and what to do.
 #[derive(Debug, clap::Args)]
@@ -68,8 +69,9 @@ pub(super) fn inspect(path: &Path, options: Options) -> Result<Checked, ConfigEr
     let library = Library::of_site(&site_dialects(path)).unwrap_or_default();
     let broken = library.broken().iter().map(|broken| broken.id.as_str());
     let known: Vec<&str> = library.ids().chain(broken).collect();
-    let checked = config::inspect(path, &known)?;
+    let mut checked = config::inspect(path, &known)?;
     let mut found = Vec::new();
+    let mut odd = Vec::new();
     for (index, source) in checked.config.source.iter().enumerate() {
         let Some(dialect) = library.get(source.dialect.get_ref()) else { continue };
         if dialect.from_site && options == Options::OfShipped {
@@ -79,9 +81,28 @@ pub(super) fn inspect(path: &Path, options: Options) -> Result<Checked, ConfigEr
             let remedy = format!("smdrd dialects show {} lists its options", dialect.id);
             found.push((format!("source[{index}].options"), error.to_string(), remedy));
         }
+        if let Some(folder) = source.folder.as_ref().map(|folder| &folder.get_ref().path) {
+            let field = format!("source[{index}].folder.path");
+            match folder.try_exists() {
+                Ok(true) if !in_memory(folder) => found.push((field, NOT_MEMORY.to_owned(), IN_MEMORY.to_owned())),
+                Ok(true) => {}
+                Ok(false) => {
+                    let remedy = "make it at each start of the box with a line of tmpfiles.d; docs/sources.md has it";
+                    odd.push((field, "there is no such folder yet".to_owned(), remedy.to_owned()));
+                }
+                Err(reason) => {
+                    let remedy = "let `check` run as the service's user";
+                    odd.push((field, format!("cannot be looked at ({reason})"), remedy.to_owned()));
+                }
+            }
+        }
     }
+    checked.warn(odd);
     if found.is_empty() { Ok(checked) } else { Err(checked.refuse(path, found)) }
 }
+
+const NOT_MEMORY: &str = "not in memory (tmpfs): files there hold telephone numbers, which would be at rest on a disk";
+const IN_MEMORY: &str = "name a folder below /run, such as \"/run/smdrd/drop\"";
 
 fn as_text(path: &Path, result: &Result<Checked, ConfigError>) -> String {
     match result {

@@ -168,6 +168,11 @@ fn source(source: &SourceStatus) -> Vec<String> {
             0 => String::new(),
             _ => format!("{} bytes in error, {} cut", source.wire.line_errors, source.wire.cut),
         },
+        match &source.relay {
+            None => String::new(),
+            Some(relay) if relay.up => format!("relay up, {} bytes not repeated", relay.dropped),
+            Some(relay) => format!("relay down, {} bytes not repeated", relay.dropped),
+        },
         source.last_line_at.clone().unwrap_or_default(),
         source.last_line.clone().unwrap_or_default(),
     ]

@@ -7,8 +7,10 @@ mod check;
 mod citation;
 mod document;
 mod error;
+mod folder;
 pub mod keys;
 mod parse;
+mod relay;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,8 @@ use toml::Spanned;
 
 pub use check::{Checked, inspect, read, read_with};
 pub use error::{ConfigError, Fault, Severity};
+pub use folder::Folder;
+pub use relay::{Relay, RelayConnect, is_on_site};
 
 /// Everything a site says about itself.
 #[derive(Debug, Clone, Deserialize)]
@@ -187,6 +191,10 @@ pub struct Source {
     pub tcp_connect: Option<Spanned<TcpConnect>>,
     /// A PBX that calls us.
     pub tcp_listen: Option<Spanned<TcpListen>>,
+    /// A folder into which files are put.
+    pub folder: Option<Spanned<Folder>>,
+    /// An older call logger that goes on hearing the PBX.
+    pub relay: Option<Spanned<Relay>>,
     /// Zone of the PBX's own wall clock, when it is not the practice's.
     pub zone: Option<Spanned<String>>,
     /// What its stations and trunks are, where two PBXs use one number for two things. Goes before `[roles]`.

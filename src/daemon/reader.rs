@@ -16,7 +16,7 @@ use crate::framing::{Ended, Framer, Settings};
 use crate::number::{Anonymous, Class, Number};
 use crate::privacy::{Privacy, shape};
 use crate::record::LineKind;
-use crate::source::LineErrors;
+use crate::source::{FileMark, LineErrors};
 use crate::store::Wire;
 
 /// The longest line that is kept; what is beyond is cut and counted.
@@ -95,6 +95,19 @@ impl Reader {
         self.run(gate, connection, at, |framer, sink| framer.push(bytes, &mut |line| sink(line)))
     }
 
+    /// Takes a part of a file; its mark goes with its lines. At the file's end half a line and half a group end.
+    pub fn part(&mut self, gate: &mut Gate, connection: u64, bytes: &[u8], at: Timestamp, mark: FileMark) -> Batch {
+        let mut batch = self.bytes(gate, connection, bytes, at);
+        if mark.whole
+            && let Some(rest) = self.ended(gate, connection, at, false)
+        {
+            batch = Some(join(batch, rest));
+        }
+        let (source, state) = (self.source, self.state.clone());
+        let batch = batch.unwrap_or(Batch { source, entries: Vec::new(), state, wire: None, mark: None });
+        Batch { mark: Some(Box::new(mark)), ..batch }
+    }
+
     /// Notes bytes that came in error.
     pub fn noise(&mut self, errors: LineErrors) {
         self.wire.line_errors += u64::from(errors.parity_or_framing) + u64::from(errors.breaks);
@@ -168,6 +181,7 @@ impl Reader {
             entries,
             state: self.state.clone(),
             wire: noisy.then_some((at, wire)),
+            mark: None,
         })
     }
 

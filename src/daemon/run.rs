@@ -10,11 +10,13 @@ use zeroize::Zeroize as _;
 use super::answers;
 use super::courier;
 use super::desk::Desk;
+use super::files;
 use super::hold::{Hold, SharedHold};
 use super::keeper::{Event, Keeper};
 use super::keys::KeyRing;
 use super::memory;
 use super::reader::{Gate, Reader};
+use super::relays;
 use super::reload::{self, Reloaded};
 use super::retry::Retry;
 use super::setup::{Lock, SetUpError, SourcePlan};
@@ -82,7 +84,10 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     let (desk, writer) = Desk::start(keeper).map_err(system("starting the writer"))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("starting the runtime"))?;
-    let result = runtime.block_on(Loop { config, clock, gate, readers, rules, links: HashMap::new(), desk }.run(specs));
+    let names = specs.iter().map(|spec: &Spec| (spec.id, spec.name.clone())).collect();
+    let specs = specs.into_iter().map(|spec| spec.with_ledger(files::ledger(&desk))).collect();
+    let links = HashMap::new();
+    let result = runtime.block_on(Loop { config, clock, gate, readers, rules, links, names, desk }.run(specs));
     drop(runtime);
     // The writer ends when nobody can reach it any more, and only after everything is stored.
     let _ = writer.join();
@@ -96,6 +101,7 @@ struct Loop {
     readers: HashMap<u16, Reader>,
     rules: Rules,
     links: HashMap<u16, Link>,
+    names: HashMap<u16, String>,
     desk: Desk,
 }
 
@@ -202,6 +208,24 @@ impl Loop {
                     self.pass(batch).await;
                 }
             }
+            Happening::Part { source, at, connection, mut bytes, mark } => {
+                // The file's end closes groups, not silence: nobody prints it meanwhile.
+                self.links.entry(source).or_default().heard = None;
+                self.turn();
+                let reader = self.readers.get_mut(&source);
+                let batch = reader.map(|reader| reader.part(&mut self.gate, connection, &bytes, at, mark));
+                bytes.zeroize();
+                if let Some(batch) = batch {
+                    self.pass(batch).await;
+                }
+            }
+            Happening::Removed { file, .. } => self.desk.tell(Event::Removed(file)).await,
+            Happening::Trouble { source, problems } => {
+                files::in_the_way(&self.desk, self.name(source), source, problems).await;
+            }
+            Happening::Relay { source, at, news } => {
+                relays::happened(&self.desk, self.name(source), source, at, news).await;
+            }
             Happening::Down { source, at, connection, cause } => {
                 tracing::warn!(source, %cause, "link down");
                 // A record that is half printed when the daemon stops goes on after the restart.
@@ -227,6 +251,10 @@ impl Loop {
                 tracing::warn!(%peer, %address, %cause, times, "a connection was refused");
             }
         }
+    }
+
+    fn name(&self, source: u16) -> &str {
+        self.names.get(&source).map_or("", String::as_str)
     }
 
     async fn pass(&mut self, batch: super::books::Batch) {

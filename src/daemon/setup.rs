@@ -84,6 +84,8 @@ pub struct SourcePlan {
     pub version: Option<String>,
     /// Zone of the PBX's clock.
     pub zone: TimeZone,
+    /// Whether its lines come as they are printed; out of a folder they come late.
+    pub live: bool,
 }
 
 impl SourcePlan {
@@ -141,6 +143,7 @@ impl SourcePlan {
                 origin: dialect.origin().to_owned(),
                 version: Some(dialect.version()),
                 zone: zone_of(config, source),
+                live: source.folder.is_none(),
             }),
             Err(error) if dialect.from_site => site(error.to_string(), dialect.origin().to_owned(), dialect.protocol()),
             Err(error) => Err(PlanFault::Configuration(error.to_string())),
@@ -157,6 +160,7 @@ impl SourcePlan {
             origin,
             version: None,
             zone: zone_of(config, source),
+            live: source.folder.is_none(),
         }
     }
 
@@ -240,6 +244,9 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
     let mut books = Books::new(Site::new(config, &ids), config.time_zone());
     for (plan, row) in rows {
         books.source(&store.read(), &row, plan.rules())?;
+        if !plan.live {
+            books.comes_late(row.id);
+        }
     }
     Ok(books)
 }

@@ -8,6 +8,8 @@ use jiff::tz::TimeZone;
 use super::disk::Disk;
 use super::hold::Held;
 use super::keeper::Keeper;
+use super::memory;
+use super::relays::RelayStatus;
 use super::reload::{Change, Reloaded};
 use crate::aggregate::count::Metric;
 use crate::aggregate::document::{Gap, SCHEMA};
@@ -100,6 +102,8 @@ pub struct SourceStatus {
     pub last_line: Option<String>,
     /// When it came.
     pub last_line_at: Option<String>,
+    /// The relay to an older call logger, where there is one and the daemon runs.
+    pub relay: Option<RelayStatus>,
     /// How many lines came in the last minute …
     #[serde(default)]
     pub last_minute: u64,
@@ -227,9 +231,16 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             wire: read.wire(row.id, today)?,
             last_line: last.as_ref().map(|line| String::from_utf8_lossy(&line.text).trim_end().to_owned()),
             last_line_at: last.map(|line| local(line.at)),
+            relay: keeper.relays.get(&row.id).cloned(),
             last_minute,
             last_hour,
         });
+        if let Some(RelayStatus { to, up: false, cause, .. }) = keeper.relays.get(&row.id) {
+            let cause = cause.as_deref().unwrap_or("not connected yet");
+            problems.push(format!("{}: the relay has no logger at {to} ({cause})", plan.name));
+        }
+        let files = keeper.files_in_the_way.get(&row.id).into_iter().flatten();
+        problems.extend(files.map(|problem| format!("{}: {problem}", plan.name)));
     }
     for source in keeper.reloaded.iter().flat_map(|reloaded| &reloaded.sources) {
         if let (Change::Kept, Some(why)) = (source.change, &source.why) {
@@ -339,6 +350,10 @@ fn notes(keeper: &Keeper) -> Vec<String> {
     let held = keeper.hold.get().held();
     if let Some(off) = held.off.filter(|_| keeper.config.privacy.hold_unparsed && keeper.collecting) {
         notes.push(format!("lines that are not understood are not held: {off}"));
+    }
+    if keeper.plans.iter().any(|plan| !plan.live) && memory::swaps_in_clear() {
+        let note = "swap is in clear, so files in the drop folder may reach a disk; encrypt the swap or switch it off";
+        notes.push(note.to_owned());
     }
     for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty() && plan.version.is_some()) {
         notes.push(format!("{}: this format cannot show {}", plan.name, plan.plan.cannot().join(", ")));
