@@ -11,12 +11,18 @@
 mod days;
 #[path = "daemon/delivery.rs"]
 mod delivery;
+#[path = "daemon/folder.rs"]
+mod folder;
 #[path = "daemon/lines.rs"]
 mod lines;
 #[path = "daemon/panasonic.rs"]
 mod panasonic;
 #[path = "daemon/rebuild.rs"]
 mod rebuild;
+#[path = "daemon/relay.rs"]
+mod relay;
+#[path = "daemon/reload.rs"]
+mod reload;
 #[path = "daemon/rig.rs"]
 mod rig;
 #[path = "daemon/sharing.rs"]

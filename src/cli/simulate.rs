@@ -17,7 +17,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use super::parse::{SITE_DIALECTS, assignment, find, library};
+use super::parse::{assignment, find, library};
 use crate::framing::Protocol;
 use crate::simulator::panasonic_port::{PASSWORD, Port};
 use crate::simulator::scenario::Pbx;
@@ -91,9 +91,10 @@ pub struct Arguments {
     /// Print what was played as JSON when it is over.
     #[arg(long)]
     json: bool,
-    /// Directory of dialect files that add to the shipped ones or replace them.
-    #[arg(long, value_name = "DIR", default_value = SITE_DIALECTS)]
-    dialects: PathBuf,
+    /// Directory of dialect files that add to the shipped ones or replace them; without it the one that
+    /// /etc/smdrd/smdrd.toml names, or /etc/smdrd/dialects.
+    #[arg(long, value_name = "DIR")]
+    dialects: Option<PathBuf>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -122,7 +123,7 @@ enum SimulateError {
 
 /// Runs the verb.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let library = match library(&arguments.dialects) {
+    let library = match library(arguments.dialects.clone()) {
         Ok(library) => library,
         Err(code) => return code,
     };

@@ -7,6 +7,7 @@
 
 mod calls;
 mod days;
+mod files;
 mod lines;
 mod links;
 mod outbox;
