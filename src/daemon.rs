@@ -2,7 +2,8 @@
 //!
 //! On the reading side ([`run`], [`reader`]) bytes become masked lines; [`desk`] hands them to the one writer thread,
 //! where the [`keeper`] puts them into the [`books`] and commits line, record, call, counters and state at once.
-//! `answers` says what verbs are told. [`rebuild`] drives the same books from stored lines; [`courier`] takes closed days to the supplier.
+//! `answers` says what verbs are told. [`rebuild`] drives the same books from stored lines; a [`round`] takes closed days to the
+//! supplier, and the [`courier`] notes what became of each.
 
 mod answers;
 pub mod books;
@@ -12,9 +13,13 @@ pub mod desk;
 pub mod keeper;
 pub mod keys;
 pub mod memory;
+mod outgoing;
+mod outlook;
 pub mod reader;
 pub mod rebuild;
+pub mod round;
 mod run;
+pub mod sending;
 pub mod setup;
 pub mod status;
 
