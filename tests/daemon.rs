@@ -7,6 +7,10 @@
 // The receiver is the supplier's program.
 #![cfg(feature = "supplier")]
 
+#[path = "daemon/approval.rs"]
+mod approval;
+#[path = "receiver/authority.rs"]
+mod authority;
 #[path = "daemon/days.rs"]
 mod days;
 #[path = "daemon/delivery.rs"]
@@ -19,6 +23,7 @@ mod panasonic;
 mod rebuild;
 #[path = "daemon/rig.rs"]
 mod rig;
+mod schema;
 #[path = "daemon/trouble.rs"]
 mod trouble;
 #[path = "daemon/verbs.rs"]

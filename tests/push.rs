@@ -9,8 +9,21 @@ mod day;
 mod feed;
 #[path = "push/misbehaving.rs"]
 mod misbehaving;
+#[path = "push/night.rs"]
+mod night;
+#[path = "push/office.rs"]
+mod office;
+#[path = "push/proxy.rs"]
+mod proxy;
 #[path = "push/raw.rs"]
 mod raw;
+#[path = "push/repair.rs"]
+mod repair;
+mod schema;
+#[path = "push/scripted.rs"]
+mod scripted;
+#[path = "push/table.rs"]
+mod table;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -105,7 +105,7 @@ impl Office {
         self.at(Some(&format!("{first}T12:00:00Z"))).await;
     }
 
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         if let Some(Open { desk, writer, .. }) = self.open.take() {
             drop(desk);
             writer.join().unwrap();

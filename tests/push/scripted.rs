@@ -79,7 +79,6 @@ type Script = Box<dyn FnMut(&Seen) -> Reply + Send>;
 
 pub struct Supplier {
     pub url: String,
-    pub port: u16,
     seen: Arc<Mutex<Vec<Seen>>>,
     script: Arc<Mutex<Script>>,
 }
@@ -103,7 +102,7 @@ impl Supplier {
                 std::thread::spawn(move || serve(stream, config, &noted, &scripted));
             }
         });
-        Supplier { url: format!("https://localhost:{port}"), port, seen, script }
+        Supplier { url: format!("https://localhost:{port}"), seen, script }
     }
 
     /// From now on answers otherwise.
@@ -145,6 +144,10 @@ fn tls(cert: &Path, key: &Path) -> ServerConfig {
 fn serve(stream: TcpStream, config: Arc<ServerConfig>, noted: &Mutex<Vec<Seen>>, script: &Mutex<Script>) {
     let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
     let Some(request) = read(&mut stream) else { return };
+    if request.method == "PUT" {
+        let document = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(super::schema::faults(&document), [""; 0], "what is sent holds to the schema");
+    }
     noted.lock().unwrap().push(request.clone());
     let reply = (script.lock().unwrap())(&request);
     match reply {
