@@ -121,6 +121,7 @@ pub(super) async fn push(
     if !outcome.broken_off && date.is_none() {
         sent.extend(resumed(&round, &sent).await.map_err(failed)?);
     }
+    sent.sort_by(|one, other| (&one.date, &one.ods, &one.site).cmp(&(&other.date, &other.ods, &other.site)));
     json(sent)
 }
 

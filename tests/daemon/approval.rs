@@ -200,7 +200,9 @@ fn the_environment_does_not_say_where_figures_go() {
     let refused = push(&|_| {});
     let said = refused[0]["problem"].as_str().unwrap();
     assert!(said.contains("signed by no authority trusted here"), "{said}");
-    let sent = push(&|command| drop(command.env("SSL_CERT_FILE", &authority.file)));
+    let sent = push(&|command| {
+        command.env("SSL_CERT_FILE", &authority.file);
+    });
     assert_eq!(sent[0]["state"], "receipted", "{sent:#}");
     assert_eq!(feed.revisions(), 1);
 }
