@@ -24,6 +24,8 @@ mod rebuild;
 #[path = "daemon/rig.rs"]
 mod rig;
 mod schema;
+#[path = "daemon/sharing.rs"]
+mod sharing;
 #[path = "daemon/trouble.rs"]
 mod trouble;
 #[path = "daemon/verbs.rs"]
