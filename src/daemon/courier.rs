@@ -9,7 +9,7 @@ use super::keeper::Keeper;
 use crate::call::Owner;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::push::standing::{Trouble, When};
+use crate::push::standing::When;
 use crate::push::{Bearer, Client, Delivery, Parcel, Route};
 use crate::store::{Cause, OutboxRow, OutboxState, StoreError};
 
@@ -167,11 +167,14 @@ pub fn note(
     Ok(row)
 }
 
-/// Notes that the supplier cannot even be asked: a file is missing, or not what it should be.
-pub fn note_set_up(keeper: &mut Keeper, error: &str) -> Result<(), StoreError> {
-    let mut standing = keeper.standing()?;
-    standing.failed = standing.failed.max(1);
-    standing.trouble = Some(Trouble { at: keeper.clock.now(), what: error.to_owned(), grave: true });
+/// Notes whether the supplier can be asked at all, or why not.
+pub fn note_set_up(keeper: &mut Keeper, fault: Option<&str>) -> Result<(), StoreError> {
+    let before = keeper.standing()?;
+    let mut standing = before.clone();
+    standing.set_up(fault, keeper.clock.now());
+    if standing == before {
+        return Ok(());
+    }
     let work = keeper.store.begin()?;
     Keeper::keep_standing(&work, &standing)?;
     work.commit()

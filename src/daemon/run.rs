@@ -270,13 +270,16 @@ async fn carry(desk: Desk, config: Config, clock: Clock) {
         }
         if client.is_none() {
             match courier::client(&config, clock) {
-                Some(Ok(made)) => client = Some(made),
+                Some(Ok(made)) => {
+                    client = Some(made);
+                    let _ = desk.with(|keeper| courier::note_set_up(keeper, None)).await;
+                }
                 Some(Err(error)) => {
                     if refused.as_ref() != Some(&error) {
                         tracing::error!(error, "the supplier cannot be reached");
                         refused = Some(error.clone());
+                        let _ = desk.with(move |keeper| courier::note_set_up(keeper, Some(&error))).await;
                     }
-                    let _ = desk.with(move |keeper| courier::note_set_up(keeper, &error)).await;
                     continue;
                 }
                 None => continue,

@@ -53,6 +53,9 @@ pub struct Trouble {
     pub what: String,
     /// Whether a person is needed: it does not pass by itself.
     pub grave: bool,
+    /// Whether it lies on this box: the supplier could not even be asked.
+    #[serde(default)]
+    pub set_up: bool,
 }
 
 /// A measure of the box's clock.
@@ -168,8 +171,20 @@ impl Standing {
             Delivery::Unauthorised { .. } => true,
             _ => false,
         };
-        self.trouble = Some(Trouble { at: when.now, what: delivery.said().unwrap_or_default(), grave });
+        self.trouble = Some(Trouble { at: when.now, what: delivery.said().unwrap_or_default(), grave, set_up: false });
         next
+    }
+
+    /// Whether the supplier can be asked at all, or why not: a file that is missing, or not what it should be.
+    pub fn set_up(&mut self, fault: Option<&str>, now: Timestamp) {
+        match fault {
+            Some(what) => {
+                self.failed = self.failed.max(1);
+                self.trouble = Some(Trouble { at: now, what: what.to_owned(), grave: true, set_up: true });
+            }
+            None if self.trouble.as_ref().is_some_and(|trouble| trouble.set_up) => self.answered(),
+            None => {}
+        }
     }
 
     /// The box's clock was measured.

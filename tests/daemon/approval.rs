@@ -164,9 +164,13 @@ fn status_says_how_things_stand_with_the_supplier() {
     daemon.stop();
     // A token that is gone is a problem at once.
     rig.supplier = rig.supplier.replace("/token\"", "/no-token\"");
-    let daemon = rig.run(&clock("2026-11-21T12:30:00Z", 1));
+    let daemon = rig.run(&clock("2026-11-21T12:30:00Z", 60));
     wait_for("the missing token", || {
         rig.status()["problems"].to_string().contains("put the supplier's token there").then_some(())
+    });
+    private_file(&rig.path("no-token"), TOKEN);
+    wait_for("the token", || {
+        (!rig.status()["problems"].to_string().contains("put the supplier's token there")).then_some(())
     });
     daemon.stop();
 }
