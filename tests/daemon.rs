@@ -7,6 +7,10 @@
 // The receiver is the supplier's program.
 #![cfg(feature = "supplier")]
 
+#[path = "daemon/approval.rs"]
+mod approval;
+#[path = "receiver/authority.rs"]
+mod authority;
 #[path = "daemon/days.rs"]
 mod days;
 #[path = "daemon/delivery.rs"]
@@ -25,6 +29,7 @@ mod relay;
 mod reload;
 #[path = "daemon/rig.rs"]
 mod rig;
+mod schema;
 #[path = "daemon/sharing.rs"]
 mod sharing;
 #[path = "daemon/trouble.rs"]

@@ -1,6 +1,7 @@
 //! The command line of `smdrd`: one file a verb. Exit codes: 0 done, 1 the thing asked about is not well, 2 usage,
 //! 78 configuration.
 
+mod approve;
 mod check;
 mod day;
 mod demo;
@@ -50,6 +51,7 @@ enum Verb {
     Rebuild(rebuild::Arguments),
     Day(day::Arguments),
     Push(push::Arguments),
+    Approve(approve::Arguments),
 }
 
 /// The whole command line, for the man page.
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Verb::Rebuild(arguments) => rebuild::run(arguments),
         Verb::Day(arguments) => day::run(arguments),
         Verb::Push(arguments) => push::run(arguments),
+        Verb::Approve(arguments) => approve::run(arguments),
     }
 }
 

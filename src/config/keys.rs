@@ -107,6 +107,8 @@ pub const KEYS: &[Key] = &[
     key("supplier.url", "an https address in quotes", "url = \"https://feed.supplier.example\""),
     key("supplier.token-file", "a path in quotes", "token-file = \"/etc/smdrd/supplier-token\""),
     key("supplier.ca-file", "a path in quotes", "ca-file = \"/etc/smdrd/supplier-ca.pem\""),
+    key("supplier.proxy", "an http address in quotes", "proxy = \"http://proxy.example:3128\""),
+    key("supplier.proxy-credentials-file", "a path in quotes", "proxy-credentials-file = \"/etc/smdrd/proxy\""),
     key("supplier.approve", "true or false, without quotes", "approve = false"),
     key("retention", "a table", "[retention]"),
     key("retention.call-days", "a whole number of days from 8 to 400, without quotes", "call-days = 45"),

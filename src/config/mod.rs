@@ -391,6 +391,10 @@ pub struct Supplier {
     pub token_file: Option<PathBuf>,
     /// Certificate authority to trust, and then no other.
     pub ca_file: Option<PathBuf>,
+    /// Proxy that is asked to connect, as `http://host:port`. What the environment says of proxies is ignored.
+    pub proxy: Option<Spanned<String>>,
+    /// File that holds `user:password` for the proxy, where it wants them.
+    pub proxy_credentials_file: Option<PathBuf>,
     /// Hold each day until `smdrd approve`.
     #[serde(default)]
     pub approve: bool,

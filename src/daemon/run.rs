@@ -19,6 +19,7 @@ use super::reader::{Gate, Reader};
 use super::relays;
 use super::reload::{self, Reloaded};
 use super::retry::Retry;
+use super::round::{Round, RoundError};
 use super::setup::{Lock, SetUpError, SourcePlan};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -361,47 +362,35 @@ async fn ask_to_reload(ask: &mpsc::Sender<Asked>, who: String) -> Result<serde_j
 async fn carry(desk: Desk, config: Config, clock: Clock) {
     let zone = config.time_zone();
     let mut client = None;
+    let mut refused = None;
     let mut tick = tokio::time::interval(clock.real(TICK.0).max(TICK.1));
     loop {
         tick.tick().await;
-        let now = clock.now();
-        if quiet(&zone, now).is_some() {
-            continue;
-        }
-        let due = move |keeper: &mut Keeper| {
-            let pending = keeper.store.read().pending().unwrap_or_default();
-            let device = keeper.device().unwrap_or_default();
-            (pending.into_iter().filter(|row| row.next <= now).collect::<Vec<_>>(), device)
-        };
-        let Some((due, device)) = desk.with(due).await else { return };
-        if due.is_empty() {
+        if quiet(&zone, clock.now()).is_some() {
             continue;
         }
         if client.is_none() {
             match courier::client(&config, clock) {
-                Some(Ok(made)) => client = Some(made),
+                Some(Ok(made)) => {
+                    client = Some(made);
+                    let _ = desk.with(|keeper| courier::note_set_up(keeper, None)).await;
+                }
                 Some(Err(error)) => {
-                    tracing::error!(error, "the supplier cannot be reached");
+                    if refused.as_ref() != Some(&error) {
+                        tracing::error!(error, "the supplier cannot be reached");
+                        refused = Some(error.clone());
+                        let _ = desk.with(move |keeper| courier::note_set_up(keeper, Some(&error))).await;
+                    }
                     continue;
                 }
                 None => continue,
             }
         }
         let Some(client) = &client else { continue };
-        for row in due {
-            let row = courier::send(client, row, &device, &zone, clock).await;
-            match &row.problem {
-                None => tracing::info!(date = %row.date, revision = row.revision, "delivered"),
-                Some(problem) => tracing::warn!(date = %row.date, problem, "not delivered"),
-            }
-            let failed = row.problem.is_some();
-            if desk.with(move |keeper| courier::note(keeper, &row)).await.is_none() {
-                return;
-            }
-            if failed {
-                // What keeps one document back mostly keeps the others back too.
-                break;
-            }
+        match (Round { desk: &desk, client, clock }).scheduled().await {
+            Ok(()) => {}
+            Err(RoundError::Gone) => return,
+            Err(RoundError::Store(error)) => tracing::error!(%error, "what became of a delivery could not be noted"),
         }
     }
 }

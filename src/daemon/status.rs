@@ -9,6 +9,7 @@ use super::disk::Disk;
 use super::hold::Held;
 use super::keeper::Keeper;
 use super::memory;
+use super::outlook::outlook;
 use super::relays::RelayStatus;
 use super::reload::{Change, Reloaded};
 use crate::aggregate::count::Metric;
@@ -16,6 +17,8 @@ use crate::aggregate::document::{Gap, SCHEMA};
 use crate::aggregate::slots::bounds;
 use crate::call::Owner;
 use crate::store::StoreError;
+
+pub use super::outlook::{Comparison, ParkedDay, StoppedPractice, SupplierStatus};
 
 /// Share of lines not understood above which a source is not well, in percent, and from how many lines on.
 const UNPARSED: (u64, u64) = (1, 200);
@@ -51,6 +54,8 @@ pub struct Snapshot {
     /// What the last reload of dialects came to, where there was one.
     #[serde(default)]
     pub reloaded: Option<Reloaded>,
+    /// How things stand with the supplier; absent when there is none.
+    pub supplier: Option<SupplierStatus>,
     /// Today's external inbound calls so far, per practice.
     pub today: Vec<Today>,
     /// Today's external inbound calls that are on nobody's list, and in no document.
@@ -259,13 +264,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         problems
             .push(format!("{closed} days are closed and {} are accounted for", receipted + pending + parked + held));
     }
-    if parked > 0 {
-        problems.push(format!("{parked} day(s) were refused by the supplier; see the log, then smdrd push DATE"));
-    }
-    for row in read.pending()?.iter().filter(|row| row.attempts >= 3) {
-        let problem = row.problem.as_deref().unwrap_or("no answer");
-        problems.push(format!("{} is not delivered after {} tries: {problem}", row.date, row.attempts));
-    }
+    let mut notes = notes(keeper);
+    let supplier = outlook(keeper, &mut problems, &mut notes)?;
     let (oldest, newest) = (keeper.oldest_day(now), today.tomorrow().unwrap_or(today));
     for owner in keeper.practices() {
         let outside = read.calls_outside(&owner, oldest, newest)?;
@@ -309,13 +309,14 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         now: local(now),
         well: problems.is_empty(),
         problems,
-        notes: notes(keeper),
+        notes,
         sources,
         lines,
         calls: CallCounts { stored, counted: stored - open, open },
         days: DayCounts { closed, receipted, pending, parked, held },
         held: keeper.hold.get().held(),
         reloaded: keeper.reloaded.clone(),
+        supplier,
         today: practices,
         unowned,
         disk,
