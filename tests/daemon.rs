@@ -32,6 +32,8 @@ mod rig;
 mod schema;
 #[path = "daemon/sharing.rs"]
 mod sharing;
+#[path = "daemon/simulate.rs"]
+mod simulate;
 #[path = "daemon/trouble.rs"]
 mod trouble;
 #[path = "daemon/verbs.rs"]

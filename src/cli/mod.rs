@@ -11,6 +11,7 @@ mod push;
 mod rebuild;
 mod reload;
 mod run;
+mod simulate;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -49,6 +50,7 @@ enum Verb {
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
     Rebuild(rebuild::Arguments),
+    Simulate(simulate::Arguments),
     Day(day::Arguments),
     Push(push::Arguments),
     Approve(approve::Arguments),
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),
         Verb::Rebuild(arguments) => rebuild::run(arguments),
+        Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Day(arguments) => day::run(arguments),
         Verb::Push(arguments) => push::run(arguments),
         Verb::Approve(arguments) => approve::run(arguments),

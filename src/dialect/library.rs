@@ -52,6 +52,19 @@ pub struct DialectOption {
     pub doc: String,
 }
 
+/// Lines that a dialect file gives as an example.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// What they show.
+    pub name: &'a str,
+    /// The options that they are read with.
+    pub options: &'a BTreeMap<String, String>,
+    /// The year of the first, where the format prints none.
+    pub assume_year: Option<i16>,
+    /// The lines.
+    pub lines: &'a str,
+}
+
 /// One PBX family's call record format.
 #[derive(Debug, Clone)]
 pub struct Dialect {
@@ -207,6 +220,19 @@ impl Dialect {
         Sha256::digest(&self.text).iter().take(6).fold(String::new(), |mut digits, byte| {
             let _ = write!(digits, "{byte:02x}");
             digits
+        })
+    }
+
+    /// The examples that the file carries, in order.
+    pub fn samples(&self) -> impl Iterator<Item = Sample<'_>> {
+        self.file.examples.iter().map(|example| {
+            let example = example.get_ref();
+            Sample {
+                name: &example.name,
+                options: &example.options,
+                assume_year: example.assume_year,
+                lines: &example.lines,
+            }
         })
     }
 

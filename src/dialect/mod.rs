@@ -20,6 +20,7 @@ mod layout;
 mod library;
 mod many;
 mod plan;
+mod replay;
 mod site;
 mod stamp;
 mod state;
@@ -36,7 +37,7 @@ mod swap;
 mod tests;
 
 pub use fault::{FileFault, LibraryError, OptionError};
-pub use library::{CANNOT, Dialect, DialectOption, Library};
+pub use library::{CANNOT, Dialect, DialectOption, Library, Sample};
 pub use plan::Plan;
 pub use site::BrokenFile;
 pub use state::SourceState;
