@@ -9,6 +9,7 @@ pub mod books;
 pub mod courier;
 mod days;
 pub mod desk;
+pub mod import;
 pub mod keeper;
 pub mod keys;
 pub mod memory;
@@ -18,5 +19,5 @@ mod run;
 pub mod setup;
 pub mod status;
 
-pub use answers::{AskError, ask};
+pub use answers::{AskError, ask, serve_one};
 pub use run::{RunError, run};

@@ -80,6 +80,22 @@ impl Assembler {
         self.walls.insert(source, wall);
     }
 
+    /// Whether it has this source.
+    pub fn has(&self, source: u16) -> bool {
+        self.rules.contains_key(&source)
+    }
+
+    /// Lets go of a source and of its calls.
+    pub fn leave(&mut self, source: u16) {
+        self.rules.remove(&source);
+        self.walls.remove(&source);
+        self.calls.retain(|id, _| id.source != source);
+        self.by_key.retain(|_, ids| {
+            ids.retain(|id| id.source != source);
+            !ids.is_empty()
+        });
+    }
+
     /// Where a source's wall clock stands, to be saved.
     pub fn wall(&self, source: u16) -> Wall {
         self.walls.get(&source).cloned().unwrap_or_default()

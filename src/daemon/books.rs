@@ -1,7 +1,7 @@
 //! The books: what one portion of lines does to calls, counters and days. Live and in a rebuild the same functions
 //! run; everything a portion changes goes into one transaction.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,7 +13,7 @@ use crate::aggregate::slots::{date_of, slot_of};
 use crate::call::{Assembler, Call, CallKind, LineRef, Owner, Rules, Site};
 use crate::dialect::SourceState;
 use crate::record::{LineKind, MaskedRecord};
-use crate::store::{Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Wire, Work};
+use crate::store::{Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Stretch, Wire, Work, second_of_day};
 
 /// For how long after a record the lines without one are counted with its day: a replayed month brings its headers
 /// along, while tonight's noise is not yesterday's.
@@ -89,6 +89,7 @@ pub struct Portion {
     deltas: Deltas,
     lines: BTreeMap<u16, BTreeMap<(Date, u8), i64>>,
     days: BTreeSet<(Owner, Date)>,
+    stretches: BTreeMap<(u16, Date), Stretch>,
 }
 
 #[derive(Debug)]
@@ -101,12 +102,14 @@ struct DayCallers {
 /// Calls that may still change, and who has called today.
 #[derive(Debug)]
 pub struct Books {
-    assembler: Assembler,
+    pub(super) assembler: Assembler,
     zone: TimeZone,
-    stored: HashMap<LineRef, StoredCall>,
+    pub(super) stored: HashMap<LineRef, StoredCall>,
     callers: HashMap<(Owner, Date), DayCallers>,
     /// Where each source's clock stood when old calls were last looked for.
-    swept: HashMap<u16, Timestamp>,
+    pub(super) swept: HashMap<u16, Timestamp>,
+    /// Sources that are files: when their lines came says nothing of the PBX's clock.
+    pub(super) files: HashSet<u16>,
     /// In a rebuild: what was known of repeat calls when their tokens still existed.
     remembered: HashMap<LineRef, bool>,
 }
@@ -120,6 +123,7 @@ impl Books {
             stored: HashMap::new(),
             callers: HashMap::new(),
             swept: HashMap::new(),
+            files: HashSet::new(),
             remembered: HashMap::new(),
         }
     }
@@ -192,7 +196,8 @@ impl Books {
                 Entry::Line(line) => self.line(work, portion, source, line)?,
                 Entry::Settled { seq, kind, reason, record, .. } => {
                     let (line, kind) = (LineRef { source: source.id, seq: *seq }, *kind);
-                    let call = record.clone().and_then(|record| self.assembler.accept(line, record));
+                    let record_counted = record.clone().filter(|_| kind != LineKind::Duplicate);
+                    let call = record_counted.and_then(|record| self.assembler.accept(line, record));
                     let before = work.settle_line(
                         line,
                         kind,
@@ -206,7 +211,7 @@ impl Books {
                         // By when the line came, not by when the group closed: silence passes only once, and a rebuild
                         // must find the same.
                         if let Some(record) = record {
-                            note_record(source, record, at);
+                            note_record(portion, source, record, at);
                         }
                     }
                     if let Some(call) = call {
@@ -235,9 +240,11 @@ impl Books {
             (_, Some((day, at))) if line.at.duration_since(at).abs() <= WITH_RECORD => day,
             _ => date_of(&self.zone, line.at),
         };
-        let call = line.record.clone().and_then(|record| self.assembler.accept(id, record));
+        // What may repeat a stored line has its place in its day, and makes no call.
+        let counted = line.record.clone().filter(|_| line.kind != LineKind::Duplicate);
+        let call = counted.and_then(|record| self.assembler.accept(id, record));
         if let Some(record) = &line.record {
-            note_record(source, record, line.at);
+            note_record(portion, source, record, line.at);
         }
         count(portion, source.id, day, line.kind, 1);
         let stored = NewLine {
@@ -282,14 +289,15 @@ impl Books {
     fn measure_clock(&self, work: &Work<'_>, call: &Call, at: Timestamp) -> Result<(), StoreError> {
         let offset = call.end.duration_since(at).as_secs();
         // A line that is hours old comes from a buffer and says nothing of the clock.
-        if call.legs == 1 && call.later_s == 0 && offset.abs() < 6 * 3600 {
+        let from_a_file = self.files.contains(&call.id.source);
+        if call.legs == 1 && call.later_s == 0 && offset.abs() < 6 * 3600 && !from_a_file {
             work.clock_offset(call.id.source, date_of(&self.zone, call.arrival), offset)?;
         }
         Ok(())
     }
 
     /// Puts a call in place of what was counted of it.
-    fn change(&mut self, work: &Work<'_>, portion: &mut Portion, mut call: Call) -> Result<(), StoreError> {
+    pub(super) fn change(&mut self, work: &Work<'_>, portion: &mut Portion, mut call: Call) -> Result<(), StoreError> {
         let day = date_of(&self.zone, call.arrival);
         let old = self.stored.remove(&call.id);
         if let Some(old) = &old {
@@ -431,6 +439,9 @@ impl Books {
         for (owner, date) in &portion.days {
             work.touch_day(owner, *date)?;
         }
+        for ((source, date), stretch) in &portion.stretches {
+            work.widen_stretch(*source, *date, *stretch)?;
+        }
         for date in dates {
             work.touch_closed(date)?;
         }
@@ -442,8 +453,11 @@ fn count(portion: &mut Portion, source: u16, day: Date, kind: LineKind, by: i64)
     *portion.lines.entry(source).or_default().entry((day, kind.code())).or_insert(0) += by;
 }
 
-fn note_record(source: &mut SourceRow, record: &MaskedRecord, at: Timestamp) {
+fn note_record(portion: &mut Portion, source: &mut SourceRow, record: &MaskedRecord, at: Timestamp) {
     if let Some(stamp) = record.stamp {
+        let second = second_of_day(stamp.at);
+        let stretch = portion.stretches.entry((source.id, stamp.at.date())).or_insert((second, second));
+        *stretch = (stretch.0.min(second), stretch.1.max(second));
         source.last_record = Some((stamp.at.date(), at));
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::books::{Batch, Entry, MaskedLine};
+use super::import::Trace;
 use super::keys::KeyRing;
 use crate::aggregate::slots::date_of;
 use crate::dialect::{Line, Plan, Reading, Settled, SourceState, What};
@@ -41,6 +42,8 @@ pub struct Reader {
     reading: Reading,
     /// What was wrong on the wire since the last batch.
     wire: Wire,
+    /// What an import notes of each line.
+    trace: Option<Trace>,
 }
 
 impl Reader {
@@ -55,7 +58,18 @@ impl Reader {
             framers: HashMap::new(),
             reading: Reading::default(),
             wire: Wire::default(),
+            trace: None,
         }
+    }
+
+    /// Reads a file rather than a link.
+    pub fn with_trace(self, trace: Trace) -> Reader {
+        Reader { trace: Some(trace), ..self }
+    }
+
+    /// What was noted of the lines of a file.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
     }
 
     /// Takes bytes of one connection.
@@ -141,6 +155,9 @@ impl Reader {
         self.wire.stripped += u64::from(line.stripped);
         self.wire.cut += line.dropped;
         if line.bytes.is_empty() && line.stripped > 0 {
+            if let Some(trace) = &mut self.trace {
+                trace.noise();
+            }
             entries.push(Entry::Line(plain(seq, at, LineKind::Noise)));
             return;
         }
@@ -149,12 +166,16 @@ impl Reader {
         let mut reading = std::mem::take(&mut self.reading);
         let input = Line { no: seq, bytes: line.bytes, kept: &[], today };
         self.plan.step(&mut self.state.clone(), &input, &mut reading);
+        let heard = self.trace.as_mut().map_or(at, |trace| trace.line(line, &reading));
         let mut masked = plain(seq, at, LineKind::Unparsed);
         if is_unparsed(&reading) {
             self.shape(&mut reading, line.bytes, &mut masked);
         } else {
-            let passed = gate.privacy.pass(gate.ring.keys(), self.source, line.bytes, &reading, at);
+            let passed = gate.privacy.pass(gate.ring.keys(), self.source, line.bytes, &reading, heard);
             (masked.text, masked.numbers) = (passed.text, passed.numbers);
+            if let Some(trace) = &mut self.trace {
+                trace.tokens(&mut masked.numbers);
+            }
             // Read again as it is stored, which is how a rebuild will read it.
             let before = self.state.clone();
             let input = Line { no: seq, bytes: &masked.text, kept: &masked.numbers, today };
@@ -169,6 +190,9 @@ impl Reader {
                 self.shape(&mut reading, line.bytes, &mut masked);
             } else if let Some(own) = reading.settled.last() {
                 masked.kind = kind(&own.what);
+                if let Some(trace) = &mut self.trace {
+                    trace.stood(seq, &reading.settled, before);
+                }
             }
         }
         self.settle(std::mem::take(&mut reading.settled), Some(masked), at, entries);

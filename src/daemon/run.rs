@@ -104,9 +104,9 @@ impl Loop {
         let (stop, stopped) = watch::channel(false);
         let (sender, mut happenings) = mpsc::channel(64);
         let (desk, config, clock) = (self.desk.clone(), self.config.clone(), self.clock);
-        let answer = move |request, who: String| {
+        let answer = move |request, who: String, exchange| {
             let (desk, config) = (desk.clone(), config.clone());
-            async move { answers::answer(&desk, &config, clock, &who, true, request).await }
+            async move { answers::converse(&desk, &config, clock, &who, request, exchange).await }
         };
         let server = control::serve(&self.config.runtime_dir, answer).map_err(system("opening the control socket"))?;
         let server = tokio::spawn(server);

@@ -12,7 +12,7 @@ use crate::call::{Rules, Site};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dialect::{Library, Plan};
-use crate::store::{Store, StoreError};
+use crate::store::{ImportRow, Store, StoreError};
 
 use super::books::Books;
 use super::memory;
@@ -88,6 +88,25 @@ impl SourcePlan {
             });
         }
         Ok(plans)
+    }
+
+    /// The plan of a file that is or was imported.
+    pub fn of_import(config: &Config, row: &ImportRow) -> Result<SourcePlan, SetUpError> {
+        let fault = |reason: String| SetUpError::Dialect { source_name: row.name.clone(), reason };
+        let library = Library::shipped();
+        let dialect = library.get(&row.dialect).ok_or_else(|| {
+            let known: Vec<&str> = library.ids().collect();
+            fault(format!("dialect {:?} is not known; known are {}", row.dialect, known.join(", ")))
+        })?;
+        let plan = dialect.plan(&row.options, row.assume_year).map_err(|error| fault(error.to_string()))?;
+        let of = config.source.iter().find(|source| *source.name.get_ref() == row.of);
+        let zone = of.and_then(|source| TimeZone::get(source.zone.as_ref()?.get_ref()).ok());
+        Ok(SourcePlan {
+            name: row.name.clone(),
+            dialect: row.dialect.clone(),
+            plan: Arc::new(plan),
+            zone: zone.unwrap_or_else(|| config.time_zone()),
+        })
     }
 
     /// How the legs of its calls find each other.

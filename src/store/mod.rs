@@ -7,6 +7,7 @@
 
 mod calls;
 mod days;
+mod imports;
 mod lines;
 mod links;
 mod outbox;
@@ -21,6 +22,8 @@ use sha2::{Digest, Sha256};
 
 pub use calls::{Deltas, StoredCall};
 pub use days::{DayRow, OpenDay, Wire};
+pub(crate) use imports::second_of_day;
+pub use imports::{ImportDay, ImportRow, Stretch};
 pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};
 pub use outbox::{OutboxRow, OutboxState};
 
