@@ -13,7 +13,9 @@ use crate::aggregate::slots::{date_of, slot_of};
 use crate::call::{Assembler, Call, CallKind, LineRef, Owner, Rules, Site};
 use crate::dialect::SourceState;
 use crate::record::{LineKind, MaskedRecord};
-use crate::store::{Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Stretch, Wire, Work, second_of_day};
+use crate::store::{
+    Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Stretch, Wire, Work, second_of_day,
+};
 
 /// For how long after a record the lines without one are counted with its day: a replayed month brings its headers
 /// along, while tonight's noise is not yesterday's.

@@ -162,8 +162,13 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     }
     let (lines, rows) = read.line_totals()?;
     let lines = LineCounts::of(lines);
-    if lines.lines != rows {
-        problems.push(format!("{rows} lines are stored and {} are counted; run smdrd rebuild", lines.lines));
+    let forgotten = read.forgotten_lines()?;
+    if lines.lines != rows + forgotten {
+        problems.push(format!(
+            "{} lines are or were stored and {} are counted; run smdrd rebuild",
+            rows + forgotten,
+            lines.lines
+        ));
     }
     let (stored, open) = read.call_counts()?;
     let ([receipted, pending, parked, held], closed) = read.outbox_counts()?;
@@ -208,7 +213,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         now: local(now),
         well: problems.is_empty(),
         problems,
-        notes: notes(keeper),
+        notes: notes(keeper)?,
         sources,
         lines,
         calls: CallCounts { stored, counted: stored - open, open },
@@ -221,7 +226,7 @@ fn continue_without(name: &str) -> String {
     format!("{name}: no daemon is running; start it with systemctl start smdrd")
 }
 
-fn notes(keeper: &Keeper) -> Vec<String> {
+fn notes(keeper: &Keeper) -> Result<Vec<String>, StoreError> {
     let mut notes = Vec::new();
     if keeper.plans.is_empty() {
         notes.push("no source is configured".to_owned());
@@ -235,5 +240,11 @@ fn notes(keeper: &Keeper) -> Vec<String> {
     for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty()) {
         notes.push(format!("{}: this format cannot show {}", plan.name, plan.plan.cannot().join(", ")));
     }
-    notes
+    for import in keeper.store.read().imports()?.iter().filter(|import| !import.done) {
+        notes.push(format!(
+            "{}: {} lines of the file are in; if it is not running, run the same command again to go on",
+            import.name, import.lines
+        ));
+    }
+    Ok(notes)
 }

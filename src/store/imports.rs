@@ -63,7 +63,8 @@ pub struct ImportDay {
     pub calls: u64,
 }
 
-const COLUMNS: &str = "SELECT import.source, name, dialect, of, options, assume_year, began_ms, touched_ms, oldest, lines,
+const COLUMNS: &str =
+    "SELECT import.source, name, dialect, of, options, assume_year, began_ms, touched_ms, oldest, lines,
     hash, head, overlap, done FROM import JOIN source ON source.id = import.source";
 
 impl Work<'_> {
@@ -106,7 +107,8 @@ impl Work<'_> {
 
     /// Takes up what `other` knows of the stretches of records, for a rebuild that is put in place.
     pub fn widen_stretches(&self, other: &Reading<'_>) -> Result<(), StoreError> {
-        let mut query = other.db.prepare("SELECT source, day, from_s, to_s FROM source_day WHERE from_s IS NOT NULL")?;
+        let mut query =
+            other.db.prepare("SELECT source, day, from_s, to_s FROM source_day WHERE from_s IS NOT NULL")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             self.widen_stretch(row.get(0)?, day_date(row.get(1)?), (row.get(2)?, row.get(3)?))?;
@@ -196,9 +198,9 @@ impl Reading<'_> {
 
     /// What a source has given records for on a day.
     pub fn stretch(&self, source: u16, date: Date) -> Result<Option<Stretch>, StoreError> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT from_s, to_s FROM source_day WHERE source = ?1 AND day = ?2 AND from_s IS NOT NULL")?;
+        let mut query = self.db.prepare_cached(
+            "SELECT from_s, to_s FROM source_day WHERE source = ?1 AND day = ?2 AND from_s IS NOT NULL",
+        )?;
         Ok(query.query_row((source, day_number(date)), |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
@@ -208,7 +210,7 @@ impl Reading<'_> {
     pub fn stretches(
         &self,
         of: &str,
-        besides: Option<u16>,
+        besides: u16,
         known: &[String],
         date: Date,
     ) -> Result<Vec<(String, Stretch)>, StoreError> {
@@ -222,7 +224,7 @@ impl Reading<'_> {
         while let Some(row) = rows.next()? {
             let (id, name): (u16, String) = (row.get(0)?, row.get(1)?);
             let whose = row.get::<_, Option<String>>(2)?.unwrap_or_else(|| name.clone());
-            if besides != Some(id) && (whose == of || !is_known(of) || !is_known(&whose)) {
+            if besides != id && (whose == of || !is_known(of) || !is_known(&whose)) {
                 found.push((name, (row.get(3)?, row.get(4)?)));
             }
         }
@@ -266,7 +268,8 @@ impl Reading<'_> {
 
     /// Lines and calls of one source over all days: lines by kind, lines kept no more, and calls, kept or not.
     pub fn totals_of(&self, source: u16) -> Result<([u64; 7], u64, u64), StoreError> {
-        let mut query = self.db.prepare_cached("SELECT kind, sum(n) FROM line_count WHERE source = ?1 GROUP BY kind")?;
+        let mut query =
+            self.db.prepare_cached("SELECT kind, sum(n) FROM line_count WHERE source = ?1 GROUP BY kind")?;
         let mut rows = query.query([source])?;
         let mut counts = [0; 7];
         while let Some(row) = rows.next()? {

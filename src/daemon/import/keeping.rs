@@ -1,17 +1,20 @@
 //! The writer's side of an import: what of a file is counted, what may repeat other lines, and what is kept.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::tally::{Day, NotUnderstood, OutOfRange, Outcome, Report, Tally};
 use super::trace::Place;
+use crate::aggregate::SourceInput;
+use crate::aggregate::coverage::{Links, Up};
 use crate::aggregate::slots::date_of;
 use crate::daemon::books::{Batch, Books, Entry, Portion};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::setup::SourcePlan;
-use crate::dialect::SourceState;
+use crate::dialect::{CANNOT, SourceState};
 use crate::record::{LineKind, MaskedRecord};
 use crate::store::{ImportRow, Reading, SourceRow, StoreError, Stretch, Work, second_of_day};
 
@@ -40,6 +43,17 @@ pub struct Import {
     first: u64,
     /// Lines by kind, and calls, before this run.
     before: ([u64; 7], u64),
+}
+
+/// What a file is in the document of a day.
+#[derive(Debug)]
+pub struct FileOfDay {
+    /// The source whose PBX wrote it.
+    pub of: String,
+    /// From its first record of the day to its last; on a day of 23 or 25 hours an hour out at most.
+    pub stretch: Up,
+    /// What it gives.
+    pub input: SourceInput,
 }
 
 /// What a record's date and time say of it.
@@ -90,11 +104,11 @@ impl Import {
         if self.row.overlap {
             return Ok(Verdict::Counted);
         }
-        if !others.contains_key(&date) {
-            let own = self.source.as_ref().map(|source| source.id);
-            others.insert(date, read.stretches(&self.row.of, own, &self.known, date)?);
-        }
-        let among = others.get(&date).and_then(|all| all.iter().find(|(_, (from, to))| (*from..=*to).contains(&second)));
+        let others = match others.entry(date) {
+            Slot::Occupied(known) => known.into_mut(),
+            Slot::Vacant(empty) => empty.insert(read.stretches(&self.row.of, self.row.source, &self.known, date)?),
+        };
+        let among = others.iter().find(|(_, (from, to))| (*from..=*to).contains(&second));
         Ok(match among {
             Some((name, _)) => {
                 self.tally.repeats.insert(name.clone());
@@ -145,7 +159,13 @@ impl Import {
     }
 
     /// What this run came to.
-    pub fn report(&self, read: &Reading<'_>, state: Outcome, already: u64, half_line: bool) -> Result<Report, StoreError> {
+    pub fn report(
+        &self,
+        read: &Reading<'_>,
+        state: Outcome,
+        already: u64,
+        half_line: bool,
+    ) -> Result<Report, StoreError> {
         let (counts, _, calls) = match &self.source {
             Some(source) => read.totals_of(source.id)?,
             None => ([0; 7], 0, 0),
@@ -304,6 +324,36 @@ impl Keeper {
             self.books.leave(row.id);
         }
         Ok(())
+    }
+
+    /// The files that gave records for a day which begins at `start`.
+    pub(in crate::daemon) fn files_of(&self, date: Date, start: Timestamp) -> Result<Vec<FileOfDay>, StoreError> {
+        let read = self.store.read();
+        let file = |(row, (from, to)): (ImportRow, Stretch)| {
+            let at = |second: i64| start.saturating_add(SignedDuration::from_secs(second)).unwrap_or(start);
+            let stretch = Up { from: at(from), to: at(to) };
+            let plan = SourcePlan::of_import(&self.config, &row).ok();
+            let input = SourceInput {
+                name: row.name.clone(),
+                dialect: row.dialect.clone(),
+                // Of a dialect that is gone nobody can say what it shows.
+                cannot: match &plan {
+                    Some(plan) => plan.plan.cannot().to_vec(),
+                    None => CANNOT.iter().map(|word| (*word).to_owned()).collect(),
+                },
+                shows_callback: plan.is_some_and(|plan| plan.plan.shows_callback()),
+                lines: read.lines_of(row.source, date)?,
+                clock_offset_s: None,
+                links: Links {
+                    source: row.name,
+                    imported: vec![stretch],
+                    beside: self.plans.iter().any(|plan| plan.name == row.of),
+                    ..Links::default()
+                },
+            };
+            Ok(FileOfDay { of: row.of, stretch, input })
+        };
+        read.imports_on(date)?.into_iter().map(file).collect()
     }
 
     /// The days that imports are busy with: they are closed when the file is in, or when it is not gone on with.

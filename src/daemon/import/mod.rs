@@ -63,8 +63,9 @@ pub async fn import(
     order: Order,
     mut exchange: Exchange,
 ) -> Result<Report, Refusal> {
-    let _one =
-        ONE.try_lock().map_err(|_| Refusal::new("another import is running", "wait until it is done, then try again"))?;
+    let _one = ONE
+        .try_lock()
+        .map_err(|_| Refusal::new("another import is running", "wait until it is done, then try again"))?;
     let standing = desk
         .with(|keeper| -> Result<Standing, StoreError> {
             let read = keeper.store.read();
@@ -75,8 +76,7 @@ pub async fn import(
         .map_err(stored)?;
     let row = new_row(config, clock, &order, &standing)?;
     let plan = SourcePlan::of_import(config, &row).map_err(|error| Refusal::new(error, "see smdrd dialects show"))?;
-    let manner =
-        Manner { config, plan: &plan, linked: standing.linked, began: row.began, oldest: row.oldest };
+    let manner = Manner { config, plan: &plan, linked: standing.linked, began: row.began, oldest: row.oldest };
 
     let places = standing.imports.iter().map(|row| row.lines);
     let mut scout = FileReading::new(&manner, Place::default(), places).map_err(unrandom)?;
@@ -296,7 +296,8 @@ impl File<'_> {
             .with(move |keeper: &mut Keeper| {
                 if import.row.source != 0 && !(was_done && outcome == Outcome::Unchanged) {
                     let lines = import.row.lines;
-                    keeper.end_import(&mut import, &format!("{lines} lines are in, {} of them new", lines - already))?;
+                    keeper
+                        .end_import(&mut import, &format!("{lines} lines are in, {} of them new", lines - already))?;
                 }
                 import.report(&keeper.store.read(), outcome, already, half_line)
             })
@@ -318,10 +319,7 @@ impl File<'_> {
             .await
             .ok_or_else(gone)?;
         result.map_err(|error| {
-            Refusal::new(
-                format!("{error}; the first {lines} lines are in"),
-                "run the same command again to go on",
-            )
+            Refusal::new(format!("{error}; the first {lines} lines are in"), "run the same command again to go on")
         })?;
         Ok(import)
     }

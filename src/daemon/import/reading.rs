@@ -92,9 +92,7 @@ impl FileReading {
             return Err(self.differs());
         }
         let Some(whole) = self.trace().whole().map(|whole| whole.lines) else { return Ok(()) };
-        let half = |entry: &Entry| {
-            matches!(entry, Entry::Line(line) if line.seq == whole + 1 && line.kind == LineKind::Unparsed)
-        };
+        let half = |entry: &Entry| matches!(entry, Entry::Line(line) if line.seq == whole + 1 && line.kind == LineKind::Unparsed);
         if let Some(at) = self.entries.iter().position(half) {
             self.entries.remove(at);
             for entry in &mut self.entries {
@@ -145,7 +143,7 @@ impl FileReading {
 
     /// Lines read, those that are in already among them.
     pub fn lines(&self) -> u64 {
-        self.trace().place().lines
+        self.trace().lines()
     }
 
     /// What the first so many lines say, where it was asked for and they were there.

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::dialect::{Reading, Settled, SourceState, What};
@@ -71,6 +71,11 @@ impl Trace {
             next_caller: 0,
             cut: None,
         }
+    }
+
+    /// Lines read.
+    pub fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Where the file has been read to.
