@@ -11,6 +11,10 @@
 mod days;
 #[path = "daemon/delivery.rs"]
 mod delivery;
+#[path = "daemon/import.rs"]
+mod import;
+#[path = "daemon/interrupted.rs"]
+mod interrupted;
 #[path = "daemon/lines.rs"]
 mod lines;
 #[path = "daemon/panasonic.rs"]
