@@ -85,6 +85,12 @@ impl Assembler {
         self.rules.contains_key(&source)
     }
 
+    /// When the earliest call of a source arrived that a later leg may still join.
+    pub fn earliest(&self, source: u16) -> Option<Timestamp> {
+        let of_source = self.calls.iter().filter(|(id, _)| id.source == source);
+        of_source.flat_map(|(_, joined)| joined.legs.iter().map(|leg| leg.arrival)).min()
+    }
+
     /// Lets go of a source and of its calls.
     pub fn leave(&mut self, source: u16) {
         self.rules.remove(&source);

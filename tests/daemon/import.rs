@@ -59,17 +59,18 @@ fn refused(rig: &Rig, arguments: &[&str], now: &str) -> String {
     said
 }
 
-/// All that is stored of calls, but for when it came and by whom.
+/// All that is stored of calls, but for when it came and by whom. Which peer it is depends on when days are rolled up.
 pub fn history(rig: &Rig) -> Vec<String> {
     let db = rig.db();
     let mut all = Vec::new();
     for table in [
         "SELECT source, seq, day, kind, hex(text), reason, col, idle, shape, record, call_seq FROM line",
-        "SELECT * FROM number",
-        "SELECT * FROM call",
+        "SELECT source, seq, start, class, digits, peer IS NULL, token, own FROM number",
+        "SELECT source, seq, ods, site, day, kind, arrival_ms, end_ms, outcome, rule, wait_s, talk_s, answered, not_people,
+         callback_made, later_s, earlier_s, trunk, class, peer IS NULL, token, open, legs, repeat FROM call",
         "SELECT * FROM counter WHERE n <> 0",
         "SELECT * FROM line_count WHERE n <> 0",
-        "SELECT source, day, from_s, to_s, forgotten_calls FROM source_day",
+        "SELECT source, day, from_s, to_s, forgotten_calls FROM source_day WHERE from_s IS NOT NULL",
         "SELECT ods, site, day FROM day",
         "SELECT source, of, options, oldest, lines, hash, head, done FROM import",
         "SELECT id, name, dialect, next_seq, state, wall, record_day, forgotten FROM source",
@@ -121,7 +122,8 @@ fn captures_are_counted_as_parse_reads_them() {
         let stamp = |object: &Value| {
             ["start", "connected", "end"].iter().find_map(|key| Some(object.get(key)?.as_str()?[..10].to_owned()))
         };
-        let newest = read.iter().filter_map(stamp).max().unwrap();
+        // The Meridian's stamps are of neither end of a call, and its year is not printed.
+        let newest = read.iter().filter_map(stamp).max().unwrap_or_else(|| "2017-01-01".to_owned());
         let now = clock(&format!("{newest}T12:00:00Z"), 1);
         let (code, report) = rig.json(&[&["import"], &verb[..]].concat(), &now);
         let report = &report["files"][0];

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::tally::{Day, NotUnderstood, OutOfRange, Outcome, Report, Tally};
@@ -277,8 +278,7 @@ impl Keeper {
         work.put_source(&row)?;
         (import.row.lines, import.row.hash, import.row.touched) = (place.lines, place.hash, now);
         work.put_import(&import.row)?;
-        let reached = self.books.reached(source).map(|reached| date_of(&import.plan.zone, reached));
-        if let Some(until) = reached.and_then(|reached| reached.checked_sub(SETTLED.days()).ok())
+        if let Some(until) = self.books.unsettled(source, &import.plan.zone)
             && import.settled.is_none_or(|settled| until > settled)
         {
             import.first = work.settle_import(source, import.first, until, import.row.oldest)?;
@@ -395,9 +395,11 @@ impl Books {
         self.assembler.has(source)
     }
 
-    /// How far the clock of a source has come.
-    fn reached(&self, source: u16) -> Option<Timestamp> {
-        self.assembler.wall(source).reached()
+    /// The first day of a file that may still change: by a leg that joins a call, or by a caller who rings again.
+    fn unsettled(&self, source: u16, zone: &TimeZone) -> Option<Date> {
+        let reached = date_of(zone, self.assembler.wall(source).reached()?).checked_sub(SETTLED.days()).ok()?;
+        let earliest = self.assembler.earliest(source).map(|earliest| date_of(zone, earliest));
+        Some(earliest.map_or(reached, |earliest| earliest.min(reached)))
     }
 
     /// Seals every call of a source: nothing more will come.
