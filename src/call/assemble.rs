@@ -80,6 +80,11 @@ impl Assembler {
         self.walls.insert(source, wall);
     }
 
+    /// Says that `file` holds what the PBX of `source` printed.
+    pub fn stands_for(&mut self, file: u16, source: u16) {
+        self.site.stands_for(file, source);
+    }
+
     /// Whether it has this source.
     pub fn has(&self, source: u16) -> bool {
         self.rules.contains_key(&source)

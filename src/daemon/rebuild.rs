@@ -70,7 +70,7 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
         work.copy_rolled(&keeper.store.read())?;
         work.commit()?;
     }
-    let mut books = setup::books(&keeper.config, &derived, &keeper.plans)?;
+    let mut books = setup::bare_books(&keeper.config, &keeper.store.read(), &keeper.ids)?;
     books.remember_repeats(&stored);
     {
         let gone = |source: u16| !plans.iter().any(|(id, _)| *id == source);

@@ -12,7 +12,7 @@ use crate::call::{Rules, Site};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dialect::{Library, Plan};
-use crate::store::{ImportRow, Store, StoreError};
+use crate::store::{ImportRow, Reading, Store, StoreError};
 
 use super::books::Books;
 use super::memory;
@@ -171,13 +171,29 @@ pub fn open(config: &Config, plans: &[SourcePlan]) -> Result<(Store, Books, Hash
     Ok((store, books, ids))
 }
 
+/// Books without a line: what the configuration says of the sources that have these numbers, and of their files.
+pub fn bare_books(config: &Config, read: &Reading<'_>, ids: &HashMap<String, u16>) -> Result<Books, StoreError> {
+    let mut books = Books::new(Site::new(config, ids), config.time_zone());
+    for import in read.imports()? {
+        if let Some(source) = ids.get(&import.of) {
+            books.assembler.stands_for(import.source, *source);
+        }
+    }
+    Ok(books)
+}
+
 /// The books as the store has them.
 pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Books, StoreError> {
-    let mut books = Books::new(Site::new(config), config.time_zone());
+    let mut rows = Vec::new();
     for plan in plans {
         if let Some(row) = store.read().source(&plan.name)? {
-            books.source(&store.read(), &row, plan.rules())?;
+            rows.push((plan, row));
         }
+    }
+    let ids = rows.iter().map(|(plan, row)| (plan.name.clone(), row.id)).collect();
+    let mut books = bare_books(config, &store.read(), &ids)?;
+    for (plan, row) in rows {
+        books.source(&store.read(), &row, plan.rules())?;
     }
     Ok(books)
 }

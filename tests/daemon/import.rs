@@ -280,7 +280,9 @@ fn a_wrong_dialect_is_seen_before_anything_is_stored() {
 #[test]
 fn several_pbxs_want_to_be_told_apart() {
     let now = clock(NOON, 1);
-    let rig = Rig::new(SITE, &[Pbx::tcp("reception", IP), Pbx::tcp("surgery", IP), Pbx::tcp("branch", HI)]);
+    let site = "[[practice]]\nods = \"A81001\"\nsources = [\"reception\"]\n[[practice]]\nods = \"A81002\"\n\
+                sources = [\"surgery\", \"branch\"]\n";
+    let rig = Rig::new(site, &[Pbx::tcp("reception", IP), Pbx::tcp("surgery", IP), Pbx::tcp("branch", HI)]);
     let lines = days(IP, "2026-11-16", 1);
     let path = file(&rig, "old.log", &lines);
     let path = path.to_str().unwrap();
@@ -288,6 +290,8 @@ fn several_pbxs_want_to_be_told_apart() {
     assert!(said.contains("--source") && said.contains("reception, surgery, branch"), "{said}");
     let report = import(&rig, IP, &["--source", "surgery", path], &now);
     assert_eq!((&report["source"], &report["import"]), (&"surgery".into(), &"surgery/import-1".into()));
+    assert_eq!(rig.count("SELECT count(*) FROM call WHERE ods <> 'A81002'"), 0, "the file is of the surgery's PBX");
+    rig.assert_no_difference(&now, "with a file of one of several");
     let said = refused(&rig, &["--dialect", IP, "--source", "reception", path], &now);
     assert!(said.contains("in already") && said.contains("--source surgery"), "{said}");
     // The same day of another PBX is other calls; the same day of a PBX that nobody knows may be the same.

@@ -245,7 +245,7 @@ impl Keeper {
         let work = self.store.begin()?;
         let mut row = open(&work, import, now)?;
         if !self.books.has(row.id) {
-            self.books.file(&work.read(), &row, &import.plan)?;
+            self.books.file(&work.read(), &row, &import.plan, self.ids.get(&import.row.of).copied())?;
         }
         let (mut portion, source) = (Portion::default(), row.id);
         let entries = import.sift(&work.read(), batch.entries)?;
@@ -302,7 +302,7 @@ impl Keeper {
         let work = self.store.begin()?;
         let row = open(&work, import, now)?;
         if !self.books.has(row.id) {
-            self.books.file(&work.read(), &row, &import.plan)?;
+            self.books.file(&work.read(), &row, &import.plan, self.ids.get(&import.row.of).copied())?;
         }
         let mut portion = Portion::default();
         self.books.seal(&work, &mut portion, row.id)?;
@@ -385,8 +385,17 @@ fn open(work: &Work<'_>, import: &mut Import, now: Timestamp) -> Result<SourceRo
 
 impl Books {
     /// Adds a file as a source.
-    fn file(&mut self, read: &Reading<'_>, row: &SourceRow, plan: &SourcePlan) -> Result<(), StoreError> {
+    fn file(
+        &mut self,
+        read: &Reading<'_>,
+        row: &SourceRow,
+        plan: &SourcePlan,
+        of: Option<u16>,
+    ) -> Result<(), StoreError> {
         self.files.insert(row.id);
+        if let Some(of) = of {
+            self.assembler.stands_for(row.id, of);
+        }
         self.source(read, row, plan.rules())
     }
 
