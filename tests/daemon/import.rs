@@ -29,9 +29,17 @@ pub fn days(dialect: &str, from: &str, many: i64) -> Vec<String> {
     let zone = TimeZone::get("Europe/London").unwrap();
     let of_day = |ahead: i64| {
         let printed = practice_day(day(from).checked_add(ahead.days()).unwrap(), zone.clone(), ahead as u64 + 1);
-        if dialect == IP { ipoffice::lines(&printed) } else { hipath::lines(&printed) }
+        let lines = if dialect == IP { ipoffice::lines(&printed) } else { hipath::lines(&printed) };
+        lines.into_iter().map(move |line| if dialect == IP { another_id(&line.text, ahead) } else { line.text })
     };
-    (0..many).flat_map(of_day).map(|line| line.text).collect()
+    (0..many).flat_map(of_day).collect()
+}
+
+/// The simulator counts calls from the same number on each day; a PBX does not.
+fn another_id(line: &str, ahead: i64) -> String {
+    let mut fields: Vec<String> = line.split(',').map(str::to_owned).collect();
+    fields[9] = (fields[9].parse::<i64>().unwrap() + ahead * 100_000).to_string();
+    fields.join(",")
 }
 
 pub fn file(rig: &Rig, name: &str, lines: &[String]) -> PathBuf {
@@ -73,7 +81,8 @@ pub fn history(rig: &Rig) -> Vec<String> {
         "SELECT source, day, from_s, to_s, forgotten_calls FROM source_day WHERE from_s IS NOT NULL",
         "SELECT ods, site, day FROM day",
         "SELECT source, of, options, oldest, lines, hash, head, done FROM import",
-        "SELECT id, name, dialect, next_seq, state, wall, record_day, forgotten FROM source",
+        "SELECT id, name, dialect, next_seq, state, wall, record_day, forgotten FROM source
+         WHERE id IN (SELECT source FROM import)",
         "SELECT value FROM meta WHERE key = 'kept_from'",
     ] {
         let mut query = db.prepare(table).unwrap();
