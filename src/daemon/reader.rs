@@ -191,6 +191,13 @@ impl Reader {
             } else if let Some(own) = reading.settled.last() {
                 masked.kind = kind(&own.what);
                 if let Some(trace) = &mut self.trace {
+                    if trace.leaves_out(seq, &reading.settled) {
+                        // As if it had not come: a rebuild will not find it either.
+                        self.state = before;
+                        reading.settled.clear();
+                        self.reading = reading;
+                        return;
+                    }
                     trace.stood(seq, &reading.settled, before);
                 }
             }

@@ -282,6 +282,11 @@ fn a_wrong_dialect_is_seen_before_anything_is_stored() {
     std::fs::write(rig.path("rubbish"), vec![b'x'; 3 << 20]).unwrap();
     let rubbish = rig.path("rubbish");
     assert!(refused(&rig, &["--dialect", IP, rubbish.to_str().unwrap()], &now).contains("first MiB"));
+    // Of a year that is not counted nothing is taken, so that it can be given again with the right one.
+    let ancient: Vec<String> = days(IP, "2019-11-16", 1);
+    let report = import(&rig, IP, &[file(&rig, "ancient.log", &ancient).to_str().unwrap()], &now);
+    assert_eq!((&report["lines"], &report["out_of_range"]["records"]), (&0.into(), &ancient.len().into()), "{report}");
+    assert_eq!(rig.count("SELECT count(*) FROM import"), 2);
     std::fs::write(&rubbish, b"").unwrap();
     assert_eq!(import(&rig, IP, &[rubbish.to_str().unwrap()], &now)["lines"], 0);
 }

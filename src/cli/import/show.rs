@@ -83,6 +83,7 @@ pub fn summary(file: &str, report: &Report, order: &Order) -> String {
         Outcome::Unchanged if already > 0 => {
             writeln!(text, "{file}: all of its {already} lines are in already, as {}; nothing changed", report.import)
         }
+        Outcome::Unchanged if report.out_of_range.records > 0 => writeln!(text, "{file}: nothing was taken"),
         Outcome::Unchanged => writeln!(text, "{file}: no lines"),
     };
     if report.lines > 0 {

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use super::reading::counted;
 use super::tally::{Day, NotUnderstood, OutOfRange, Outcome, Report, Tally};
 use super::trace::Place;
 use crate::aggregate::SourceInput;
@@ -19,8 +20,6 @@ use crate::dialect::{CANNOT, SourceState};
 use crate::record::{LineKind, MaskedRecord};
 use crate::store::{ImportRow, Reading, SourceRow, StoreError, Stretch, Work, second_of_day};
 
-/// For how many months back figures are kept.
-const FIGURES: i64 = 25;
 /// How many days behind the file's own clock nothing changes any more.
 const SETTLED: i64 = 2;
 /// For how long after its last line an import that was cut off keeps its days open, so that it can go on.
@@ -84,8 +83,7 @@ impl Import {
 
     /// The first and the last date that is counted.
     fn range(&self) -> (Date, Date) {
-        let began = date_of(&self.plan.zone, self.row.began);
-        (began.checked_sub(FIGURES.months()).unwrap_or(Date::MIN), began.tomorrow().unwrap_or(began))
+        counted(&self.plan.zone, self.row.began)
     }
 
     fn judge(
@@ -138,7 +136,11 @@ impl Import {
             };
             match verdict {
                 Verdict::Counted => {}
-                Verdict::LeftOut => continue,
+                // Of a record that a later line closed: its own lines are stored already.
+                Verdict::LeftOut => {
+                    *kind = LineKind::Duplicate;
+                    *reason = Some("its date is not counted".into());
+                }
                 Verdict::MayRepeat(name) => {
                     *kind = LineKind::Duplicate;
                     *reason = Some(format!("may repeat a record of {name}"));

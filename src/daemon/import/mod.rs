@@ -182,7 +182,7 @@ fn understood(scout: &FileReading, dialect: &str) -> Result<(), Refusal> {
             _ => {}
         }
     }
-    if makes_sense > 0 || unparsed == 0 {
+    if makes_sense > 0 || unparsed == 0 || !scout.left_out().is_empty() {
         return Ok(());
     }
     Err(Refusal::new(
@@ -287,6 +287,9 @@ impl File<'_> {
             import = self.commit(import, &mut reading).await?;
         }
         let half_line = reading.half_line;
+        for (date, records) in reading.left_out() {
+            *import.tally.left_out.entry(*date).or_default() += records;
+        }
         let outcome = match (already, import.row.lines > already) {
             (_, false) => Outcome::Unchanged,
             (0, true) => Outcome::Imported,

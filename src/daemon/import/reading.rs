@@ -1,9 +1,13 @@
 //! The reading side of an import: bytes of a file to masked lines, past those that are in already.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 use super::trace::{Place, Trace};
+use crate::aggregate::slots::date_of;
 use crate::config::Config;
 use crate::control::Refusal;
 use crate::daemon::books::{Batch, Entry};
@@ -17,6 +21,15 @@ use crate::store::Wire;
 
 /// A file has one connection.
 const FILE: u64 = 0;
+
+/// For how many months back figures are kept.
+const FIGURES: i64 = 25;
+
+/// The first and the last date of which an import that began then is counted.
+pub fn counted(zone: &TimeZone, began: Timestamp) -> (Date, Date) {
+    let today = date_of(zone, began);
+    (today.checked_sub(FIGURES.months()).unwrap_or(Date::MIN), today.tomorrow().unwrap_or(today))
+}
 
 /// A file that is being read.
 #[derive(Debug)]
@@ -57,7 +70,8 @@ impl FileReading {
         wanted: impl Iterator<Item = u64>,
     ) -> Result<FileReading, std::io::Error> {
         let Manner { config, plan, linked, began, oldest } = manner;
-        let trace = Trace::new(plan.zone.clone(), *oldest, *began, wanted.chain([past.lines]));
+        let days = (counted(&plan.zone, *began), *oldest);
+        let trace = Trace::new(plan.zone.clone(), days, *began, past.lines, wanted);
         let gate = Gate {
             privacy: Privacy::new(config.number_plan(), *linked, Peers::new(1)),
             ring: KeyRing::of_its_own(plan.zone.to_datetime(*began).date())?,
@@ -135,6 +149,11 @@ impl FileReading {
             "the file begins like one that is in already, and goes on differently or ends before it",
             "if it is another file, import it with --as-new: what may repeat lines that are in is kept uncounted",
         )
+    }
+
+    /// Records that were left out because of their date.
+    pub fn left_out(&self) -> &BTreeMap<Date, u64> {
+        self.trace().left_out()
     }
 
     fn trace(&self) -> &Trace {

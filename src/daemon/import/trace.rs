@@ -38,7 +38,9 @@ pub struct Place {
 pub struct Trace {
     zone: TimeZone,
     oldest: Date,
-    newest: Date,
+    counted: (Date, Date),
+    past: u64,
+    left_out: BTreeMap<Date, u64>,
     lines: u64,
     hash: Sha256,
     wanted: BTreeSet<u64>,
@@ -54,16 +56,25 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// For a file of a PBX in `zone`, of which the days from `oldest` on are kept; notes the places after `wanted` and
-    /// after [`HEAD`] lines. Before the first stamp it is `began`.
-    pub fn new(zone: TimeZone, oldest: Date, began: Timestamp, wanted: impl Iterator<Item = u64>) -> Trace {
+    /// For a file of a PBX in `zone`, of which the days of `counted` are taken and those from `oldest` on are kept, and
+    /// whose lines up to `past` are in; notes the places after `wanted` and after [`HEAD`] lines. Before the first stamp
+    /// it is `began`.
+    pub fn new(
+        zone: TimeZone,
+        (counted, oldest): ((Date, Date), Date),
+        began: Timestamp,
+        past: u64,
+        wanted: impl Iterator<Item = u64>,
+    ) -> Trace {
         Trace {
-            oldest,
-            newest: zone.to_datetime(began).date().tomorrow().unwrap_or(Date::MAX),
             zone,
+            oldest,
+            counted,
+            past,
+            left_out: BTreeMap::new(),
             lines: 0,
             hash: Sha256::new(),
-            wanted: wanted.chain([HEAD]).collect(),
+            wanted: wanted.chain([HEAD, past]).collect(),
             places: BTreeMap::new(),
             whole: None,
             moment: began,
@@ -113,6 +124,7 @@ impl Trace {
             _ => self.add(&outline(line.bytes, &reading.marks)),
         }
         if let Some(stamp) = stamp(&reading.settled)
+            && (self.counted.0..=self.counted.1).contains(&stamp.at.date())
             && let Ok(at) = self.zone.to_timestamp(stamp.at)
         {
             self.moment = at;
@@ -148,10 +160,25 @@ impl Trace {
         }
     }
 
+    /// Whether the line carries a record of a day that is not counted; then it is noted, and nothing else becomes of it.
+    pub fn leaves_out(&mut self, seq: u64, settled: &[Settled]) -> bool {
+        let own = settled.last().filter(|own| own.no == seq).map(std::slice::from_ref);
+        let Some(date) = own.and_then(stamp).map(|stamp| stamp.at.date()) else { return false };
+        let out = !(self.counted.0..=self.counted.1).contains(&date);
+        if out && seq > self.past {
+            *self.left_out.entry(date).or_default() += 1;
+        }
+        out
+    }
+
+    /// Records that were left out behind the lines that are in, by date.
+    pub fn left_out(&self) -> &BTreeMap<Date, u64> {
+        &self.left_out
+    }
+
     /// Notes the state before line `seq`, if it is the first of a day that is kept.
     pub fn stood(&mut self, seq: u64, settled: &[Settled], before: SourceState) {
-        let kept = |date: Date| date >= self.oldest && date <= self.newest;
-        if self.cut.is_none() && stamp(settled).is_some_and(|stamp| kept(stamp.at.date())) {
+        if self.cut.is_none() && stamp(settled).is_some_and(|stamp| stamp.at.date() >= self.oldest) {
             self.cut = Some((seq, before));
         }
     }
@@ -172,7 +199,9 @@ mod tests {
     fn trace() -> Trace {
         let zone = TimeZone::get("Europe/London").unwrap();
         let began = "2026-11-21T10:00:00Z".parse().unwrap();
-        Trace::new(zone, "2026-10-07".parse().unwrap(), began, std::iter::empty())
+        let date = |text: &str| text.parse::<Date>().unwrap();
+        let counted = (date("2024-10-21"), date("2026-11-22"));
+        Trace::new(zone, (counted, date("2026-10-07")), began, 0, std::iter::empty())
     }
 
     fn caller(token: u64) -> (u16, Anonymous) {
