@@ -220,7 +220,7 @@ mod tests {
         };
         assert_eq!(say(&mut trace, "2026-09-01T09:00:00Z", &[77, 88, 77]), [0, 1, 0]);
         assert_eq!(say(&mut trace, "2026-09-02T09:00:00Z", &[77]), [2], "nothing links two days");
-        assert_eq!(say(&mut trace, "2026-09-01T23:00:00Z", &[88]), [1], "a late line of the day before");
+        assert_eq!(say(&mut trace, "2026-09-01T22:00:00Z", &[88]), [1], "a late line of the day before");
         for day in 3..9 {
             say(&mut trace, &format!("2026-09-0{day}T09:00:00Z"), &[77]);
         }
