@@ -14,6 +14,7 @@ pub mod desk;
 pub mod disk;
 mod files;
 pub mod hold;
+pub mod import;
 pub mod keeper;
 pub mod keys;
 pub mod memory;
@@ -30,5 +31,5 @@ pub mod sending;
 pub mod setup;
 pub mod status;
 
-pub use answers::{AskError, ask};
+pub use answers::{AskError, ask, serve_one};
 pub use run::{RunError, run};

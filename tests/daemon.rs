@@ -17,6 +17,10 @@ mod days;
 mod delivery;
 #[path = "daemon/folder.rs"]
 mod folder;
+#[path = "daemon/import.rs"]
+mod import;
+#[path = "daemon/interrupted.rs"]
+mod interrupted;
 #[path = "daemon/lines.rs"]
 mod lines;
 #[path = "daemon/panasonic.rs"]

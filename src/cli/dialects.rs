@@ -43,7 +43,7 @@ enum Verb {
     },
     /// Have the daemon read the site's dialect files again. Links stay up; lines that were not understood and are still
     /// held are tried again. The configuration itself is not read again: for that, restart the daemon.
-    Reload(Asking),
+    Reload(Box<Asking>),
 }
 
 /// Runs the verb.

@@ -1,10 +1,15 @@
 //! What a verb is told. The daemon answers over its control socket; where none runs, the verb takes the same lock and
 //! answers the same question itself: there is one door to the database.
 
+use std::os::unix::net::UnixStream;
+use std::thread::JoinHandle;
+
 use serde_json::Value;
 
 use super::desk::Desk;
+use super::import::import;
 use super::keeper::Keeper;
+use super::memory;
 use super::rebuild::rebuild;
 use super::sending;
 use super::setup::{Lock, SetUpError};
@@ -12,6 +17,7 @@ use super::status::snapshot;
 use crate::call::Owner;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::control::exchange::{self, Exchange};
 use crate::control::{self, Refusal, Request};
 
 /// Why a verb got no answer.
@@ -33,11 +39,7 @@ pub fn ask(config: &Config, clock: Clock, request: Request) -> Result<Value, Ask
     if let Some(value) = control::ask(&config.runtime_dir, &request)? {
         return Ok(value);
     }
-    let _lock = Lock::take(&config.state_dir)?;
-    let mut keeper = Keeper::open(config.clone(), clock)?;
-    // What nobody heard must not be said to have been observed.
-    keeper.end_abandoned_links().map_err(SetUpError::from)?;
-    let (desk, writer) = Desk::start(keeper)?;
+    let (_lock, desk, writer) = stand_in(config, clock)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let who = format!("uid {}", rustix::process::getuid().as_raw());
     let value = runtime.block_on(answer(&desk, config, clock, &who, false, request));
@@ -55,8 +57,6 @@ pub async fn answer(
     running: bool,
     request: Request,
 ) -> Result<Value, Refusal> {
-    let gone = || Refusal::new("the writer is gone", "restart the daemon");
-    let stored = |error: crate::store::StoreError| Refusal::new(error, "see smdrd status");
     match request {
         Request::Status => {
             let taken = desk.with(move |keeper| snapshot(keeper, running)).await.ok_or_else(gone)?;
@@ -79,6 +79,7 @@ pub async fn answer(
         Request::Push { date, dry_run: true } => sending::preview(desk, config, clock, date).await,
         Request::Push { date, dry_run: false } => sending::push(desk, config, clock, who, date).await,
         Request::Approve { date, practice } => sending::approve(desk, who, date, practice).await,
+        Request::Import(_) => Err(Refusal::new("an import comes with its file", "use smdrd import")),
         Request::Rebuild { apply } => {
             let who = who.to_owned();
             let difference = desk
@@ -91,6 +92,68 @@ pub async fn answer(
             serde_json::to_value(difference.map_err(stored)?).map_err(|error| Refusal::new(error, "report this"))
         }
     }
+}
+
+/// Answers a request that something may follow.
+pub async fn converse(
+    desk: &Desk,
+    config: &Config,
+    clock: Clock,
+    who: &str,
+    request: Request,
+    exchange: Exchange,
+) -> Result<Value, Refusal> {
+    match request {
+        Request::Import(order) => {
+            let report = import(desk, config, clock, who, order, exchange).await?;
+            serde_json::to_value(report).map_err(|error| Refusal::new(error, "report this"))
+        }
+        request => answer(desk, config, clock, who, true, request).await,
+    }
+}
+
+/// Serves one conversation where no daemon runs.
+pub fn serve_one(config: &Config, clock: Clock, stream: UnixStream) -> Result<(), AskError> {
+    memory::seal();
+    let (_lock, desk, writer) = match stand_in(config, clock) {
+        Ok(all) => all,
+        Err(error) => {
+            exchange::refuse(stream, Refusal::new(&error, "nothing was stored"));
+            return Err(error);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let served = runtime.block_on(async {
+        stream.set_nonblocking(true)?;
+        let stream = tokio::net::UnixStream::from_std(stream)?;
+        control::converse(stream, |request, who, exchange| {
+            let desk = &desk;
+            async move { converse(desk, config, clock, &who, request, exchange).await }
+        })
+        .await
+    });
+    drop(runtime);
+    drop(desk);
+    let _ = writer.join();
+    Ok(served?)
+}
+
+/// Takes the daemon's place: its lock, and a writer.
+fn stand_in(config: &Config, clock: Clock) -> Result<(Lock, Desk, JoinHandle<()>), AskError> {
+    let lock = Lock::take(&config.state_dir)?;
+    let mut keeper = Keeper::open(config.clone(), clock)?;
+    // What nobody heard must not be said to have been observed.
+    keeper.end_abandoned_links().map_err(SetUpError::from)?;
+    let (desk, writer) = Desk::start(keeper)?;
+    Ok((lock, desk, writer))
+}
+
+pub(super) fn gone() -> Refusal {
+    Refusal::new("the writer is gone", "restart the daemon")
+}
+
+pub(super) fn stored(error: crate::store::StoreError) -> Refusal {
+    Refusal::new(error, "see smdrd status")
 }
 
 pub(super) fn audit(keeper: &mut Keeper, who: &str, what: &str) -> Result<(), crate::store::StoreError> {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::keeper::Keeper;
 use crate::aggregate::count::peaks;
+use crate::aggregate::coverage::Links;
 use crate::aggregate::document::{DayDocument, Features, PracticeSite, canonical};
 use crate::aggregate::slots::{bounds, date_of, midnight};
 use crate::aggregate::{DayInputs, SourceInput, render};
@@ -14,7 +15,7 @@ use crate::call::Owner;
 use crate::config::Practice;
 use crate::push::Parcel;
 use crate::push::schedule::nightly;
-use crate::store::{OutboxRow, OutboxState, StoreError};
+use crate::store::{DayRow, OutboxRow, OutboxState, StoreError};
 
 /// How long after local midnight a day is closed, so that a call over midnight is in.
 const CLOSING: SignedDuration = SignedDuration::from_mins(10);
@@ -53,13 +54,17 @@ impl Keeper {
     pub fn settle_days(&mut self, now: Timestamp, changed: bool) -> Result<(), StoreError> {
         let open_day = self.first_open_day(now);
         let oldest = self.oldest_day(now);
+        let busy = self.days_being_imported(now)?;
         for owner in self.practices() {
             for date in self.days_to_close(&owner, open_day)?.into_iter().filter(|date| *date >= oldest) {
-                self.close(&owner, date, now)?;
+                if !busy.contains(&date) {
+                    self.close(&owner, date, now)?;
+                }
             }
             if changed {
                 let days = self.store.read().unsettled_days(&owner, open_day)?;
-                for day in days.into_iter().filter(|day| day.closed && day.date >= oldest) {
+                let settled = |day: &DayRow| day.closed && day.date >= oldest && !busy.contains(&day.date);
+                for day in days.into_iter().filter(settled) {
                     self.close(&owner, day.date, now)?;
                 }
             }
@@ -133,6 +138,7 @@ impl Keeper {
     ) -> Result<DayDocument, StoreError> {
         let (start, end) = bounds(&self.zone, date);
         let read = self.store.read();
+        let files = self.files_of(date, start)?;
         let mut sources = Vec::new();
         // A site of a practice has its own PBX, or its part of one: what another PBX missed is not its gap.
         let practice = self.config.practice.iter().find(|practice| is_of(practice, owner));
@@ -148,9 +154,14 @@ impl Keeper {
                 shows_callback: plan.plan.shows_callback(),
                 lines: read.lines_of(id, date)?,
                 clock_offset_s: read.clock_offset(id, date)?,
-                links: read.links(id, &plan.name, start, end.min(now).max(start))?,
+                links: Links {
+                    imported: files.iter().filter(|file| file.of == plan.name).map(|file| file.stretch).collect(),
+                    ..read.links(id, &plan.name, start, end.min(now).max(start))?
+                },
             });
         }
+        let heard = |of: &str| practice.is_none_or(|practice| practice.hears(of));
+        sources.extend(files.into_iter().filter(|file| heard(&file.of)).map(|file| file.input));
         let features = practice.and_then(|practice| practice.features).unwrap_or(self.config.features);
         let counters = read.counters_of(owner, start, end)?;
         let peaks: BTreeMap<_, _> = peaks(&read.line_use(owner, start, end)?);

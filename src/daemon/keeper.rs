@@ -71,7 +71,7 @@ pub struct Keeper {
     /// Whether this process hears the PBXs; a verb without a daemon does not.
     pub(super) collecting: bool,
     /// The books are not what is stored: a change of them failed half-way.
-    astray: bool,
+    pub(super) astray: bool,
 }
 
 impl Keeper {
@@ -191,7 +191,7 @@ impl Keeper {
 
     /// Puts the books in step with what is stored, where a change failed half-way. Nothing else may be done with them
     /// before.
-    fn find_way(&mut self) -> Result<(), StoreError> {
+    pub(super) fn find_way(&mut self) -> Result<(), StoreError> {
         if self.astray {
             self.reload()?;
             self.astray = false;

@@ -132,12 +132,12 @@ impl Loop {
         let (stop, stopped) = watch::channel(false);
         let (sender, mut happenings) = mpsc::channel(64);
         let (desk, config, clock) = (self.desk.clone(), self.config.clone(), self.clock);
-        let answer = move |request, who: String| {
+        let answer = move |request, who: String, exchange| {
             let (desk, config, ask) = (desk.clone(), config.clone(), ask.clone());
             async move {
                 match request {
                     Request::ReloadDialects => ask_to_reload(&ask, who).await,
-                    request => answers::answer(&desk, &config, clock, &who, true, request).await,
+                    request => answers::converse(&desk, &config, clock, &who, request, exchange).await,
                 }
             }
         };

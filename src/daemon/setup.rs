@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Source};
 use crate::dialect::{Dialect, FileFault, Library, LibraryError, Plan};
 use crate::framing::Protocol;
-use crate::store::{Store, StoreError};
+use crate::store::{ImportRow, Reading, Store, StoreError};
 
 use super::books::Books;
 use super::memory;
@@ -164,6 +164,28 @@ impl SourcePlan {
         }
     }
 
+    /// The plan of a file that is or was imported.
+    pub fn of_import(config: &Config, row: &ImportRow) -> Result<SourcePlan, SetUpError> {
+        let fault = |reason: String| SetUpError::Dialect { source_name: row.name.clone(), reason };
+        let library = Library::of_site(&config.dialects_dir).map_err(|error| fault(error.to_string()))?;
+        let dialect = library.get(&row.dialect).ok_or_else(|| {
+            let known: Vec<&str> = library.ids().collect();
+            fault(format!("dialect {:?} is not known; known are {}", row.dialect, known.join(", ")))
+        })?;
+        let plan = dialect.plan(&row.options, row.assume_year).map_err(|error| fault(error.to_string()))?;
+        let of = config.source.iter().find(|source| *source.name.get_ref() == row.of);
+        let zone = of.and_then(|source| TimeZone::get(source.zone.as_ref()?.get_ref()).ok());
+        Ok(SourcePlan {
+            name: row.name.clone(),
+            dialect: row.dialect.clone(),
+            plan: Arc::new(plan),
+            origin: dialect.origin().to_owned(),
+            version: Some(dialect.version()),
+            zone: zone.unwrap_or_else(|| config.time_zone()),
+            live: false,
+        })
+    }
+
     /// How the legs of its calls find each other.
     pub fn rules(&self) -> Rules {
         Rules { linking: self.plan.linking().clone(), zone: self.zone.clone() }
@@ -232,6 +254,17 @@ pub fn open(config: &Config, plans: &[SourcePlan]) -> Result<(Store, Books, Hash
     Ok((store, books, ids))
 }
 
+/// Books without a line: what the configuration says of the sources that have these numbers, and of their files.
+pub fn bare_books(config: &Config, read: &Reading<'_>, ids: &HashMap<String, u16>) -> Result<Books, StoreError> {
+    let mut books = Books::new(Site::new(config, ids), config.time_zone());
+    for import in read.imports()? {
+        if let Some(source) = ids.get(&import.of) {
+            books.assembler.stands_for(import.source, *source);
+        }
+    }
+    Ok(books)
+}
+
 /// The books as the store has them.
 pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Books, StoreError> {
     let mut rows = Vec::new();
@@ -241,7 +274,7 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
         }
     }
     let ids = rows.iter().map(|(plan, row)| (plan.name.clone(), row.id)).collect();
-    let mut books = Books::new(Site::new(config, &ids), config.time_zone());
+    let mut books = bare_books(config, &store.read(), &ids)?;
     for (plan, row) in rows {
         books.source(&store.read(), &row, plan.rules())?;
         if !plan.live {

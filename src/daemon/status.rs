@@ -255,8 +255,13 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     problems.extend(keeper.reloaded.as_ref().and_then(|reloaded| reloaded.trouble.clone()));
     let (lines, rows) = read.line_totals()?;
     let lines = LineCounts::of(lines);
-    if lines.lines != rows {
-        problems.push(format!("{rows} lines are stored and {} are counted; run smdrd rebuild", lines.lines));
+    let forgotten = read.forgotten_lines()?;
+    if lines.lines != rows + forgotten {
+        problems.push(format!(
+            "{} lines are or were stored and {} are counted; run smdrd rebuild",
+            rows + forgotten,
+            lines.lines
+        ));
     }
     let (stored, open) = read.call_counts()?;
     let ([receipted, pending, parked, held], closed) = read.outbox_counts()?;
@@ -264,7 +269,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         problems
             .push(format!("{closed} days are closed and {} are accounted for", receipted + pending + parked + held));
     }
-    let mut notes = notes(keeper);
+    let mut notes = notes(keeper)?;
     let supplier = outlook(keeper, &mut problems, &mut notes)?;
     let (oldest, newest) = (keeper.oldest_day(now), today.tomorrow().unwrap_or(today));
     for owner in keeper.practices() {
@@ -337,7 +342,7 @@ fn continue_without(name: &str) -> String {
     format!("{name}: no daemon is running; start it with systemctl start smdrd")
 }
 
-fn notes(keeper: &Keeper) -> Vec<String> {
+fn notes(keeper: &Keeper) -> Result<Vec<String>, StoreError> {
     let mut notes = Vec::new();
     if keeper.plans.is_empty() {
         notes.push("no source is configured".to_owned());
@@ -359,5 +364,11 @@ fn notes(keeper: &Keeper) -> Vec<String> {
     for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty() && plan.version.is_some()) {
         notes.push(format!("{}: this format cannot show {}", plan.name, plan.plan.cannot().join(", ")));
     }
-    notes
+    for import in keeper.store.read().imports()?.iter().filter(|import| !import.done) {
+        notes.push(format!(
+            "{}: {} lines of the file are in; if it is not running, run the same command again to go on",
+            import.name, import.lines
+        ));
+    }
+    Ok(notes)
 }

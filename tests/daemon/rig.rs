@@ -169,7 +169,7 @@ impl Rig {
         path
     }
 
-    fn command(&self, verb: &[&str], clock: &str) -> Command {
+    pub fn command(&self, verb: &[&str], clock: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_smdrd"));
         command.args(verb).arg("--config").arg(self.write_config()).stdin(Stdio::null());
         command.env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM").env_remove("SMDRD_LOG");
