@@ -1,6 +1,7 @@
 //! The command line of `smdrd`: one file a verb. Exit codes: 0 done, 1 the thing asked about is not well, 2 usage,
 //! 78 configuration.
 
+mod approve;
 mod check;
 mod day;
 mod demo;
@@ -9,6 +10,7 @@ mod import;
 mod parse;
 mod push;
 mod rebuild;
+mod reload;
 mod run;
 mod status;
 
@@ -51,6 +53,7 @@ enum Verb {
     Rebuild(rebuild::Arguments),
     Day(day::Arguments),
     Push(push::Arguments),
+    Approve(approve::Arguments),
 }
 
 /// The whole command line, for the man page.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Verb::Rebuild(arguments) => rebuild::run(arguments),
         Verb::Day(arguments) => day::run(arguments),
         Verb::Push(arguments) => push::run(arguments),
+        Verb::Approve(arguments) => approve::run(arguments),
     }
 }
 
@@ -104,7 +108,7 @@ impl Asking {
 
 /// Reads and checks the configuration, or says what is wrong with it.
 fn configured(path: &Path) -> Result<Config, ExitCode> {
-    check::inspect(path).map(|checked| checked.config).map_err(|error| {
+    check::inspect(path, check::Options::OfShipped).map(|checked| checked.config).map_err(|error| {
         eprintln!("{}", error.report());
         ExitCode::from(CONFIGURATION)
     })

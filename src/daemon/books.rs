@@ -13,6 +13,7 @@ use crate::aggregate::slots::{date_of, slot_of};
 use crate::call::{Assembler, Call, CallKind, LineRef, Owner, Rules, Site};
 use crate::dialect::SourceState;
 use crate::record::{LineKind, MaskedRecord};
+use crate::source::FileMark;
 use crate::store::{
     Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Stretch, Wire, Work, second_of_day,
 };
@@ -83,6 +84,8 @@ pub struct Batch {
     pub state: SourceState,
     /// What was wrong on the wire since the batch before, and when.
     pub wire: Option<(Timestamp, Wire)>,
+    /// Of a file: how far it is read with them.
+    pub mark: Option<Box<FileMark>>,
 }
 
 /// What a transaction adds up before it is written.
@@ -110,8 +113,8 @@ pub struct Books {
     callers: HashMap<(Owner, Date), DayCallers>,
     /// Where each source's clock stood when old calls were last looked for.
     pub(super) swept: HashMap<u16, Timestamp>,
-    /// Sources that are files: when their lines came says nothing of the PBX's clock.
-    pub(super) files: HashSet<u16>,
+    /// Sources whose lines come late by their nature: when they come says nothing of the PBX's clock.
+    pub(super) late: HashSet<u16>,
     /// In a rebuild: what was known of repeat calls when their tokens still existed.
     remembered: HashMap<LineRef, bool>,
 }
@@ -125,7 +128,7 @@ impl Books {
             stored: HashMap::new(),
             callers: HashMap::new(),
             swept: HashMap::new(),
-            files: HashSet::new(),
+            late: HashSet::new(),
             remembered: HashMap::new(),
         }
     }
@@ -152,6 +155,11 @@ impl Books {
             work.put_call(&stored)?;
         }
         Ok(())
+    }
+
+    /// Notes that the lines of a source come late.
+    pub fn comes_late(&mut self, source: u16) {
+        self.late.insert(source);
     }
 
     /// Adds a source with where it stands, and puts back its calls that later legs may join.
@@ -190,6 +198,9 @@ impl Books {
         source: &mut SourceRow,
         batch: &Batch,
     ) -> Result<(), StoreError> {
+        if let Some(mark) = &batch.mark {
+            work.put_file_mark(mark)?;
+        }
         if let Some((at, wire)) = &batch.wire {
             work.add_wire(source.id, date_of(&self.zone, *at), wire)?;
         }
@@ -291,8 +302,7 @@ impl Books {
     fn measure_clock(&self, work: &Work<'_>, call: &Call, at: Timestamp) -> Result<(), StoreError> {
         let offset = call.end.duration_since(at).as_secs();
         // A line that is hours old comes from a buffer and says nothing of the clock.
-        let from_a_file = self.files.contains(&call.id.source);
-        if call.legs == 1 && call.later_s == 0 && offset.abs() < 6 * 3600 && !from_a_file {
+        if call.legs == 1 && !self.late.contains(&call.id.source) && call.later_s == 0 && offset.abs() < 6 * 3600 {
             work.clock_offset(call.id.source, date_of(&self.zone, call.arrival), offset)?;
         }
         Ok(())

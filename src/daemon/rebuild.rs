@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::books::{Batch, Entry, MaskedLine, Portion};
 use super::keeper::Keeper;
 use super::reader::kind;
+use super::retry::Retry;
 use super::setup::{self, SourcePlan};
 use crate::aggregate::slots::{date_of, midnight};
 use crate::call::LineRef;
@@ -53,6 +54,16 @@ impl Difference {
 
 /// Derives history again and says what differs; with `apply`, puts it in place.
 pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreError> {
+    derive(keeper, apply, None)
+}
+
+/// Reads the lines that `retry` holds again. Where some are understood now, the history that follows from the stored
+/// lines and from them is put in place.
+pub fn with_held_lines(keeper: &mut Keeper, retry: &mut Retry) -> Result<Difference, StoreError> {
+    derive(keeper, true, Some(retry))
+}
+
+fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Result<Difference, StoreError> {
     // What time has sealed is sealed on both sides of the comparison.
     keeper.seal(keeper.clock.now())?;
     // Days some of whose lines are kept no more stay as they are; so does the first day after them, into which their
@@ -102,11 +113,15 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
             next = last + 1;
             let work = derived.begin()?;
             let mut portion = Portion::default();
-            let mut batch = Batch { source, entries: Vec::new(), state: SourceState::default(), wire: None };
-            for line in lines {
+            let mut batch =
+                Batch { source, entries: Vec::new(), state: SourceState::default(), wire: None, mark: None };
+            for mut line in lines {
                 difference.lines += 1;
                 let today = date_of(&plan.zone, line.at);
-                let numbers = kept.get(&line.line.seq).map_or(&[][..], Vec::as_slice);
+                let raw = retry.as_deref_mut().filter(|_| line.shape);
+                let found = raw.and_then(|retry| retry.read(&plan.plan, &state, &mut line, today));
+                let stored = kept.get(&line.line.seq).map_or(&[][..], Vec::as_slice);
+                let numbers = found.as_deref().unwrap_or(stored);
                 let (mut entries, shape) = again(&plan.plan, &mut state, &line, numbers, today);
                 if line.kind == LineKind::Duplicate {
                     repeats.insert(line.line.seq, line.reason.clone());
@@ -119,10 +134,17 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
                 }
                 batch.entries.extend(entries);
             }
+            batch.state = state.clone();
             books.take(&work, &mut portion, &mut row, &batch)?;
             books.finish(&work, portion)?;
             work.commit()?;
         }
+        if let Some(retry) = retry.as_deref_mut() {
+            retry.rows.insert(source, row);
+        }
+    }
+    if retry.as_ref().is_some_and(|retry| retry.counts().1 == 0) {
+        return Ok(Difference::default());
     }
     let now = keeper.clock.now();
     let work = derived.begin()?;
@@ -133,7 +155,7 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
     books.finish(&work, portion)?;
     work.commit()?;
     compare(keeper, &derived, &stored, &plans, from, &mut difference)?;
-    if apply && !difference.is_none() {
+    if apply && (retry.is_some() || !difference.is_none()) {
         let begins = begins(keeper, from);
         let work = keeper.store.begin()?;
         work.replace_history(&derived.read(), from, begins)?;
@@ -152,8 +174,14 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
         for date in derived.read().line_days()?.into_iter().filter(|date| *date >= from) {
             work.touch_closed(date)?;
         }
+        if let Some(retry) = &retry {
+            retry.store(&work, &keeper.rows)?;
+        }
         work.audit(now, "smdrd", &format!("rebuilt: {} calls changed", difference.changed_calls))?;
         work.commit()?;
+        if let Some(retry) = retry {
+            retry.done();
+        }
         keeper.rebuilt()?;
         difference.applied = true;
     }
@@ -164,7 +192,8 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
 /// that were imported.
 fn all_plans(keeper: &Keeper) -> Result<Vec<(u16, SourcePlan)>, StoreError> {
     let configured = keeper.plans.iter().filter_map(|plan| Some((*keeper.ids.get(&plan.name)?, plan.clone())));
-    let mut plans: Vec<(u16, SourcePlan)> = configured.collect();
+    // Lines of a source whose dialect cannot be used cannot be read again either: what is known of them stays.
+    let mut plans: Vec<(u16, SourcePlan)> = configured.filter(|(_, plan)| plan.plan.why_unusable().is_none()).collect();
     for row in keeper.store.read().imports()? {
         if let Ok(plan) = SourcePlan::of_import(&keeper.config, &row) {
             plans.push((row.source, plan));

@@ -267,13 +267,13 @@ impl Keeper {
         if let Some((at, mut state)) = cut_at {
             let kept = rest.split_off(at);
             let first_seq = cut.map_or(row.next_seq, |(seq, _)| *seq);
-            let old = Batch { source, entries: rest, state: state.clone(), wire: None };
+            let old = Batch { source, entries: rest, state: state.clone(), wire: None, mark: None };
             self.books.take(&work, &mut portion, &mut row, &old)?;
             state.forget_tokens();
             work.snapshot(&SourceRow { next_seq: first_seq, state, ..row.clone() }, import.row.oldest)?;
             rest = kept;
         }
-        let batch = Batch { source, entries: rest, state: batch.state, wire: batch.wire };
+        let batch = Batch { source, entries: rest, state: batch.state, wire: batch.wire, mark: None };
         self.books.take(&work, &mut portion, &mut row, &batch)?;
         self.books.finish(&work, portion)?;
         row.next_seq = place.lines + 1;
@@ -394,7 +394,7 @@ impl Books {
         plan: &SourcePlan,
         of: Option<u16>,
     ) -> Result<(), StoreError> {
-        self.files.insert(row.id);
+        self.comes_late(row.id);
         if let Some(of) = of {
             self.assembler.stands_for(row.id, of);
         }
@@ -424,7 +424,7 @@ impl Books {
     /// Lets go of a source; what is stored of it stays.
     fn leave(&mut self, source: u16) {
         self.assembler.leave(source);
-        self.files.remove(&source);
+        self.late.remove(&source);
         self.swept.remove(&source);
         self.stored.retain(|id, _| id.source != source);
     }
