@@ -168,20 +168,22 @@ impl SourcePlan {
     pub fn of_import(config: &Config, row: &ImportRow) -> Result<SourcePlan, SetUpError> {
         let fault = |reason: String| SetUpError::Dialect { source_name: row.name.clone(), reason };
         let library = Library::of_site(&config.dialects_dir).map_err(|error| fault(error.to_string()))?;
+        if let Some(broken) = library.broken_file(&row.dialect) {
+            return Err(fault(format!("{}: the dialect file is wrong; smdrd check shows why", broken.path.display())));
+        }
         let dialect = library.get(&row.dialect).ok_or_else(|| {
             let known: Vec<&str> = library.ids().collect();
             fault(format!("dialect {:?} is not known; known are {}", row.dialect, known.join(", ")))
         })?;
         let plan = dialect.plan(&row.options, row.assume_year).map_err(|error| fault(error.to_string()))?;
         let of = config.source.iter().find(|source| *source.name.get_ref() == row.of);
-        let zone = of.and_then(|source| TimeZone::get(source.zone.as_ref()?.get_ref()).ok());
         Ok(SourcePlan {
             name: row.name.clone(),
             dialect: row.dialect.clone(),
             plan: Arc::new(plan),
             origin: dialect.origin().to_owned(),
             version: Some(dialect.version()),
-            zone: zone.unwrap_or_else(|| config.time_zone()),
+            zone: of.map_or_else(|| config.time_zone(), |source| zone_of(config, source)),
             live: false,
         })
     }
