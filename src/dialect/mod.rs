@@ -8,6 +8,7 @@
 )]
 
 mod compile;
+pub mod detect;
 mod examples;
 mod facts;
 mod fault;

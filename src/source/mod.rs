@@ -20,6 +20,7 @@ mod reporter;
 mod serial;
 mod tcp;
 mod telnet;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
