@@ -38,6 +38,8 @@ pub enum Request {
         /// Only this day.
         date: Option<Date>,
     },
+    /// Read the dialect files again.
+    ReloadDialects,
     /// Derive history again.
     Rebuild {
         /// Put it in place, rather than only say what differs.

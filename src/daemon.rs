@@ -2,7 +2,8 @@
 //!
 //! On the reading side ([`run`], [`reader`]) bytes become masked lines; [`desk`] hands them to the one writer thread,
 //! where the [`keeper`] puts them into the [`books`] and commits line, record, call, counters and state at once.
-//! `answers` says what verbs are told. [`rebuild`] drives the same books from stored lines; [`courier`] takes closed days to the supplier.
+//! `answers` says what verbs are told. [`rebuild`] drives the same books from stored lines; [`reload`] changes dialects
+//! under running sources and has what is in the [`hold`] read again; [`courier`] takes closed days to the supplier.
 
 mod answers;
 pub mod books;
@@ -10,11 +11,14 @@ pub mod courier;
 mod days;
 pub mod desk;
 pub mod disk;
+pub mod hold;
 pub mod keeper;
 pub mod keys;
 pub mod memory;
 pub mod reader;
 pub mod rebuild;
+pub mod reload;
+pub mod retry;
 mod run;
 pub mod setup;
 pub mod status;

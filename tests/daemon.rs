@@ -17,6 +17,8 @@ mod lines;
 mod panasonic;
 #[path = "daemon/rebuild.rs"]
 mod rebuild;
+#[path = "daemon/reload.rs"]
+mod reload;
 #[path = "daemon/rig.rs"]
 mod rig;
 #[path = "daemon/sharing.rs"]

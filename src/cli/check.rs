@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::config::{self, Checked, Config, ConfigError, Fault, Severity};
-use crate::dialect::Library;
+use crate::dialect::{FileFault, Library};
 
 /// Check a configuration: every fault at once, each with its line, the reason and what to do.
 #[derive(Debug, clap::Args)]
@@ -21,24 +21,60 @@ pub struct Arguments {
 
 /// Runs the verb. 0 when the configuration can be used, with or without warnings; 78 when not.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let result = inspect(&arguments.config);
-    let good = result.is_ok();
+    let path = &arguments.config;
+    let result = inspect(path, Options::OfAll);
+    let dialects = dialect_faults(&site_dialects(path));
+    let good = result.is_ok() && dialects.is_empty();
     if arguments.json {
-        println!("{}", as_json(&arguments.config, &result));
+        let mut value = as_json(path, &result);
+        value["good"] = good.into();
+        value["dialect_faults"] = dialects.into();
+        println!("{value}");
     } else {
-        print!("{}", as_text(&arguments.config, &result));
+        dialects.iter().for_each(|fault| println!("{fault}"));
+        print!("{}", as_text(path, &result));
+        if result.is_ok() && !good {
+            let faults = count(dialects.len(), "fault");
+            println!("its dialect files have {faults}: the sources that use them will understand no line");
+        }
     }
     ExitCode::from(if good { super::DONE } else { super::CONFIGURATION })
 }
 
+/// Where the site's own dialects are; the usual place where the configuration cannot be read.
+pub(super) fn site_dialects(config: &Path) -> PathBuf {
+    let read = config::inspect(config, &[]);
+    read.map_or_else(|_| Config::default_dialects_dir().to_owned(), |checked| checked.config.dialects_dir)
+}
+
+/// What is wrong with a site's dialects, each with its line and a caret.
+fn dialect_faults(dir: &Path) -> Vec<String> {
+    match Library::of_site(dir) {
+        Ok(library) => library.broken().iter().flat_map(|broken| &broken.faults).map(FileFault::cited).collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+/// Of which dialects the options are looked at. The daemon starts whatever a site's own dialect says, and shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Options {
+    OfAll,
+    OfShipped,
+}
+
 /// The configuration on its own, then with the dialects that its sources name and the options they are given.
-pub(super) fn inspect(path: &Path) -> Result<Checked, ConfigError> {
-    let library = Library::shipped();
-    let known: Vec<&str> = library.ids().collect();
+pub(super) fn inspect(path: &Path, options: Options) -> Result<Checked, ConfigError> {
+    // Without the site's folder nobody knows which dialects there are, and none is asked for.
+    let library = Library::of_site(&site_dialects(path)).unwrap_or_default();
+    let broken = library.broken().iter().map(|broken| broken.id.as_str());
+    let known: Vec<&str> = library.ids().chain(broken).collect();
     let checked = config::inspect(path, &known)?;
     let mut found = Vec::new();
     for (index, source) in checked.config.source.iter().enumerate() {
         let Some(dialect) = library.get(source.dialect.get_ref()) else { continue };
+        if dialect.from_site && options == Options::OfShipped {
+            continue;
+        }
         if let Err(error) = dialect.plan(&source.options, None) {
             let remedy = format!("smdrd dialects show {} lists its options", dialect.id);
             found.push((format!("source[{index}].options"), error.to_string(), remedy));

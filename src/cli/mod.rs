@@ -9,6 +9,7 @@ mod dialects;
 mod parse;
 mod push;
 mod rebuild;
+mod reload;
 mod run;
 mod status;
 
@@ -104,7 +105,7 @@ impl Asking {
 
 /// Reads and checks the configuration, or says what is wrong with it.
 fn configured(path: &Path) -> Result<Config, ExitCode> {
-    check::inspect(path).map(|checked| checked.config).map_err(|error| {
+    check::inspect(path, check::Options::OfShipped).map(|checked| checked.config).map_err(|error| {
         eprintln!("{}", error.report());
         ExitCode::from(CONFIGURATION)
     })

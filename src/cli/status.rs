@@ -68,6 +68,15 @@ fn shown(snapshot: &Snapshot, json: bool) -> ExitCode {
     if snapshot.well { ExitCode::SUCCESS } else { ExitCode::from(super::NOT_WELL) }
 }
 
+/// The dialect, with the state of the site's file where it is one.
+fn dialect(source: &SourceStatus) -> String {
+    match (&source.dialect_version, source.dialect_from.as_str()) {
+        (_, "shipped") => source.dialect.clone(),
+        (Some(version), _) => format!("{} (site {version})", source.dialect),
+        (None, _) => format!("{} (cannot be used)", source.dialect),
+    }
+}
+
 fn readable(snapshot: &Snapshot) -> String {
     let versions = &snapshot.versions;
     let mut text = format!(
@@ -118,6 +127,20 @@ fn readable(snapshot: &Snapshot) -> String {
         lines.unparsed,
         lines.duplicates,
     );
+    let held = &snapshot.held;
+    if held.lines + held.crowded_out + held.expired + held.understood > 0 {
+        text += &format!(
+            "held {} lines not understood, {} KiB; let go {} for room and {} after a day; {} read again and understood\n",
+            held.lines,
+            held.bytes.div_ceil(1024),
+            held.crowded_out,
+            held.expired,
+            held.understood,
+        );
+    }
+    if let Some(reloaded) = &snapshot.reloaded {
+        text += &format!("dialects read again {}: {}\n", reloaded.at, reloaded.summary());
+    }
     text += &format!("calls {} = {} counted + {} open\n", calls.stored, calls.counted, calls.open);
     text += &format!(
         "days closed {} = {} receipted + {} pending + {} parked + {} held\n",
@@ -136,7 +159,7 @@ fn source(source: &SourceStatus) -> Vec<String> {
     let link = if source.up { "up" } else { source.cause.as_deref().unwrap_or("down") };
     vec![
         source.name.clone(),
-        source.dialect.clone(),
+        dialect(source),
         link.to_owned(),
         format!("{} lines/min, {}/h", source.last_minute, source.last_hour),
         format!("{} records", source.today.records),

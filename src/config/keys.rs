@@ -20,6 +20,7 @@ const fn key(path: &'static str, wants: &'static str, example: &'static str) -> 
 pub const KEYS: &[Key] = &[
     key("state-dir", "a path in quotes", "state-dir = \"/var/lib/smdrd\""),
     key("runtime-dir", "a path in quotes", "runtime-dir = \"/run/smdrd\""),
+    key("dialects-dir", "a path in quotes", "dialects-dir = \"/etc/smdrd/dialects\""),
     key("zone", "a time zone's name in quotes", "zone = \"Europe/London\""),
     key("device", "a name in quotes", "device = \"smdrd-riverside\""),
     key("practice", "one table a practice", "[[practice]]"),
@@ -81,6 +82,7 @@ pub const KEYS: &[Key] = &[
     key("numbers.short-codes", "a list of short codes in quotes", "short-codes = [\"*21\"]"),
     key("privacy", "a table", "[privacy]"),
     key("privacy.linkage", "\"none\" or \"day\"", "linkage = \"day\""),
+    key("privacy.hold-unparsed", "true or false, without quotes", "hold-unparsed = true"),
     key("supplier", "a table", "[supplier]"),
     key("supplier.url", "an https address in quotes", "url = \"https://feed.supplier.example\""),
     key("supplier.token-file", "a path in quotes", "token-file = \"/etc/smdrd/supplier-token\""),

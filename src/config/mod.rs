@@ -31,6 +31,9 @@ pub struct Config {
     /// Where keys, the lock and the control socket are; must be in memory (tmpfs). Default `/run/smdrd`.
     #[serde(default = "default_runtime_dir")]
     pub runtime_dir: PathBuf,
+    /// Where the site's own dialect files are. Default `/etc/smdrd/dialects`.
+    #[serde(default = "default_dialects_dir")]
+    pub dialects_dir: PathBuf,
     /// The civil time zone of the practice. Default `Europe/London`.
     #[serde(default = "default_zone")]
     pub zone: Spanned<String>,
@@ -70,6 +73,10 @@ fn default_state_dir() -> PathBuf {
 
 fn default_runtime_dir() -> PathBuf {
     "/run/smdrd".into()
+}
+
+fn default_dialects_dir() -> PathBuf {
+    Config::default_dialects_dir().into()
 }
 
 fn default_zone() -> Spanned<String> {
@@ -346,12 +353,20 @@ pub struct Privacy {
     /// `none`, or `day` (the default). `window:N` needs a key bound to a TPM and is refused without one.
     #[serde(default = "default_linkage")]
     pub linkage: Spanned<String>,
+    /// Whether lines that no rule understands are held as they came, in locked memory, for at most 24 hours, so that a
+    /// dialect that is put right can read them again. Default yes.
+    #[serde(default = "default_hold_unparsed")]
+    pub hold_unparsed: bool,
 }
 
 impl Default for Privacy {
     fn default() -> Self {
-        Privacy { linkage: default_linkage() }
+        Privacy { linkage: default_linkage(), hold_unparsed: default_hold_unparsed() }
     }
+}
+
+fn default_hold_unparsed() -> bool {
+    true
 }
 
 fn default_linkage() -> Spanned<String> {
@@ -424,5 +439,10 @@ impl Config {
     /// The default path of the configuration.
     pub fn default_path() -> &'static Path {
         Path::new("/etc/smdrd/smdrd.toml")
+    }
+
+    /// Where a site's own dialect files are unless the configuration says otherwise.
+    pub fn default_dialects_dir() -> &'static Path {
+        Path::new("/etc/smdrd/dialects")
     }
 }

@@ -73,6 +73,10 @@ pub async fn answer(
                 .ok_or_else(gone)??;
             serde_json::from_slice(&body).map_err(|error| Refusal::new(error, "report this"))
         }
+        Request::ReloadDialects => Err(Refusal::new(
+            "no daemon is running",
+            "start it with systemctl start smdrd: it reads dialects at its start",
+        )),
         Request::Push { date } => push(desk, config, clock, who, date).await,
         Request::Rebuild { apply } => {
             let who = who.to_owned();

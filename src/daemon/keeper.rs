@@ -8,6 +8,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::books::{Batch, Books, Portion};
+use super::hold::{Hold, SharedHold};
+use super::reload::Reloaded;
 use super::setup::{self, SetUpError, SourcePlan};
 use crate::aggregate::slots::date_of;
 use crate::call::Owner;
@@ -47,6 +49,10 @@ pub struct Keeper {
     pub linked: bool,
     /// Why nothing can be stored at present.
     pub trouble: Option<String>,
+    /// Lines that no rule understands, as they came.
+    pub hold: SharedHold,
+    /// What the last reload of dialects came to.
+    pub reloaded: Option<Reloaded>,
     pub(super) zone: TimeZone,
     pub(super) books: Books,
     pub(super) rows: HashMap<u16, SourceRow>,
@@ -72,6 +78,8 @@ impl Keeper {
             zone,
             linked,
             trouble: None,
+            hold: Hold::off("no daemon is running").into(),
+            reloaded: None,
             plans,
             ids,
             store,
@@ -185,6 +193,18 @@ impl Keeper {
             work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
         }
         work.commit()
+    }
+
+    /// Goes on by other rules.
+    pub(super) fn replan(&mut self, plans: Vec<SourcePlan>) -> Result<(), StoreError> {
+        self.plans = plans;
+        self.astray = true;
+        self.find_way()
+    }
+
+    /// Notes that a change of the books may have failed half-way.
+    pub(super) fn go_astray(&mut self) {
+        self.astray = true;
     }
 
     /// Puts the books back to what is stored.

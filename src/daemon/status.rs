@@ -6,7 +6,9 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::disk::Disk;
+use super::hold::Held;
 use super::keeper::Keeper;
+use super::reload::{Change, Reloaded};
 use crate::aggregate::count::Metric;
 use crate::aggregate::document::{Gap, SCHEMA};
 use crate::aggregate::slots::bounds;
@@ -41,6 +43,12 @@ pub struct Snapshot {
     pub calls: CallCounts,
     /// Days that are closed, and where they stand.
     pub days: DayCounts,
+    /// Lines that no rule understands, held in memory as they came.
+    #[serde(default)]
+    pub held: Held,
+    /// What the last reload of dialects came to, where there was one.
+    #[serde(default)]
+    pub reloaded: Option<Reloaded>,
     /// Today's external inbound calls so far, per practice.
     pub today: Vec<Today>,
     /// Today's external inbound calls that are on nobody's list, and in no document.
@@ -72,6 +80,12 @@ pub struct SourceStatus {
     pub name: String,
     /// Its dialect.
     pub dialect: String,
+    /// Where the dialect's rules come from: the path of the site's file, or `shipped`.
+    #[serde(default)]
+    pub dialect_from: String,
+    /// Which state of that file is in force; nothing where it cannot be used.
+    #[serde(default)]
+    pub dialect_version: Option<String>,
     /// Whether its link is up.
     pub up: bool,
     /// Since when.
@@ -191,6 +205,10 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
                 ),
             });
         }
+        if let Some(why) = plan.plan.why_unusable() {
+            problems
+                .push(format!("{}: no line is understood: {why}; put it right, then smdrd dialects reload", plan.name));
+        }
         if counts.lines >= UNPARSED.1 && counts.unparsed * 100 > counts.lines * UNPARSED.0 {
             problems.push(format!(
                 "{}: {} of {} lines today are not understood; check the dialect and its options",
@@ -200,6 +218,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         sources.push(SourceStatus {
             name: plan.name.clone(),
             dialect: plan.dialect.clone(),
+            dialect_from: plan.origin.clone(),
+            dialect_version: plan.version.clone(),
             up,
             since: link.as_ref().map(|(_, since, _)| local(*since)),
             cause: link.and_then(|(_, _, cause)| cause).filter(|_| !up),
@@ -211,6 +231,12 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             last_hour,
         });
     }
+    for source in keeper.reloaded.iter().flat_map(|reloaded| &reloaded.sources) {
+        if let (Change::Kept, Some(why)) = (source.change, &source.why) {
+            problems.push(format!("{}: {why}; the rules that were in force before still are", source.name));
+        }
+    }
+    problems.extend(keeper.reloaded.as_ref().and_then(|reloaded| reloaded.trouble.clone()));
     let (lines, rows) = read.line_totals()?;
     let lines = LineCounts::of(lines);
     if lines.lines != rows {
@@ -277,6 +303,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         lines,
         calls: CallCounts { stored, counted: stored - open, open },
         days: DayCounts { closed, receipted, pending, parked, held },
+        held: keeper.hold.get().held(),
+        reloaded: keeper.reloaded.clone(),
         today: practices,
         unowned,
         disk,
@@ -308,7 +336,11 @@ fn notes(keeper: &Keeper) -> Vec<String> {
     if !keeper.linked && keeper.config.privacy.linkage.get_ref() != "none" {
         notes.push("swap is in clear, so calls are not linked and repeat calls are not counted".to_owned());
     }
-    for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty()) {
+    let held = keeper.hold.get().held();
+    if let Some(off) = held.off.filter(|_| keeper.config.privacy.hold_unparsed && keeper.collecting) {
+        notes.push(format!("lines that are not understood are not held: {off}"));
+    }
+    for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty() && plan.version.is_some()) {
         notes.push(format!("{}: this format cannot show {}", plan.name, plan.plan.cannot().join(", ")));
     }
     notes
