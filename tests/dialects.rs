@@ -153,7 +153,7 @@ fn corpus() -> Vec<(String, Plan, Vec<Framed>)> {
 #[test]
 fn shipped_files_are_sound_and_their_examples_hold() {
     let library = Library::shipped();
-    assert_eq!(library.faults(), &[], "faults in shipped files");
+    assert_eq!(library.faults(), [], "faults in shipped files");
     assert_eq!(library.ids().collect::<Vec<_>>(), DIALECTS);
     for id in library.ids() {
         let dialect = library.get(id).unwrap();

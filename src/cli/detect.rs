@@ -32,9 +32,10 @@ pub struct Arguments {
     /// How long to listen to a device or port at most
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
-    /// Directory of dialect files that add to the shipped ones or replace them
-    #[arg(long, value_name = "DIR", default_value = super::parse::SITE_DIALECTS)]
-    dialects: PathBuf,
+    /// Directory of dialect files that add to the shipped ones or replace them. Without it: the one that
+    /// /etc/smdrd/smdrd.toml names, or /etc/smdrd/dialects
+    #[arg(long, value_name = "DIR")]
+    dialects: Option<PathBuf>,
 }
 
 /// What was found out.
@@ -49,7 +50,7 @@ struct Found {
 
 /// Runs the verb.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let library = match super::parse::library(&arguments.dialects) {
+    let library = match super::parse::library(arguments.dialects.clone()) {
         Ok(library) => library,
         Err(code) => return code,
     };

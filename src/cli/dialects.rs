@@ -151,8 +151,7 @@ fn or_nothing(text: &str) -> &str {
 }
 
 fn examples(library: &Library, as_json: bool) -> ExitCode {
-    let mut faults: Vec<String> =
-        library.faults().iter().chain(Library::shipped().faults()).map(ToString::to_string).collect();
+    let mut faults: Vec<String> = library.faults().iter().map(ToString::to_string).collect();
     let mut count = 0;
     for dialect in library.ids().filter_map(|id| library.get(id)) {
         count += dialect.examples();

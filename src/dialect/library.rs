@@ -1,6 +1,6 @@
 //! The dialects there are: the shipped ones, and those a site adds or puts in their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
@@ -11,6 +11,7 @@ use super::examples;
 use super::fault::{FileFault, OptionError};
 use super::file::DialectFile;
 use super::plan::Plan;
+use super::shipped;
 use super::site::BrokenFile;
 use crate::framing::Protocol;
 
@@ -28,17 +29,6 @@ pub const CANNOT: [&str; 12] = [
     "inbound",
     "transfer",
     "cli",
-];
-
-/// The shipped files, by id.
-const SHIPPED: [(&str, &str); 7] = [
-    ("avaya-ipoffice", include_str!("../../config/dialects/avaya-ipoffice.toml")),
-    ("mitel-3300", include_str!("../../config/dialects/mitel-3300.toml")),
-    ("mitel-5000", include_str!("../../config/dialects/mitel-5000.toml")),
-    ("nortel-bcm", include_str!("../../config/dialects/nortel-bcm.toml")),
-    ("nortel-meridian", include_str!("../../config/dialects/nortel-meridian.toml")),
-    ("panasonic-kx", include_str!("../../config/dialects/panasonic-kx.toml")),
-    ("siemens-hipath3000", include_str!("../../config/dialects/siemens-hipath3000.toml")),
 ];
 
 /// An option of a dialect.
@@ -77,6 +67,13 @@ pub struct Dialect {
 impl Dialect {
     /// Reads and checks a dialect file; examples are checked by [`Dialect::check_examples`].
     pub(super) fn read(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
+        let dialect = Dialect::parse(path, text)?;
+        dialect.check()?;
+        Ok(dialect)
+    }
+
+    /// Reads a dialect file; what it says is found out when a plan is made of it.
+    pub(super) fn parse(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
         let file: DialectFile = toml::from_str(text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
             let place = Place { file: path, text, span, path: String::new() };
@@ -87,7 +84,7 @@ impl Dialect {
             let option = option.get_ref().clone();
             (name.clone(), DialectOption { values: option.values, default: option.default, doc: option.doc })
         });
-        let dialect = Dialect {
+        Ok(Dialect {
             id: file.id.get_ref().clone(),
             name: file.name.clone(),
             doc: file.doc.trim().to_owned(),
@@ -98,9 +95,7 @@ impl Dialect {
             path: path.to_owned(),
             text: text.to_owned(),
             file,
-        };
-        dialect.check()?;
-        Ok(dialect)
+        })
     }
 
     fn place(&self, span: std::ops::Range<usize>) -> Place<'_> {
@@ -236,42 +231,36 @@ impl Dialect {
 /// All dialects, by id.
 #[derive(Debug, Default)]
 pub struct Library {
+    /// The site's own; the others are shipped.
     pub(super) dialects: BTreeMap<String, Dialect>,
-    pub(super) faults: Vec<FileFault>,
     /// The site's files that cannot be used.
     pub(super) broken: Vec<BrokenFile>,
 }
 
 impl Library {
-    /// The shipped dialects, read once.
+    /// The shipped dialects.
     pub fn shipped() -> &'static Library {
-        static SHIPPED_LIBRARY: LazyLock<Library> = LazyLock::new(|| {
-            let mut library = Library::default();
-            for (id, text) in SHIPPED {
-                match Dialect::read(id, text) {
-                    Ok(dialect) => {
-                        library.dialects.insert(dialect.id.clone(), dialect);
-                    }
-                    Err(faults) => library.faults.extend(faults),
-                }
-            }
-            library
-        });
+        static SHIPPED_LIBRARY: LazyLock<Library> = LazyLock::new(Library::default);
         &SHIPPED_LIBRARY
     }
 
-    /// The dialect of this id.
+    /// The dialect of this id; a shipped one is read when it is first asked for.
     pub fn get(&self, id: &str) -> Option<&Dialect> {
-        self.dialects.get(id)
+        let own = self.dialects.get(id);
+        // Where the site's file is broken the shipped one is not used in its place.
+        own.or_else(|| if self.broken_file(id).is_none() { shipped::get(id) } else { None })
     }
 
     /// Every id, in order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.dialects.keys().map(String::as_str)
+        let shipped = shipped::ids().filter(|id| self.broken_file(id).is_none());
+        let ids: BTreeSet<&str> = self.dialects.keys().map(String::as_str).chain(shipped).collect();
+        ids.into_iter()
     }
 
-    /// Faults of shipped files; a test holds that there are none.
-    pub fn faults(&self) -> &[FileFault] {
-        &self.faults
+    /// Faults of shipped files, each compiled with every option: a test holds that there are none, so that nobody else
+    /// need look.
+    pub fn faults(&self) -> Vec<FileFault> {
+        shipped::faults()
     }
 }

@@ -21,6 +21,7 @@ mod layout;
 mod library;
 mod many;
 mod plan;
+mod shipped;
 mod site;
 mod stamp;
 mod state;
