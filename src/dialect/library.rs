@@ -253,8 +253,10 @@ impl Library {
 
     /// Every id, in order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        let shipped = shipped::ids().filter(|id| self.broken_file(id).is_none());
-        let ids: BTreeSet<&str> = self.dialects.keys().map(String::as_str).chain(shipped).collect();
+        let mut ids: BTreeSet<&str> = self.dialects.keys().map(String::as_str).collect();
+        for id in shipped::ids().filter(|id| self.broken_file(id).is_none()) {
+            ids.insert(id);
+        }
         ids.into_iter()
     }
 
