@@ -184,7 +184,11 @@ fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
     if outcome == Outcome::Answered {
         let talks = legs.iter().zip(&takers).filter(|(_, taker)| **taker == Taker::Staff);
         let talks = talks.filter(|(leg, _)| leg.record.leg != LegKind::Offered);
-        call.talk_s = sum(talks.map(|(leg, _)| leg.record.talk_s));
+        // The ring of an answered call may have a leg of its own, before the one with the talk.
+        let talks: Vec<_> = talks.map(|(leg, _)| (leg.record.leg, leg.record.talk_s)).collect();
+        let told = talks.iter().any(|(_, talk)| talk.is_some());
+        let talks = talks.into_iter().filter(|(kind, talk)| !told || *kind != LegKind::Queue || talk.is_some());
+        call.talk_s = sum(talks.map(|(_, talk)| talk));
     }
 }
 
@@ -195,10 +199,16 @@ fn sum(mut parts: impl Iterator<Item = Option<u32>>) -> Option<u32> {
 
 /// Ring and queue time over these legs, menu excluded; nothing when a leg that counts does not give it.
 fn wait(site: &Site, legs: &[Leg]) -> Option<u32> {
+    let rang = |leg: &Leg| leg.record.leg == LegKind::Queue && leg.record.ring_s.is_some();
     let waited: Vec<Option<u32>> = legs
         .iter()
-        .filter(|leg| role(site, leg) != StationRole::AutoAttendant && leg.record.leg != LegKind::Offered)
-        .map(|leg| leg.record.ring_s)
+        .enumerate()
+        .filter(|(_, leg)| role(site, leg) != StationRole::AutoAttendant && leg.record.leg != LegKind::Offered)
+        .map(|(at, leg)| match leg.record.ring_s {
+            // Its ring is the leg before.
+            None if leg.record.leg == LegKind::Talk && legs[..at].iter().any(rang) => Some(0),
+            ring => ring,
+        })
         .collect();
     if waited.is_empty() { None } else { sum(waited.into_iter()) }
 }

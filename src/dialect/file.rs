@@ -20,6 +20,8 @@ pub(super) struct DialectFile {
     #[serde(default)]
     pub protocol: ProtocolName,
     #[serde(default)]
+    pub protocol_by: Option<Spanned<ProtocolByFile>>,
+    #[serde(default)]
     pub transport: String,
     #[serde(default)]
     pub options: BTreeMap<String, Spanned<OptionFile>>,
@@ -45,6 +47,15 @@ pub(super) enum ProtocolName {
     Lines,
     StxEtx,
     LengthLe32,
+    NecFrame,
+}
+
+/// A protocol that an option chooses; a value without one has that of the file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ProtocolByFile {
+    pub option: String,
+    pub protocols: BTreeMap<String, ProtocolName>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -53,6 +64,9 @@ pub(super) struct OptionFile {
     pub values: Vec<String>,
     pub default: String,
     pub doc: String,
+    /// By value: what the format never shows while the option has it.
+    #[serde(default)]
+    pub cannot: BTreeMap<String, Vec<String>>,
 }
 
 /// Which fields make the time stamp, and what moment it means unless a fact says otherwise.

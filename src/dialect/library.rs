@@ -113,17 +113,33 @@ impl Dialect {
             let key = format!("id {:?}", id.get_ref());
             faults.push(self.place(id.span()).fault(&key, "an id is lower case, digits and hyphens", "Change it"));
         }
-        for word in &self.file.cannot {
-            if !CANNOT.contains(&word.get_ref().as_str()) {
-                let key = format!("cannot {:?}", word.get_ref());
-                let remedy = format!("Write one of {}", CANNOT.join(", "));
-                faults.push(self.place(word.span()).fault(&key, "it is not a word that figures know", remedy));
+        let mut word = |word: &String, span: &std::ops::Range<usize>, key: &str| {
+            if !CANNOT.contains(&word.as_str()) {
+                let (key, remedy) = (format!("{key} {word:?}"), format!("Write one of {}", CANNOT.join(", ")));
+                faults.push(self.place(span.clone()).fault(&key, "it is not a word that figures know", remedy));
             }
+        };
+        self.file.cannot.iter().for_each(|said| word(said.get_ref(), &said.span(), "cannot"));
+        for (name, option) in &self.file.options {
+            let said = option.get_ref().cannot.values().flatten();
+            said.for_each(|said| word(said, &option.span(), &format!("options.{name}.cannot")));
         }
         for (name, option) in &self.file.options {
+            let value = |value: &String| option.get_ref().values.contains(value);
+            if let Some(unknown) = option.get_ref().cannot.keys().find(|key| !value(key)) {
+                let key = format!("options.{name}.cannot.{unknown}");
+                faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Name one of them"));
+            }
             if !option.get_ref().values.contains(&option.get_ref().default) {
                 let key = format!("options.{name}.default {:?}", option.get_ref().default);
                 faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Make it one of them"));
+            }
+        }
+        if let Some(by) = &self.file.protocol_by {
+            let known = self.file.options.get(&by.get_ref().option).map(|option| &option.get_ref().values);
+            if !by.get_ref().protocols.keys().all(|value| known.is_some_and(|values| values.contains(value))) {
+                let remedy = "Name an option of [options] and some of its values";
+                faults.push(self.place(by.span()).fault("protocol-by", "no option takes these values", remedy));
             }
         }
         if !has_record(&self.file) {
@@ -189,9 +205,9 @@ impl Dialect {
         linking(&self.file)
     }
 
-    /// How its output is cut into lines.
+    /// How its output is cut into lines, its options at their defaults.
     pub fn protocol(&self) -> Protocol {
-        protocol(&self.file)
+        protocol(&self.file, &self.defaults())
     }
 
     /// How many examples the file carries.

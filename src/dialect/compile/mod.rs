@@ -107,14 +107,28 @@ impl<'a> Compiler<'a> {
             trunks,
             linking: linking(self.file),
             restart: self.file.link.restart,
-            cannot: self.file.cannot.iter().map(|word| word.get_ref().clone()).collect(),
-            protocol: protocol(self.file),
+            cannot: self.cannot(),
+            protocol: protocol(self.file, self.options),
             assume_year,
             prefixes: self.prefixes(),
             slots: std::mem::take(&mut self.slots),
             regexes: std::mem::take(&mut self.regexes),
             desks: Mutex::new(Vec::new()),
         })
+    }
+
+    /// What the format never shows, and what it does not while the options are as chosen.
+    fn cannot(&self) -> Vec<String> {
+        let mut cannot: Vec<String> = self.file.cannot.iter().map(|word| word.get_ref().clone()).collect();
+        for (name, option) in &self.file.options {
+            let words = self.options.get(name).and_then(|value| option.get_ref().cannot.get(value));
+            for word in words.into_iter().flatten() {
+                if !cannot.contains(word) {
+                    cannot.push(word.clone());
+                }
+            }
+        }
+        cannot
     }
 
     /// Every field name, with its type; the same name has the same type on every line.
@@ -335,10 +349,14 @@ pub(super) fn linking(file: &DialectFile) -> Linking {
     }
 }
 
-pub(super) fn protocol(file: &DialectFile) -> Protocol {
-    match file.protocol {
+/// The protocol with these options chosen.
+pub(super) fn protocol(file: &DialectFile, options: &Chosen) -> Protocol {
+    let by = file.protocol_by.as_ref().map(|by| by.get_ref());
+    let chosen = by.and_then(|by| by.protocols.get(options.get(&by.option)?));
+    match chosen.unwrap_or(&file.protocol) {
         ProtocolName::Lines => Protocol::Lines,
         ProtocolName::StxEtx => Protocol::StxEtx,
         ProtocolName::LengthLe32 => Protocol::LengthLe32,
+        ProtocolName::NecFrame => Protocol::NecFrame,
     }
 }
