@@ -66,6 +66,9 @@ pub enum LegKind {
     Talk,
     /// A part that follows a transfer.
     Transfer,
+    /// One of several stations that may have rung at once, or one after the other: each shows its own start, so that
+    /// their waits are not added up.
+    Parallel,
 }
 
 /// Who or what took the call, where the format itself says so.

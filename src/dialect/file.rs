@@ -50,8 +50,13 @@ pub(super) enum ProtocolName {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct OptionFile {
+    #[serde(default)]
     pub values: Vec<String>,
+    #[serde(default)]
     pub default: String,
+    /// The value is the site's own: words parted by blanks or commas, for tests with `listed`.
+    #[serde(default)]
+    pub words: bool,
     pub doc: String,
 }
 
@@ -63,6 +68,8 @@ pub(super) struct StampFile {
     pub date: Option<String>,
     pub time: Option<String>,
     pub kind: StampKind,
+    /// Zone of the clock where the format fixes one.
+    pub zone: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -219,6 +226,7 @@ pub(super) struct FieldFile {
     pub tag: Option<String>,
     pub value: Option<String>,
     pub since: Option<String>,
+    pub between: Option<(String, String)>,
     #[serde(default)]
     pub moment: bool,
     #[serde(default, rename = "type")]
@@ -230,6 +238,8 @@ pub(super) struct FieldFile {
     pub stops: Option<Vec<u32>>,
     #[serde(default)]
     pub required: bool,
+    #[serde(default)]
+    pub lower: bool,
     #[serde(default)]
     pub ignore: String,
     #[serde(default)]
@@ -340,6 +350,7 @@ pub(super) struct TestTable {
     pub not: Option<Many<String>>,
     pub prefix: Option<Many<String>>,
     pub word: Option<String>,
+    pub listed: Option<String>,
     pub modulo: Option<u64>,
     pub remainder: Option<Vec<u64>>,
     pub blank: Option<bool>,

@@ -8,7 +8,7 @@ use super::Linking;
 use super::compile::{Place, compile, has_record, linking, protocol};
 use super::examples;
 use super::fault::{FileFault, LibraryError, OptionError};
-use super::file::DialectFile;
+use super::file::{DialectFile, OptionFile};
 use super::plan::Plan;
 use crate::framing::Protocol;
 
@@ -46,6 +46,8 @@ pub struct DialectOption {
     pub values: Vec<String>,
     /// The one it has when nothing is said.
     pub default: String,
+    /// Whether it takes the site's own words instead, parted by blanks or commas.
+    pub words: bool,
     /// What it is for.
     pub doc: String,
 }
@@ -83,7 +85,8 @@ impl Dialect {
         })?;
         let options = file.options.iter().map(|(name, option)| {
             let option = option.get_ref().clone();
-            (name.clone(), DialectOption { values: option.values, default: option.default, doc: option.doc })
+            let OptionFile { values, default, words, doc } = option;
+            (name.clone(), DialectOption { values, default, words, doc })
         });
         let dialect = Dialect {
             id: file.id.get_ref().clone(),
@@ -121,7 +124,11 @@ impl Dialect {
             }
         }
         for (name, option) in &self.file.options {
-            if !option.get_ref().values.contains(&option.get_ref().default) {
+            let OptionFile { values, default, words, .. } = option.get_ref();
+            if *words && !values.is_empty() {
+                let key = format!("options.{name}.words");
+                faults.push(self.place(option.span()).fault(&key, "it has values, too", "Keep one of them"));
+            } else if !*words && !values.contains(default) {
                 let key = format!("options.{name}.default {:?}", option.get_ref().default);
                 faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Make it one of them"));
             }
@@ -165,7 +172,7 @@ impl Dialect {
                     known: self.options.keys().cloned().collect(),
                 });
             };
-            if !option.values.contains(value) {
+            if !option.words && !option.values.contains(value) {
                 return Err(OptionError::Value {
                     dialect: self.id.clone(),
                     option: name.clone(),

@@ -162,6 +162,14 @@ pub(super) struct Clock {
     pub resolution: u8,
 }
 
+impl Clock {
+    /// The moment, where it is a whole one.
+    pub fn moment(&self) -> Option<DateTime> {
+        let (month, day) = self.month_day?;
+        super::stamp::at(jiff::civil::Date::new(self.year?, month, day).ok()?, self.second?)
+    }
+}
+
 /// A number in the state: live until it is forgotten, then only what may be kept.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Held {

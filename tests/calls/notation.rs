@@ -4,7 +4,7 @@
 //! direction. `arr ans end evt unk`: what the stamp means, `arr` if nothing is said; `/60` a minute stamp. `+ -`:
 //! answered, not answered. `r10 t60 h5`: seconds of ring, talk, hold. `x201` extension, `pV9501` port, `l3` trunk, `d101`
 //! own DDI, `c7` peer, `#5` call id, `e2` its epoch, `s2` source. `more last`: continuation. `offered queue talk
-//! transfer`: kind of leg. `vm aa conf none`: party. `busy booked kept`: disposition.
+//! transfer parallel`: kind of leg. `vm aa conf none`: party. `busy booked kept`: disposition.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -83,6 +83,7 @@ pub fn leg(text: &str) -> (u16, MaskedRecord) {
             "queue" => record.leg = LegKind::Queue,
             "talk" => record.leg = LegKind::Talk,
             "transfer" => record.leg = LegKind::Transfer,
+            "parallel" => record.leg = LegKind::Parallel,
             "vm" => record.party = Some(Party::Voicemail),
             "aa" => record.party = Some(Party::AutoAttendant),
             "conf" => record.party = Some(Party::Conference),

@@ -162,6 +162,8 @@ impl<'a> Compiler<'a> {
         for line in &file.lines {
             used.extend(line.get_ref().carry.iter().cloned());
             used.extend(line.get_ref().fields.values().filter_map(|field| field.get_ref().since.clone()));
+            let between = line.get_ref().fields.values().filter_map(|field| field.get_ref().between.clone());
+            used.extend(between.flat_map(|(from, to)| [from, to]));
             let moments = line.get_ref().fields.iter().filter(|(_, field)| field.get_ref().moment);
             used.extend(moments.map(|(name, _)| name.clone()));
         }
@@ -242,7 +244,12 @@ impl<'a> Compiler<'a> {
                 _ => Err(here.fault(name, "it is no date or time", "Name a field of type date, time or datetime")),
             }
         };
-        Ok(Some(StampRule { date: clock(date)?, time: clock(time)?, kind: stamp.kind }))
+        if let Some(zone) = &stamp.zone
+            && jiff::tz::TimeZone::get(zone).is_err()
+        {
+            return Err(here.fault(&format!("zone {zone:?}"), "there is no such zone", "Write UTC or Area/City"));
+        }
+        Ok(Some(StampRule { date: clock(date)?, time: clock(time)?, kind: stamp.kind, zone: stamp.zone.clone() }))
     }
 
     /// Whether the chosen options are those asked for.
