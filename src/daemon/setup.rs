@@ -79,7 +79,8 @@ impl SourcePlan {
                 fault(format!("dialect {id:?} is not known; known are {}", known.join(", ")))
             })?;
             let plan = dialect.plan(&source.options, None).map_err(|error| fault(error.to_string()))?;
-            let zone = source.zone.as_ref().and_then(|zone| TimeZone::get(zone.get_ref()).ok());
+            let zone = source.zone.as_ref().map(|zone| zone.get_ref().as_str()).or_else(|| plan.zone());
+            let zone = zone.and_then(|zone| TimeZone::get(zone).ok());
             plans.push(SourcePlan {
                 name,
                 dialect: id.clone(),

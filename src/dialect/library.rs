@@ -8,7 +8,7 @@ use super::Linking;
 use super::compile::{Place, compile, has_record, linking, protocol};
 use super::examples;
 use super::fault::{FileFault, LibraryError, OptionError};
-use super::file::DialectFile;
+use super::file::{DialectFile, OptionFile};
 use super::plan::Plan;
 use crate::framing::Protocol;
 
@@ -29,14 +29,23 @@ pub const CANNOT: [&str; 12] = [
 ];
 
 /// The shipped files, by id.
-const SHIPPED: [(&str, &str); 7] = [
+const SHIPPED: [(&str, &str); 16] = [
+    ("avaya-cm", include_str!("../../config/dialects/avaya-cm.toml")),
     ("avaya-ipoffice", include_str!("../../config/dialects/avaya-ipoffice.toml")),
+    ("esi-ivx", include_str!("../../config/dialects/esi-ivx.toml")),
+    ("lg-ipecs", include_str!("../../config/dialects/lg-ipecs.toml")),
     ("mitel-3300", include_str!("../../config/dialects/mitel-3300.toml")),
     ("mitel-5000", include_str!("../../config/dialects/mitel-5000.toml")),
+    ("mitel-sx200", include_str!("../../config/dialects/mitel-sx200.toml")),
+    ("nec-sl-sv8100", include_str!("../../config/dialects/nec-sl-sv8100.toml")),
+    ("nec-sv8300", include_str!("../../config/dialects/nec-sv8300.toml")),
     ("nortel-bcm", include_str!("../../config/dialects/nortel-bcm.toml")),
     ("nortel-meridian", include_str!("../../config/dialects/nortel-meridian.toml")),
     ("panasonic-kx", include_str!("../../config/dialects/panasonic-kx.toml")),
+    ("panasonic-tes", include_str!("../../config/dialects/panasonic-tes.toml")),
+    ("samsung-officeserv", include_str!("../../config/dialects/samsung-officeserv.toml")),
     ("siemens-hipath3000", include_str!("../../config/dialects/siemens-hipath3000.toml")),
+    ("toshiba-strata", include_str!("../../config/dialects/toshiba-strata.toml")),
 ];
 
 /// An option of a dialect.
@@ -46,6 +55,8 @@ pub struct DialectOption {
     pub values: Vec<String>,
     /// The one it has when nothing is said.
     pub default: String,
+    /// Whether it takes the site's own words instead, parted by blanks or commas.
+    pub words: bool,
     /// What it is for.
     pub doc: String,
 }
@@ -83,7 +94,8 @@ impl Dialect {
         })?;
         let options = file.options.iter().map(|(name, option)| {
             let option = option.get_ref().clone();
-            (name.clone(), DialectOption { values: option.values, default: option.default, doc: option.doc })
+            let OptionFile { values, default, words, doc, .. } = option;
+            (name.clone(), DialectOption { values, default, words, doc })
         });
         let dialect = Dialect {
             id: file.id.get_ref().clone(),
@@ -125,21 +137,17 @@ impl Dialect {
             said.for_each(|said| word(said, &option.span(), &format!("options.{name}.cannot")));
         }
         for (name, option) in &self.file.options {
-            let value = |value: &String| option.get_ref().values.contains(value);
-            if let Some(unknown) = option.get_ref().cannot.keys().find(|key| !value(key)) {
+            let OptionFile { values, default, words, cannot, doc: _ } = option.get_ref();
+            if let Some(unknown) = cannot.keys().find(|key| !values.contains(key)) {
                 let key = format!("options.{name}.cannot.{unknown}");
                 faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Name one of them"));
             }
-            if !option.get_ref().values.contains(&option.get_ref().default) {
+            if *words && !values.is_empty() {
+                let key = format!("options.{name}.words");
+                faults.push(self.place(option.span()).fault(&key, "it has values, too", "Keep one of them"));
+            } else if !*words && !values.contains(default) {
                 let key = format!("options.{name}.default {:?}", option.get_ref().default);
                 faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Make it one of them"));
-            }
-        }
-        if let Some(by) = &self.file.protocol_by {
-            let known = self.file.options.get(&by.get_ref().option).map(|option| &option.get_ref().values);
-            if !by.get_ref().protocols.keys().all(|value| known.is_some_and(|values| values.contains(value))) {
-                let remedy = "Name an option of [options] and some of its values";
-                faults.push(self.place(by.span()).fault("protocol-by", "no option takes these values", remedy));
             }
         }
         if !has_record(&self.file) {
@@ -181,7 +189,7 @@ impl Dialect {
                     known: self.options.keys().cloned().collect(),
                 });
             };
-            if !option.values.contains(value) {
+            if !option.words && !option.values.contains(value) {
                 return Err(OptionError::Value {
                     dialect: self.id.clone(),
                     option: name.clone(),
@@ -205,9 +213,9 @@ impl Dialect {
         linking(&self.file)
     }
 
-    /// How its output is cut into lines, its options at their defaults.
+    /// How its output is cut into lines.
     pub fn protocol(&self) -> Protocol {
-        protocol(&self.file, &self.defaults())
+        protocol(&self.file)
     }
 
     /// How many examples the file carries.

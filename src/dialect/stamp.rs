@@ -22,9 +22,18 @@ impl Plan {
         let Some(rule) = &self.stamp else { return Ok(None) };
         let (Some(date), Some(time)) = (clock(desk, rule.date), clock(desk, rule.time)) else { return Ok(None) };
         let Some(second) = time.second else { return Ok(None) };
+        let apart = rule.year.and_then(|slot| clock(desk, slot)).and_then(|clock| clock.year);
+        let date = Clock { year: date.year.or(apart), ..date };
         let (Some(year), Some((month, day))) = (date.year, date.month_day) else {
             let at = match date.month_day {
-                Some((month, day)) => self.in_some_year(state, self.slots.get(rule.date).map(CompactString::as_str), today, month, day, second)?,
+                Some((month, day)) => self.in_some_year(
+                    state,
+                    self.slots.get(rule.date).map(CompactString::as_str),
+                    today,
+                    month,
+                    day,
+                    second,
+                )?,
                 None => self.on_some_day(state, rule.date, today, second),
             };
             return Ok(at.map(|at| (at, time.resolution)));
@@ -78,10 +87,14 @@ impl Plan {
         day: i8,
         second: u32,
     ) -> Result<Option<DateTime>, String> {
-        let middle = match (self.assume_year, state.last.map(DateTime::date).or_else(|| header(state, slot))) {
+        let header = || header(state, slot);
+        let middle = match (self.assume_year, state.last.map(DateTime::date)) {
             (Some(_), Some(last)) => last,
-            (Some(year), None) => Date::new(year, month, day).or_else(|_| Date::new(year, month, 28)).unwrap_or(today),
-            (None, _) => today,
+            (Some(year), None) => match header() {
+                Some(date) => date,
+                None => Date::new(year, month, day).or_else(|_| Date::new(year, month, 28)).unwrap_or(today),
+            },
+            (None, _) => header().unwrap_or(today),
         };
         // 29 February may be four years away, or eight about 1900 and 2100.
         let years = middle.year().saturating_sub(8)..=middle.year().saturating_add(8);

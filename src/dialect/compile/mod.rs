@@ -108,7 +108,7 @@ impl<'a> Compiler<'a> {
             linking: linking(self.file),
             restart: self.file.link.restart,
             cannot: self.cannot(),
-            protocol: protocol(self.file, self.options),
+            protocol: protocol(self.file),
             assume_year,
             prefixes: self.prefixes(),
             slots: std::mem::take(&mut self.slots),
@@ -163,7 +163,7 @@ impl<'a> Compiler<'a> {
         }
         if let Some(stamp) = &file.stamp {
             let stamp = stamp.get_ref();
-            used.extend([&stamp.field, &stamp.date, &stamp.time].into_iter().flatten().cloned());
+            used.extend([&stamp.field, &stamp.date, &stamp.time, &stamp.year].into_iter().flatten().cloned());
         }
         for row in file.facts.iter().flat_map(|table| &table.get_ref().rows) {
             used.extend(row.when.keys().cloned());
@@ -176,6 +176,8 @@ impl<'a> Compiler<'a> {
         for line in &file.lines {
             used.extend(line.get_ref().carry.iter().cloned());
             used.extend(line.get_ref().fields.values().filter_map(|field| field.get_ref().since.clone()));
+            let between = line.get_ref().fields.values().filter_map(|field| field.get_ref().between.clone());
+            used.extend(between.flat_map(|(from, to)| [from, to]));
             let moments = line.get_ref().fields.iter().filter(|(_, field)| field.get_ref().moment);
             used.extend(moments.map(|(name, _)| name.clone()));
         }
@@ -256,7 +258,13 @@ impl<'a> Compiler<'a> {
                 _ => Err(here.fault(name, "it is no date or time", "Name a field of type date, time or datetime")),
             }
         };
-        Ok(Some(StampRule { date: clock(date)?, time: clock(time)?, kind: stamp.kind }))
+        if let Some(zone) = &stamp.zone
+            && jiff::tz::TimeZone::get(zone).is_err()
+        {
+            return Err(here.fault(&format!("zone {zone:?}"), "there is no such zone", "Write UTC or Area/City"));
+        }
+        let year = stamp.year.as_ref().map(clock).transpose()?;
+        Ok(Some(StampRule { date: clock(date)?, time: clock(time)?, year, kind: stamp.kind, zone: stamp.zone.clone() }))
     }
 
     /// Whether the chosen options are those asked for.
@@ -345,15 +353,14 @@ pub(super) fn linking(file: &DialectFile) -> Linking {
         slack_s: link.slack_s,
         joins: link.joins.clone(),
         announced: link.announced.clone(),
+        opens: link.opens.clone(),
+        offer_s: link.offer_s,
         chained: link.chained,
     }
 }
 
-/// The protocol with these options chosen.
-pub(super) fn protocol(file: &DialectFile, options: &Chosen) -> Protocol {
-    let by = file.protocol_by.as_ref().map(|by| by.get_ref());
-    let chosen = by.and_then(|by| by.protocols.get(options.get(&by.option)?));
-    match chosen.unwrap_or(&file.protocol) {
+pub(super) fn protocol(file: &DialectFile) -> Protocol {
+    match file.protocol {
         ProtocolName::Lines => Protocol::Lines,
         ProtocolName::StxEtx => Protocol::StxEtx,
         ProtocolName::LengthLe32 => Protocol::LengthLe32,
