@@ -16,14 +16,23 @@ use smdrd::framing::{Ended, Framer, Settings};
 use smdrd::number::{Anonymous, Class, Number};
 use smdrd::record::{MaskedRecord, Record};
 
-const DIALECTS: [&str; 7] = [
+const DIALECTS: [&str; 16] = [
+    "avaya-cm",
     "avaya-ipoffice",
+    "esi-ivx",
+    "lg-ipecs",
     "mitel-3300",
     "mitel-5000",
+    "mitel-sx200",
+    "nec-sl-sv8100",
+    "nec-sv8300",
     "nortel-bcm",
     "nortel-meridian",
     "panasonic-kx",
+    "panasonic-tes",
+    "samsung-officeserv",
     "siemens-hipath3000",
+    "toshiba-strata",
 ];
 const TODAY: Date = date(2026, 6, 1);
 
@@ -42,8 +51,11 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 /// Captures whose lines cannot say it themselves: how the PBX was programmed.
-const PROGRAMMED: [(&str, &str, &str); 2] =
-    [("panasonic-kx-td1232-p231c.smdr", "date_order", "MDY"), ("panasonic-kx-td816ru.smdr", "date_order", "MDY")];
+const PROGRAMMED: [(&str, &str, &str); 3] = [
+    ("lg-gdk-162.smdr", "date_order", "MDY"),
+    ("panasonic-kx-td1232-p231c.smdr", "date_order", "MDY"),
+    ("panasonic-kx-td816ru.smdr", "date_order", "MDY"),
+];
 
 fn plan(dialect: &str) -> Plan {
     plan_with(dialect, &BTreeMap::new())
@@ -67,7 +79,10 @@ fn plan_for(dialect: &str, path: &Path) -> Plan {
 
 fn options_of(sample: &Map<String, Value>) -> BTreeMap<String, String> {
     let options = sample.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
-    options.into_iter().map(|(key, value)| (key, value.as_str().unwrap().to_owned())).collect()
+    options
+        .into_iter()
+        .map(|(key, value)| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect()
 }
 
 /// A framed line; one of nothing but control bytes is noise and none of the engine's business.

@@ -93,7 +93,8 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
             .options
             .iter()
             .map(|(name, option)| {
-                (name.clone(), json!({"values": option.values, "default": option.default, "doc": option.doc}))
+                let values = if option.words { Value::from("words") } else { option.values.clone().into() };
+                (name.clone(), json!({"values": values, "default": option.default, "doc": option.doc}))
             })
             .collect();
         let rules: Vec<Value> = dialect.rules().map(|(name, doc)| json!({"name": name, "doc": doc})).collect();
@@ -112,7 +113,9 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
     println!("{}\n\nTransport\n{}", dialect.doc, indented(&dialect.transport));
     println!("\nOptions");
     for (name, option) in &dialect.options {
-        println!("  {name} = {} (default {})\n{}", option.values.join(" | "), option.default, indented(&option.doc));
+        let takes = if option.words { "WORD, WORD ...".to_owned() } else { option.values.join(" | ") };
+        let default = if option.default.is_empty() { "none" } else { option.default.as_str() };
+        println!("  {name} = {takes} (default {default})\n{}", indented(&option.doc));
     }
     if dialect.options.is_empty() {
         println!("  none");

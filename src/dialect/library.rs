@@ -9,7 +9,7 @@ use super::Linking;
 use super::compile::{Place, compile, has_record, linking, protocol};
 use super::examples;
 use super::fault::{FileFault, OptionError};
-use super::file::DialectFile;
+use super::file::{DialectFile, OptionFile};
 use super::plan::Plan;
 use super::shipped;
 use super::site::BrokenFile;
@@ -38,6 +38,8 @@ pub struct DialectOption {
     pub values: Vec<String>,
     /// The one it has when nothing is said.
     pub default: String,
+    /// Whether it takes the site's own words instead, parted by blanks or commas.
+    pub words: bool,
     /// What it is for.
     pub doc: String,
 }
@@ -82,7 +84,8 @@ impl Dialect {
         })?;
         let options = file.options.iter().map(|(name, option)| {
             let option = option.get_ref().clone();
-            (name.clone(), DialectOption { values: option.values, default: option.default, doc: option.doc })
+            let OptionFile { values, default, words, doc, .. } = option;
+            (name.clone(), DialectOption { values, default, words, doc })
         });
         Ok(Dialect {
             id: file.id.get_ref().clone(),
@@ -110,15 +113,27 @@ impl Dialect {
             let key = format!("id {:?}", id.get_ref());
             faults.push(self.place(id.span()).fault(&key, "an id is lower case, digits and hyphens", "Change it"));
         }
-        for word in &self.file.cannot {
-            if !CANNOT.contains(&word.get_ref().as_str()) {
-                let key = format!("cannot {:?}", word.get_ref());
-                let remedy = format!("Write one of {}", CANNOT.join(", "));
-                faults.push(self.place(word.span()).fault(&key, "it is not a word that figures know", remedy));
+        let mut word = |word: &String, span: &std::ops::Range<usize>, key: &str| {
+            if !CANNOT.contains(&word.as_str()) {
+                let (key, remedy) = (format!("{key} {word:?}"), format!("Write one of {}", CANNOT.join(", ")));
+                faults.push(self.place(span.clone()).fault(&key, "it is not a word that figures know", remedy));
             }
+        };
+        self.file.cannot.iter().for_each(|said| word(said.get_ref(), &said.span(), "cannot"));
+        for (name, option) in &self.file.options {
+            let said = option.get_ref().cannot.values().flatten();
+            said.for_each(|said| word(said, &option.span(), &format!("options.{name}.cannot")));
         }
         for (name, option) in &self.file.options {
-            if !option.get_ref().values.contains(&option.get_ref().default) {
+            let OptionFile { values, default, words, cannot, doc: _ } = option.get_ref();
+            if let Some(unknown) = cannot.keys().find(|key| !values.contains(key)) {
+                let key = format!("options.{name}.cannot.{unknown}");
+                faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Name one of them"));
+            }
+            if *words && !values.is_empty() {
+                let key = format!("options.{name}.words");
+                faults.push(self.place(option.span()).fault(&key, "it has values, too", "Keep one of them"));
+            } else if !*words && !values.contains(default) {
                 let key = format!("options.{name}.default {:?}", option.get_ref().default);
                 faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Make it one of them"));
             }
@@ -162,7 +177,7 @@ impl Dialect {
                     known: self.options.keys().cloned().collect(),
                 });
             };
-            if !option.values.contains(value) {
+            if !option.words && !option.values.contains(value) {
                 return Err(OptionError::Value {
                     dialect: self.id.clone(),
                     option: name.clone(),

@@ -23,14 +23,34 @@ macro_rules! shipped {
     };
 }
 
-static SHIPPED: [Shipped; 7] = shipped![
+static SHIPPED: [Shipped; 27] = shipped![
+    "3cx",
+    "alcatel-oxe",
+    "alcatel-oxo",
+    "asterisk-csv",
+    "avaya-cm",
     "avaya-ipoffice",
+    "bt-versatility",
+    "cisco-cme",
+    "cisco-cucm",
+    "ericsson-bp",
+    "esi-ivx",
+    "freeswitch-csv",
+    "grandstream-ucm",
+    "lg-ipecs",
     "mitel-3300",
     "mitel-5000",
+    "mitel-sx200",
+    "nec-sl-sv8100",
+    "nec-sv8300",
     "nortel-bcm",
     "nortel-meridian",
     "panasonic-kx",
+    "panasonic-tes",
+    "samsung-officeserv",
     "siemens-hipath3000",
+    "siemens-hipath4000",
+    "toshiba-strata",
 ];
 
 /// The dialect of this id.

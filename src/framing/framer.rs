@@ -3,6 +3,7 @@
 use zeroize::Zeroize as _;
 
 use super::mark::{Mark, Verdict};
+use super::nec::{Place, Texts};
 use super::{Account, Ended, Line, Protocol, Settings};
 
 const STX: u8 = 0x02;
@@ -36,6 +37,7 @@ pub struct Framer {
     edge: Edge,
     mark: Mark,
     frame_left: usize,
+    texts: Texts,
     account: Account,
 }
 
@@ -57,6 +59,7 @@ impl Framer {
             edge: Edge::Open,
             mark: Mark::default(),
             frame_left: 0,
+            texts: Texts::default(),
             account: Account::default(),
         }
     }
@@ -67,6 +70,7 @@ impl Framer {
         match self.settings.protocol {
             Protocol::Lines | Protocol::StxEtx => self.read(bytes, sink),
             Protocol::LengthLe32 => self.read_frames(bytes, sink),
+            Protocol::NecFrame => self.read_texts(bytes, sink),
         }
     }
 
@@ -81,6 +85,10 @@ impl Framer {
         if at_end || self.mark.held() == 1 {
             let (bytes, held) = self.mark.take();
             self.read(bytes.get(..held).unwrap_or_default(), sink);
+        }
+        if at_end {
+            let (head, held) = self.texts.end();
+            self.read(head.get(..held).unwrap_or_default(), sink);
         }
         self.settle(sink);
         if self.has_text() {
@@ -102,6 +110,7 @@ impl Framer {
         let mut pending = 0;
         add(&mut pending, self.line.len());
         add(&mut pending, self.mark.held());
+        add(&mut pending, self.texts.held());
         add(&mut pending, look_ahead);
         Account { pending, ..self.account }
     }
@@ -154,7 +163,7 @@ impl Framer {
                 self.belongs(1, Edge::Open);
                 self.emit(Ended::PageBreak, sink);
             }
-            (STX | ETX, _) if self.settings.protocol == Protocol::StxEtx => {
+            (STX | ETX, _) if matches!(self.settings.protocol, Protocol::StxEtx | Protocol::NecFrame) => {
                 self.settle(sink);
                 self.belongs(1, if byte == ETX { Edge::Late } else { Edge::Open });
                 if self.has_text() {
@@ -242,6 +251,36 @@ impl Framer {
                 // At most three bytes, and one less each time.
                 self.read_frames(others, sink);
             }
+        }
+    }
+
+    fn read_texts(&mut self, bytes: &[u8], sink: &mut impl FnMut(Line<'_>)) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (place, length) = self.texts.next(rest);
+            let (part, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            match place {
+                Place::Held => {}
+                Place::Text => self.read(part, sink),
+                // SYN begins a text, so what has gathered was a line without an end.
+                Place::Head => {
+                    self.end_frame(sink);
+                    self.belongs(Texts::HEAD, Edge::Open);
+                }
+                Place::Mark => self.belongs(part.len(), self.edge),
+                Place::Parity => {
+                    self.end_frame(sink);
+                    self.belongs(part.len(), Edge::Late);
+                }
+                Place::NoHead => {
+                    let (head, held) = self.texts.end();
+                    let (syn, others) = head.get(..held).unwrap_or_default().split_at_checked(1).unwrap_or_default();
+                    self.read(syn, sink);
+                    // At most six bytes, and one less each time.
+                    self.read_texts(others, sink);
+                }
+            }
+            rest = after;
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::backoff::Backoff;
 use super::conversation::Conversation;
 use super::reporter::{Ended, Gone, Reporter};
-use super::{Cause, Login, tcp};
+use super::{Cause, Login, nec, tcp};
 use crate::config::TcpConnect;
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -23,6 +23,7 @@ pub(super) async fn run(settings: TcpConnect, login: Option<Login>, mut reporter
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     let mut locked = Backoff::new(NOT_LET_IN.0, NOT_LET_IN.1);
     let mut attempt = 0u32;
+    let mut last = nec::Last::default();
     loop {
         let mut delay = None;
         let opened = tokio::select! {
@@ -36,7 +37,10 @@ pub(super) async fn run(settings: TcpConnect, login: Option<Login>, mut reporter
                 let began = Instant::now();
                 let what = format!("connected to {}:{}", settings.host, settings.port);
                 let Ok(connection) = reporter.up(what).await else { return };
-                let Ok((ended, let_in)) = read(stream, login.as_ref(), connection, &mut reporter).await else { return };
+                let Ok((ended, let_in)) = read(stream, login.as_ref(), connection, &mut reporter, &mut last).await
+                else {
+                    return;
+                };
                 match ended.cause {
                     Cause::Stopping => return,
                     Cause::NotLetIn => delay = Some(locked.delay()),
@@ -65,7 +69,11 @@ async fn read(
     login: Option<&Login>,
     connection: u64,
     reporter: &mut Reporter,
+    last: &mut nec::Last,
 ) -> Result<(Ended, bool), Gone> {
+    if let Some(Login::Nec { check }) = login {
+        return Ok((nec::run(stream, connection, reporter, *check, last).await?, true));
+    }
     let Some(dialogue) = login.and_then(Login::dialogue) else {
         return Ok((reporter.pump(&mut stream, connection, None, Cause::ClosedByPeer).await?, true));
     };

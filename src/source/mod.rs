@@ -15,6 +15,7 @@ mod dialogue;
 mod happening;
 mod listen;
 mod login;
+mod nec;
 mod parity;
 mod reporter;
 mod serial;
@@ -33,7 +34,7 @@ use crate::clock::Clock;
 use crate::config;
 
 pub use cause::Cause;
-pub use happening::Happening;
+pub use happening::{Happening, Receipt};
 pub use login::Login;
 pub use parity::{IN_ERROR, LineErrors, Marks};
 
@@ -122,7 +123,7 @@ impl Spec {
                 })?,
                 None => Zeroizing::default(),
             };
-            login = Login::named(source.dialect.get_ref(), password);
+            login = Login::named(source.dialect.get_ref(), password).or_else(|| Login::of_nec(source, tcp.port));
             if let (Some(path), Some(reason)) = (&tcp.password_file, login.as_ref().and_then(Login::fault)) {
                 return Err(SpecError::Password { name, path: path.clone(), reason });
             }

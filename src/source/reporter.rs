@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{mpsc, watch};
 
-use super::{Cause, Happening, LineErrors, Marks};
+use super::{Cause, Happening, LineErrors, Marks, Receipt};
 use crate::clock::Clock;
 
 /// How much is read at once. A serial line gives far less; a buffer re-dump over TCP fills it.
@@ -62,6 +62,20 @@ impl Reporter {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         self.send(Happening::Up { source: self.source, at: self.clock.now(), connection, what }).await?;
         Ok(connection)
+    }
+
+    /// Hands on a text; the receipt says when it is on disk.
+    pub(super) async fn text(&self, connection: u64, bytes: Vec<u8>) -> Result<Receipt, Gone> {
+        let (source, at, stored) = (self.source, self.clock.now(), Receipt::default());
+        self.send(Happening::Text { source, at, connection, bytes, stored: stored.clone() }).await?;
+        Ok(stored)
+    }
+
+    /// Reports bytes that came damaged and are not handed on.
+    pub(super) async fn damaged(&self, connection: u64) -> Result<(), Gone> {
+        let errors = LineErrors { parity_or_framing: 1, ..LineErrors::default() };
+        let (source, at) = (self.source, self.clock.now());
+        self.send(Happening::Bytes { source, at, connection, bytes: Vec::new(), errors }).await
     }
 
     pub(super) async fn down(&self, connection: u64, cause: Cause) -> Result<(), Gone> {
