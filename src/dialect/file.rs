@@ -45,6 +45,7 @@ pub(super) enum ProtocolName {
     Lines,
     StxEtx,
     LengthLe32,
+    AlcatelOxe,
 }
 
 #[derive(Debug, Clone, Deserialize)]

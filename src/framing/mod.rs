@@ -29,6 +29,9 @@
 //! mark, and as many bytes are read as lines; what is left when they end is a line. Any other four bytes are
 //! plain: the first is read as text or control and the mark is looked for again, at the next byte if still at the start
 //! of a line, else behind its end.
+//!
+//! [`Protocol::AlcatelOxe`]: where a line may begin, the marks of OmniPCX Enterprise's Ethernet accounting; of its messages
+//! of 772 bytes the text is a line. What does not begin with a mark is read as lines.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -39,6 +42,7 @@
 
 mod framer;
 mod mark;
+mod oxe;
 
 pub use framer::Framer;
 
@@ -68,6 +72,8 @@ pub enum Protocol {
     /// Each line is preceded by its length in four bytes, least significant first (Mitel 5000); plain lines are read
     /// too.
     LengthLe32,
+    /// OmniPCX Enterprise's Ethernet accounting (TCP port 2533): messages of 772 bytes; plain lines are read too.
+    AlcatelOxe,
 }
 
 /// What ended a line.

@@ -347,5 +347,6 @@ pub(super) fn protocol(file: &DialectFile) -> Protocol {
         ProtocolName::Lines => Protocol::Lines,
         ProtocolName::StxEtx => Protocol::StxEtx,
         ProtocolName::LengthLe32 => Protocol::LengthLe32,
+        ProtocolName::AlcatelOxe => Protocol::AlcatelOxe,
     }
 }
