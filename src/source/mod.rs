@@ -7,6 +7,7 @@
 //!
 //! Bytes are handed on as they came. They may hold telephone numbers, so no `Debug` here shows them.
 
+mod accounting;
 mod backoff;
 mod cause;
 mod connect;

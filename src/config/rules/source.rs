@@ -119,16 +119,19 @@ fn serial_line(path: &str, serial: &Serial, findings: &mut Findings<'_>) {
 }
 
 fn connects(path: &str, connect: &TcpConnect, findings: &mut Findings<'_>) {
-    let host = connect.host.as_str();
-    let field = format!("{path}.host");
-    if let Ok(address) = host.parse::<SocketAddr>() {
-        let remedy = format!("write `host = \"{}\"` and `port = {}`", address.ip(), address.port());
-        findings.fault(&field, "an address with a port", remedy);
-    } else if host.parse::<IpAddr>().is_err()
-        && (host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')))
-    {
-        let remedy = "write the name or address alone, such as \"192.0.2.10\"; the port goes to `port`";
-        findings.fault(&field, "not a host name or address", remedy);
+    for (key, host) in [("host", Some(&connect.host)), ("standby-host", connect.standby_host.as_ref())] {
+        let Some(host) = host else { continue };
+        let field = format!("{path}.{key}");
+        if let Ok(address) = host.parse::<SocketAddr>() {
+            let remedy = format!("write `{key} = \"{}\"` and `port = {}`", address.ip(), address.port());
+            findings.fault(&field, "an address with a port", remedy);
+        } else if host.parse::<IpAddr>().is_err()
+            && (host.is_empty()
+                || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')))
+        {
+            let remedy = "write the name or address alone, such as \"192.0.2.10\"; the port goes to `port`";
+            findings.fault(&field, "not a host name or address", remedy);
+        }
     }
     if connect.port == 0 {
         findings.fault(&format!("{path}.port"), "0 is no port", "write the port that is set on the PBX");
