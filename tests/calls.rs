@@ -304,6 +304,54 @@ fn a_wait_is_all_the_ringing_until_a_person_answers_and_is_never_made_up() {
 }
 
 #[test]
+fn stations_that_ring_at_once_wait_once() {
+    hold(
+        &by(LinkKey::CallId),
+        ROLES,
+        &[
+            (
+                "the one that gave up is printed after the one that answered",
+                &["08:00:00 in #1 l1 + r5 t43 parallel x201", "08:00:00 in #1 l1 - r4 parallel x202"],
+                &["inbound answered-by-staff w5 t43 2 legs"],
+            ),
+            (
+                "one after the other",
+                &["08:00:00 in #1 l1 - r15 parallel x201", "08:00:15 in #1 l1 + r6 t10 parallel x202"],
+                &["inbound answered-by-staff w21 t10 2 legs"],
+            ),
+            (
+                "nobody",
+                &["08:00:00 in #1 l1 - r60 parallel x201", "08:00:00 in #1 l1 - r30 parallel x202"],
+                &["inbound nobody-answered w60 2 legs"],
+            ),
+            (
+                "the answer does not say when",
+                &["08:00:00 in #1 l1 - r60 parallel x201", "08:00:00 in #1 l1 + t9 parallel x202"],
+                &["inbound answered-by-staff t9 2 legs"],
+            ),
+            (
+                "the menu's time is not waiting",
+                &["08:00:00 in #1 l1 t40 aa", "08:00:40 in #1 l1 + r6 t10 parallel x202"],
+                &["inbound answered-by-staff w6 t10 2 legs"],
+            ),
+            (
+                "one of them busy",
+                &["08:00:00 in #1 l1 - r0 busy parallel x201", "08:00:00 in #1 l1 - r30 parallel x202"],
+                &["inbound nobody-answered w30 2 legs"],
+            ),
+            (
+                "all of them busy",
+                &["08:00:00 in #1 l1 - r0 busy parallel x201", "08:00:00 in #1 l1 - r0 busy parallel x202"],
+                &["inbound stations-busy w0 2 legs"],
+            ),
+        ],
+    );
+    let legs = ["08:00:00 in #1 l1 + r5 t40 parallel x201", "08:00:00 in #1 l1 - r5 parallel x202"];
+    let call = &calls_at(site(""), &by(LinkKey::CallId), &legs)[0];
+    assert_eq!(call.end.to_string(), "2026-11-20T08:00:45Z", "they do not follow one another");
+}
+
+#[test]
 fn whose_call_it_is_is_said_by_ddi_then_group_then_line_and_by_the_first_leg_that_says_it() {
     let shares = r#"
 [[practice]]

@@ -67,6 +67,7 @@ pub const KEYS: &[Key] = &[
     key("source.tcp-connect", "a table", "[source.tcp-connect]"),
     key("source.tcp-connect.host", "a host name or address in quotes", "host = \"192.0.2.10\""),
     key("source.tcp-connect.port", "a port from 1 to 65535, without quotes", "port = 8808"),
+    key("source.tcp-connect.standby-host", "a host name or address in quotes", "standby-host = \"192.0.2.11\""),
     key("source.tcp-connect.password-file", "a path in quotes", "password-file = \"/etc/smdrd/pbx-password\""),
     key("source.tcp-listen", "a table", "[source.tcp-listen]"),
     key("source.tcp-listen.address", "an address and a port in quotes", "address = \"0.0.0.0:8808\""),

@@ -275,6 +275,8 @@ pub struct TcpConnect {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// Where the PBX answers when it does not at `host`: the second CPU of a pair.
+    pub standby_host: Option<String>,
     /// File that holds the log-in password, where the PBX wants one.
     pub password_file: Option<PathBuf>,
 }

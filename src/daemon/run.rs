@@ -27,7 +27,7 @@ use crate::control::{self, Refusal, Request};
 use crate::notify;
 use crate::privacy::Privacy;
 use crate::push::schedule::quiet;
-use crate::source::{self, Cause, Happening, Spec};
+use crate::source::{self, Cause, Happening, Receipt, Spec};
 
 /// Silence, on the machine's clock, after which half a line or half a group is taken to be all.
 const IDLE: Duration = Duration::from_secs(3);
@@ -220,6 +220,17 @@ impl Loop {
                     self.pass(batch).await;
                 }
             }
+            Happening::Text { source, at, connection, mut bytes, stored } => {
+                self.links.entry(source).or_default().heard = Some(self.clock.instant());
+                self.turn();
+                let reader = self.readers.get_mut(&source);
+                let batch = reader.and_then(|reader| reader.bytes(&mut self.gate, connection, &bytes, at));
+                bytes.zeroize();
+                if let Some(batch) = batch {
+                    self.pass(batch).await;
+                }
+                tokio::spawn(receipt(self.desk.clone(), stored));
+            }
             Happening::Removed { file, .. } => self.desk.tell(Event::Removed(file)).await,
             Happening::Trouble { source, problems } => {
                 files::in_the_way(&self.desk, self.name(source), source, problems).await;
@@ -356,6 +367,17 @@ async fn ask_to_reload(ask: &mpsc::Sender<Asked>, who: String) -> Result<serde_j
     ask.send((who, answer)).await.map_err(|_| stopping())?;
     let reloaded = answered.await.map_err(|_| stopping())?;
     serde_json::to_value(reloaded).map_err(|error| Refusal::new(error, "report this"))
+}
+
+/// Gives a receipt when everything told so far is on disk.
+async fn receipt(desk: Desk, stored: Receipt) {
+    // While the disk takes nothing errands are run before what was told is stored.
+    while let Some(well) = desk.with(|keeper| keeper.trouble.is_none()).await {
+        if well {
+            return stored.give();
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Delivers what is due, for as long as the daemon runs.

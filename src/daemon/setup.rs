@@ -139,10 +139,10 @@ impl SourcePlan {
             Ok(plan) => Ok(SourcePlan {
                 name: source.name.get_ref().clone(),
                 dialect: id.clone(),
+                zone: zone_of(config, source, plan.zone()),
                 plan: Arc::new(plan),
                 origin: dialect.origin().to_owned(),
                 version: Some(dialect.version()),
-                zone: zone_of(config, source),
                 live: source.folder.is_none(),
             }),
             Err(error) if dialect.from_site => site(error.to_string(), dialect.origin().to_owned(), dialect.protocol()),
@@ -159,8 +159,8 @@ impl SourcePlan {
             dialect,
             origin,
             version: None,
-            zone: zone_of(config, source),
             live: source.folder.is_none(),
+            zone: zone_of(config, source, None),
         }
     }
 
@@ -180,10 +180,10 @@ impl SourcePlan {
         Ok(SourcePlan {
             name: row.name.clone(),
             dialect: row.dialect.clone(),
+            zone: of.map_or_else(|| config.time_zone(), |source| zone_of(config, source, plan.zone())),
             plan: Arc::new(plan),
             origin: dialect.origin().to_owned(),
             version: Some(dialect.version()),
-            zone: of.map_or_else(|| config.time_zone(), |source| zone_of(config, source)),
             live: false,
         })
     }
@@ -195,9 +195,9 @@ impl SourcePlan {
 }
 
 /// The zone of the PBX's clock.
-fn zone_of(config: &Config, source: &Source) -> TimeZone {
-    let own = source.zone.as_ref().and_then(|zone| TimeZone::get(zone.get_ref()).ok());
-    own.unwrap_or_else(|| config.time_zone())
+fn zone_of(config: &Config, source: &Source, of_dialect: Option<&str>) -> TimeZone {
+    let stated = source.zone.as_ref().map(|zone| zone.get_ref().as_str()).or(of_dialect);
+    stated.and_then(|zone| TimeZone::get(zone).ok()).unwrap_or_else(|| config.time_zone())
 }
 
 /// Holds the database for one process.

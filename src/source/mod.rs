@@ -8,6 +8,7 @@
 //!
 //! Bytes are handed on as they came. They may hold telephone numbers, so no `Debug` here shows them.
 
+mod accounting;
 mod backoff;
 mod cause;
 mod connect;
@@ -17,12 +18,14 @@ mod folder;
 mod happening;
 mod listen;
 mod login;
+mod nec;
 mod parity;
 mod relay;
 mod reporter;
 mod serial;
 mod tcp;
 mod telnet;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,7 +39,7 @@ use crate::config;
 
 pub use cause::Cause;
 pub use folder::{FileMark, Ledger, in_memory};
-pub use happening::Happening;
+pub use happening::{Happening, Receipt};
 pub use login::Login;
 pub use parity::{IN_ERROR, LineErrors, Marks};
 pub use relay::RelayNews;
@@ -144,7 +147,7 @@ impl Spec {
                 })?,
                 None => Zeroizing::default(),
             };
-            login = Login::named(source.dialect.get_ref(), password);
+            login = Login::named(source.dialect.get_ref(), password).or_else(|| Login::of_nec(source, tcp.port));
             if let (Some(path), Some(reason)) = (&tcp.password_file, login.as_ref().and_then(Login::fault)) {
                 return Err(SpecError::Password { name, path: path.clone(), reason });
             }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{mpsc, watch};
 
 use super::relay::{RelayNews, Tap};
-use super::{Cause, FileMark, Happening, LineErrors, Marks};
+use super::{Cause, FileMark, Happening, LineErrors, Marks, Receipt};
 use crate::clock::Clock;
 
 /// How much is read at once. A serial line gives far less; a buffer re-dump over TCP fills it.
@@ -99,6 +99,20 @@ impl Reporter {
 
     pub(super) async fn relay(&self, news: RelayNews) -> Result<(), Gone> {
         self.send(Happening::Relay { source: self.source, at: self.clock.now(), news }).await
+    }
+
+    /// Hands on a text; the receipt says when it is on disk.
+    pub(super) async fn text(&self, connection: u64, bytes: Vec<u8>) -> Result<Receipt, Gone> {
+        let (source, at, stored) = (self.source, self.clock.now(), Receipt::default());
+        self.send(Happening::Text { source, at, connection, bytes, stored: stored.clone() }).await?;
+        Ok(stored)
+    }
+
+    /// Reports bytes that came damaged and are not handed on.
+    pub(super) async fn damaged(&self, connection: u64) -> Result<(), Gone> {
+        let errors = LineErrors { parity_or_framing: 1, ..LineErrors::default() };
+        let (source, at) = (self.source, self.clock.now());
+        self.send(Happening::Bytes { source, at, connection, bytes: Vec::new(), errors }).await
     }
 
     pub(super) async fn down(&self, connection: u64, cause: Cause) -> Result<(), Gone> {

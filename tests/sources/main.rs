@@ -1,5 +1,6 @@
 //! Sources over the real thing: pseudo-terminals and sockets.
 
+mod accounting;
 mod folder;
 mod panasonic;
 mod relay;

@@ -127,23 +127,29 @@ pub(super) fn serial_line(path: &str, serial: &Serial, findings: &mut Findings<'
 
 fn connects(path: &str, connect: &TcpConnect, findings: &mut Findings<'_>) {
     host_and_port(path, &connect.host, connect.port, findings);
+    if let Some(host) = &connect.standby_host {
+        host_name(&format!("{path}.standby-host"), "standby-host", host, findings);
+    }
     if connect.password_file.as_ref().is_some_and(|file| !file.is_absolute()) {
         let remedy = "name the file by its full path; the password itself does not belong here";
         findings.fault(&format!("{path}.password-file"), "not an absolute path", remedy);
     }
 }
 
-pub(super) fn host_and_port(path: &str, host: &str, port: u16, findings: &mut Findings<'_>) {
-    let field = format!("{path}.host");
+fn host_name(field: &str, key: &str, host: &str, findings: &mut Findings<'_>) {
     if let Ok(address) = host.parse::<SocketAddr>() {
-        let remedy = format!("write `host = \"{}\"` and `port = {}`", address.ip(), address.port());
-        findings.fault(&field, "an address with a port", remedy);
+        let remedy = format!("write `{key} = \"{}\"` and `port = {}`", address.ip(), address.port());
+        findings.fault(field, "an address with a port", remedy);
     } else if host.parse::<IpAddr>().is_err()
         && (host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')))
     {
         let remedy = "write the name or address alone, such as \"192.0.2.10\"; the port goes to `port`";
-        findings.fault(&field, "not a host name or address", remedy);
+        findings.fault(field, "not a host name or address", remedy);
     }
+}
+
+pub(super) fn host_and_port(path: &str, host: &str, port: u16, findings: &mut Findings<'_>) {
+    host_name(&format!("{path}.host"), "host", host, findings);
     if port == 0 {
         findings.fault(&format!("{path}.port"), "0 is no port", "write the port that is set at the other end");
     }
