@@ -1,5 +1,6 @@
 //! Sources over the real thing: pseudo-terminals and sockets.
 
+mod nec;
 mod panasonic;
 mod rig;
 mod serial;
