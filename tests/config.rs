@@ -12,6 +12,7 @@ use smdrd::config::{self, ConfigError, Severity, keys};
 /// Stands for the library of dialects, which is not this test's business.
 const DIALECTS: &[&str] = &[
     "avaya-ipoffice",
+    "nec-sv8300",
     "siemens-hipath3000",
     "nortel-meridian",
     "nortel-bcm",

@@ -43,7 +43,7 @@
 
 mod framer;
 mod mark;
-pub mod nec;
+mod nec;
 
 pub use framer::Framer;
 

@@ -5,8 +5,8 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::dialogue::Dialogue;
+use super::nec::Check;
 use crate::config;
-use crate::framing::nec::Check;
 
 /// The port of SMDR on a NEC; it cannot be changed.
 const NEC_PORT: u16 = 60010;

@@ -35,6 +35,7 @@ use crate::config;
 pub use cause::Cause;
 pub use happening::{Happening, Receipt};
 pub use login::Login;
+pub use nec::Check;
 pub use parity::{IN_ERROR, LineErrors, Marks};
 
 use reporter::Reporter;
