@@ -6,6 +6,7 @@ mod rig;
 mod serial;
 mod tcp_connect;
 mod tcp_listen;
+mod tftp;
 
 use smdrd::source::{Happening, LineErrors, Spec, SpecError};
 

@@ -62,6 +62,7 @@ fn transport(path: &str, source: &Source, findings: &mut Findings<'_>) {
         ("serial", source.serial.is_some()),
         ("tcp-connect", source.tcp_connect.is_some()),
         ("tcp-listen", source.tcp_listen.is_some()),
+        ("tftp", source.tftp.is_some()),
     ];
     let given: Vec<&str> = ways.iter().filter(|(_, given)| *given).map(|(way, _)| *way).collect();
     if given.is_empty() {
@@ -82,6 +83,9 @@ fn transport(path: &str, source: &Source, findings: &mut Findings<'_>) {
     }
     if let Some(listen) = &source.tcp_listen {
         listens(&format!("{path}.tcp-listen"), listen.get_ref(), findings);
+    }
+    if let Some(tftp) = &source.tftp {
+        listens(&format!("{path}.tftp"), tftp.get_ref(), findings);
     }
 }
 
@@ -171,7 +175,8 @@ fn listens(path: &str, listen: &TcpListen, findings: &mut Findings<'_>) {
 fn port_of(source: &Source) -> Option<String> {
     let serial = source.serial.as_ref().map(|serial| serial.get_ref().path.display().to_string());
     let connect = source.tcp_connect.as_ref().map(|connect| connect.get_ref());
-    serial.or(connect.map(|connect| format!("{}:{}", connect.host.to_lowercase(), connect.port)))
+    let tftp = source.tftp.as_ref().map(|tftp| format!("udp {}", tftp.get_ref().address));
+    serial.or(connect.map(|connect| format!("{}:{}", connect.host.to_lowercase(), connect.port))).or(tftp)
 }
 
 /// Several sources may share an address when it is clear from the caller's address which is meant.
