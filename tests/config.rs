@@ -19,6 +19,9 @@ const DIALECTS: &[&str] = &[
     "mitel-5000",
     "panasonic-kx",
     "mitel-3300",
+    "alcatel-oxe",
+    "alcatel-oxo",
+    "ericsson-bp",
 ];
 
 fn root() -> &'static Path {

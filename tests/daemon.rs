@@ -21,6 +21,8 @@ mod rebuild;
 mod rig;
 #[path = "daemon/sharing.rs"]
 mod sharing;
+#[path = "daemon/tftp.rs"]
+mod tftp;
 #[path = "daemon/trouble.rs"]
 mod trouble;
 #[path = "daemon/verbs.rs"]

@@ -160,6 +160,54 @@ fn texts_of_a_nec() {
     gives(Protocol::NecFrame, &late, &["!KA1", "p", "0!KA1"]);
 }
 
+/// A message of OmniPCX Enterprise: head, text, padding.
+fn oxe_message(kind: u8, text: &str) -> Vec<u8> {
+    let mut message = vec![1, 0, kind, 0];
+    message.extend_from_slice(text.as_bytes());
+    message.resize(772, 0);
+    message
+}
+
+#[test]
+fn messages_of_a_fixed_length() {
+    let whole = "x".repeat(768);
+    let stream = [
+        b"\0\x01P\x03\x04".to_vec(),
+        oxe_message(2, "one\n"),
+        b"\0\x08TEST_REQ\x03\x04".to_vec(),
+        oxe_message(1, ""),
+        b"\x03\x04".to_vec(),
+        oxe_message(6, "key=value\nbinary that is not read"),
+        b"\x03\x04".to_vec(),
+        oxe_message(7, "voice quality\n"),
+        // Without an end of its own, without the mark before it, and as long as can be.
+        oxe_message(2, "two"),
+        oxe_message(2, &whole),
+        oxe_message(2, "three\r\n"),
+    ];
+    let lines = ["one", "key=value", "two", &whole, "three"];
+    gives(Protocol::AlcatelOxe, &stream.concat(), &lines);
+    // The same tickets from an accounting file.
+    gives(Protocol::AlcatelOxe, b"#5,30\none\r\ntwo\n\nend", &["#5,30", "one", "two", "", "end."]);
+    // Cut off in the middle of a message, and of a mark.
+    gives(Protocol::AlcatelOxe, &oxe_message(2, "one")[..6], &["on."]);
+    gives(Protocol::AlcatelOxe, b"one\n\x01\0\x02", &["one", "^3."]);
+    // What is no mark is a control.
+    gives(Protocol::AlcatelOxe, b"\0\0\x01P\x03\x05\x01\x01one\n", &["one^5"]);
+}
+
+#[test]
+fn a_message_that_pauses_is_not_cut() {
+    let mut framer = Framer::new(settings(Protocol::AlcatelOxe));
+    let mut seen: Vec<Seen> = Vec::new();
+    for part in oxe_message(2, "one ticket").chunks(7) {
+        framer.push(part, &mut |line| seen.push(line.into()));
+        assert!(!framer.pending());
+        framer.flush(Ended::Idle, &mut |line| seen.push(line.into()));
+    }
+    assert_eq!(shown(&seen), ["one ticket"]);
+}
+
 #[test]
 fn what_is_not_a_frame_is_read_on_from_the_next_byte() {
     // Joined in the middle of a frame: its rest is a line, then frames follow.
@@ -256,7 +304,13 @@ fn balanced(account: Account) -> bool {
 }
 
 fn protocol() -> impl Strategy<Value = Protocol> {
-    prop_oneof![Just(Protocol::Lines), Just(Protocol::StxEtx), Just(Protocol::LengthLe32), Just(Protocol::NecFrame)]
+    prop_oneof![
+        Just(Protocol::Lines),
+        Just(Protocol::StxEtx),
+        Just(Protocol::LengthLe32),
+        Just(Protocol::AlcatelOxe),
+        Just(Protocol::NecFrame),
+    ]
 }
 
 /// Bytes that make every rule of the grammar likely.
@@ -270,6 +324,8 @@ fn wire() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(MITEL.to_vec()),
         1 => Just(NEC.to_vec()),
         1 => (0usize..12).prop_map(|length| NEC[..length].to_vec()),
+        1 => prop_oneof![Just(b"\0\x01P".to_vec()), Just(b"\x03\x04".to_vec()), Just(b"\0\x08TEST_REQ".to_vec())],
+        1 => (0u8..9, "[a-z]{0,20}\n?").prop_map(|(kind, text)| oxe_message(kind, &text)),
     ];
     proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
 }

@@ -180,6 +180,8 @@ pub struct Source {
     pub tcp_connect: Option<Spanned<TcpConnect>>,
     /// A PBX that calls us.
     pub tcp_listen: Option<Spanned<TcpListen>>,
+    /// A PBX that puts files to us by TFTP.
+    pub tftp: Option<Spanned<TcpListen>>,
     /// Zone of the PBX's own wall clock, when it is not the practice's.
     pub zone: Option<Spanned<String>>,
     /// What its stations and trunks are, where two PBXs use one number for two things. Goes before `[roles]`.
@@ -260,6 +262,8 @@ pub struct TcpConnect {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// Where the PBX answers when it does not at `host`: the second CPU of a pair.
+    pub standby_host: Option<String>,
     /// File that holds the log-in password, where the PBX wants one.
     pub password_file: Option<PathBuf>,
 }

@@ -46,6 +46,7 @@ pub(super) enum ProtocolName {
     StxEtx,
     LengthLe32,
     NecFrame,
+    AlcatelOxe,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -29,10 +29,20 @@ pub const CANNOT: [&str; 12] = [
 ];
 
 /// The shipped files, by id.
-const SHIPPED: [(&str, &str); 16] = [
+const SHIPPED: [(&str, &str); 27] = [
+    ("3cx", include_str!("../../config/dialects/3cx.toml")),
+    ("alcatel-oxe", include_str!("../../config/dialects/alcatel-oxe.toml")),
+    ("alcatel-oxo", include_str!("../../config/dialects/alcatel-oxo.toml")),
+    ("asterisk-csv", include_str!("../../config/dialects/asterisk-csv.toml")),
     ("avaya-cm", include_str!("../../config/dialects/avaya-cm.toml")),
     ("avaya-ipoffice", include_str!("../../config/dialects/avaya-ipoffice.toml")),
+    ("bt-versatility", include_str!("../../config/dialects/bt-versatility.toml")),
+    ("cisco-cme", include_str!("../../config/dialects/cisco-cme.toml")),
+    ("cisco-cucm", include_str!("../../config/dialects/cisco-cucm.toml")),
+    ("ericsson-bp", include_str!("../../config/dialects/ericsson-bp.toml")),
     ("esi-ivx", include_str!("../../config/dialects/esi-ivx.toml")),
+    ("freeswitch-csv", include_str!("../../config/dialects/freeswitch-csv.toml")),
+    ("grandstream-ucm", include_str!("../../config/dialects/grandstream-ucm.toml")),
     ("lg-ipecs", include_str!("../../config/dialects/lg-ipecs.toml")),
     ("mitel-3300", include_str!("../../config/dialects/mitel-3300.toml")),
     ("mitel-5000", include_str!("../../config/dialects/mitel-5000.toml")),
@@ -45,6 +55,7 @@ const SHIPPED: [(&str, &str); 16] = [
     ("panasonic-tes", include_str!("../../config/dialects/panasonic-tes.toml")),
     ("samsung-officeserv", include_str!("../../config/dialects/samsung-officeserv.toml")),
     ("siemens-hipath3000", include_str!("../../config/dialects/siemens-hipath3000.toml")),
+    ("siemens-hipath4000", include_str!("../../config/dialects/siemens-hipath4000.toml")),
     ("toshiba-strata", include_str!("../../config/dialects/toshiba-strata.toml")),
 ];
 

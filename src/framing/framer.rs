@@ -3,7 +3,8 @@
 use zeroize::Zeroize as _;
 
 use super::mark::{Mark, Verdict};
-use super::nec::{Place, Texts};
+use super::nec::{Place as TextPlace, Texts};
+use super::oxe::{Place, Tickets};
 use super::{Account, Ended, Line, Protocol, Settings};
 
 const STX: u8 = 0x02;
@@ -38,6 +39,7 @@ pub struct Framer {
     mark: Mark,
     frame_left: usize,
     texts: Texts,
+    tickets: Tickets,
     account: Account,
 }
 
@@ -60,6 +62,7 @@ impl Framer {
             mark: Mark::default(),
             frame_left: 0,
             texts: Texts::default(),
+            tickets: Tickets::default(),
             account: Account::default(),
         }
     }
@@ -71,6 +74,7 @@ impl Framer {
             Protocol::Lines | Protocol::StxEtx => self.read(bytes, sink),
             Protocol::LengthLe32 => self.read_frames(bytes, sink),
             Protocol::NecFrame => self.read_texts(bytes, sink),
+            Protocol::AlcatelOxe => self.read_tickets(bytes, sink),
         }
     }
 
@@ -81,6 +85,13 @@ impl Framer {
     /// line; at the end of input they are handed out as a line without text.
     pub fn flush(&mut self, ended: Ended, sink: &mut impl FnMut(Line<'_>)) {
         let at_end = ended == Ended::EndOfInput;
+        if at_end {
+            let (bytes, held) = self.tickets.end();
+            self.read(bytes.get(..held).unwrap_or_default(), sink);
+        } else if self.tickets.inside() {
+            // Its length says when a message is over, and no silence.
+            return;
+        }
         // Two bytes or more of a mark cannot be text, so they can wait for the rest.
         if at_end || self.mark.held() == 1 {
             let (bytes, held) = self.mark.take();
@@ -111,13 +122,14 @@ impl Framer {
         add(&mut pending, self.line.len());
         add(&mut pending, self.mark.held());
         add(&mut pending, self.texts.held());
+        add(&mut pending, self.tickets.held());
         add(&mut pending, look_ahead);
         Account { pending, ..self.account }
     }
 
     /// Whether something waits that [`Framer::flush`] with [`Ended::Idle`] would settle.
     pub fn pending(&self) -> bool {
-        self.has_text() || self.edge == Edge::CrCr || self.mark.held() == 1
+        !self.tickets.inside() && (self.has_text() || self.edge == Edge::CrCr || self.mark.held() == 1)
     }
 
     fn has_text(&self) -> bool {
@@ -221,11 +233,7 @@ impl Framer {
                 self.look_for_mark(byte, sink);
                 rest = after;
             } else {
-                let line = rest.iter().position(|byte| matches!(*byte, CR | LF | FF));
-                let length = line.map_or(rest.len(), |at| at.saturating_add(1));
-                let (plain, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-                self.read(plain, sink);
-                rest = after;
+                rest = self.read_plain(rest, sink);
             }
         }
     }
@@ -260,19 +268,19 @@ impl Framer {
             let (place, length) = self.texts.next(rest);
             let (part, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             match place {
-                Place::Held => {}
-                Place::Text => self.read(part, sink),
+                TextPlace::Held => {}
+                TextPlace::Text => self.read(part, sink),
                 // SYN begins a text, so what has gathered was a line without an end.
-                Place::Head => {
+                TextPlace::Head => {
                     self.end_frame(sink);
                     self.belongs(Texts::HEAD, Edge::Open);
                 }
-                Place::Mark => self.belongs(part.len(), self.edge),
-                Place::Parity => {
+                TextPlace::Mark => self.belongs(part.len(), self.edge),
+                TextPlace::Parity => {
                     self.end_frame(sink);
                     self.belongs(part.len(), Edge::Late);
                 }
-                Place::NoHead => {
+                TextPlace::NoHead => {
                     let (head, held) = self.texts.end();
                     let (syn, others) = head.get(..held).unwrap_or_default().split_at_checked(1).unwrap_or_default();
                     self.read(syn, sink);
@@ -282,6 +290,56 @@ impl Framer {
             }
             rest = after;
         }
+    }
+
+    fn read_tickets(&mut self, bytes: &[u8], sink: &mut impl FnMut(Line<'_>)) {
+        let mut rest = bytes;
+        // A message that is over is handed out at once, and not with the first byte behind it.
+        while !rest.is_empty() || self.tickets.is_over() {
+            if self.has_text() && !self.tickets.inside() {
+                rest = self.read_plain(rest, sink);
+                continue;
+            }
+            let (place, length) = self.tickets.next(rest);
+            let (part, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            match place {
+                Place::Held => {}
+                Place::Mark => {
+                    let (_, held) = self.tickets.take();
+                    self.settle(sink);
+                    self.belongs(held, Edge::Open);
+                }
+                Place::Padding => self.belongs(part.len(), Edge::Open),
+                Place::Text => self.read(part, sink),
+                Place::End => {
+                    self.end_frame(sink);
+                    self.edge = Edge::Open;
+                }
+                Place::Plain if length == 0 => {
+                    let (head, held) = self.tickets.take();
+                    let Some((first, others)) = head.get(..held).and_then(<[u8]>::split_first) else { return };
+                    self.read(std::slice::from_ref(first), sink);
+                    // At most three bytes, and one less each time.
+                    self.read_tickets(others, sink);
+                }
+                // A control may stand in front of a mark; a line goes to its end.
+                Place::Plain if text_run(part) == 0 => self.read(part, sink),
+                Place::Plain => {
+                    rest = self.read_plain(rest, sink);
+                    continue;
+                }
+            }
+            rest = after;
+        }
+    }
+
+    /// Reads to the end of a line; answers with what is behind it.
+    fn read_plain<'b>(&mut self, bytes: &'b [u8], sink: &mut impl FnMut(Line<'_>)) -> &'b [u8] {
+        let line = bytes.iter().position(|byte| matches!(*byte, CR | LF | FF));
+        let length = line.map_or(bytes.len(), |at| at.saturating_add(1));
+        let (plain, after) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+        self.read(plain, sink);
+        after
     }
 
     fn end_frame(&mut self, sink: &mut impl FnMut(Line<'_>)) {

@@ -33,6 +33,8 @@
 //! [`Protocol::NecFrame`]: SYN, a digit and five digits that say 1 to 1024 are the head of a text; of a text with data the
 //! bytes behind device and sequence number are read as with StxEtx, the others are part of the mark, as is the parity
 //! byte behind the body. A SYN without such a head is a control byte.
+//! [`Protocol::AlcatelOxe`]: where a line may begin, the marks of OmniPCX Enterprise's Ethernet accounting; of its messages
+//! of 772 bytes the text is a line. What does not begin with a mark is read as lines.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -44,6 +46,7 @@
 mod framer;
 mod mark;
 mod nec;
+mod oxe;
 
 pub use framer::Framer;
 
@@ -76,6 +79,8 @@ pub enum Protocol {
     /// NEC's texts on TCP port 60010: SYN, what it is, its length, body, parity. The record stands between STX and ETX;
     /// what stands outside a text is read as with [`Protocol::StxEtx`].
     NecFrame,
+    /// OmniPCX Enterprise's Ethernet accounting (TCP port 2533): messages of 772 bytes; plain lines are read too.
+    AlcatelOxe,
 }
 
 /// What ended a line.

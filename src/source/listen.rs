@@ -148,7 +148,7 @@ async fn serve(mut stream: TcpStream, peer: SocketAddr, _open: Arc<()>, mut repo
 
 /// Whom we turned away, so that a peer that knocks without pause is told of once a minute.
 #[derive(Default)]
-struct Refusals {
+pub(super) struct Refusals {
     peers: HashMap<IpAddr, Refusal>,
 }
 
@@ -159,7 +159,7 @@ struct Refusal {
 
 impl Refusals {
     /// Counts a refusal; gives how many there were since the last one told, when it is time to tell.
-    fn count(&mut self, peer: IpAddr, now: Instant) -> Option<u32> {
+    pub(super) fn count(&mut self, peer: IpAddr, now: Instant) -> Option<u32> {
         if let Some(refusal) = self.peers.get_mut(&peer) {
             refusal.untold = refusal.untold.saturating_add(1);
             if now.duration_since(refusal.told) < REFUSAL {

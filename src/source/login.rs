@@ -4,6 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::accounting;
 use super::dialogue::Dialogue;
 use super::nec::Check;
 use crate::config;
@@ -25,6 +26,8 @@ pub enum Login {
         /// Empty when the PBX has none.
         password: Zeroizing<String>,
     },
+    /// OmniPCX Enterprise: tickets are asked for, and tests answered; there is no password.
+    AlcatelOxe,
     /// Panasonic KX over its LAN port: a conversation over Telnet, user SMDR.
     PanasonicKx {
         /// Empty for the one it is delivered with.
@@ -43,6 +46,7 @@ impl Login {
         match name {
             "mitel-5000" => Some(Login::Mitel5000 { password }),
             "panasonic-kx" => Some(Login::PanasonicKx { password }),
+            "alcatel-oxe" => Some(Login::AlcatelOxe),
             _ => None,
         }
     }
@@ -67,7 +71,11 @@ impl Login {
 
     /// The bytes to send right after connecting; none where the PBX speaks first.
     pub fn greeting(&self) -> Zeroizing<Vec<u8>> {
-        let Login::Mitel5000 { password } = self else { return Zeroizing::default() };
+        let password = match self {
+            Login::Mitel5000 { password } => password,
+            Login::AlcatelOxe => return Zeroizing::new(accounting::HELLO.to_vec()),
+            Login::PanasonicKx { .. } | Login::Nec { .. } => return Zeroizing::default(),
+        };
         let body = 2 + password.len() as u32;
         let mut frame = Zeroizing::new(Vec::with_capacity(password.len() + 6));
         frame.extend_from_slice(&body.to_le_bytes());
@@ -111,6 +119,7 @@ impl fmt::Debug for Login {
             Login::Mitel5000 { .. } => to.write_str("Mitel5000"),
             Login::PanasonicKx { .. } => to.write_str("PanasonicKx"),
             Login::Nec { check } => write!(to, "Nec({check:?})"),
+            Login::AlcatelOxe => to.write_str("AlcatelOxe"),
         }
     }
 }

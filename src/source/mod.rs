@@ -7,6 +7,7 @@
 //!
 //! Bytes are handed on as they came. They may hold telephone numbers, so no `Debug` here shows them.
 
+mod accounting;
 mod backoff;
 mod cause;
 mod connect;
@@ -21,6 +22,7 @@ mod reporter;
 mod serial;
 mod tcp;
 mod telnet;
+mod tftp;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,13 +66,15 @@ pub enum How {
     Connect(config::TcpConnect),
     /// From a PBX that calls us.
     Listen(config::TcpListen),
+    /// From a PBX that puts files to us by TFTP.
+    Tftp(config::TcpListen),
 }
 
 /// A source's settings cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// It has not exactly one way in.
-    #[error("source {name}: has {count} of serial, tcp-connect and tcp-listen; give it exactly one")]
+    #[error("source {name}: has {count} of serial, tcp-connect, tcp-listen and tftp; give it exactly one")]
     Ways {
         /// Which source.
         name: String,
@@ -108,6 +112,7 @@ impl Spec {
             source.serial.as_ref().map(|serial| How::Serial(serial.get_ref().clone())),
             source.tcp_connect.as_ref().map(|tcp| How::Connect(tcp.get_ref().clone())),
             source.tcp_listen.as_ref().map(|tcp| How::Listen(tcp.get_ref().clone())),
+            source.tftp.as_ref().map(|tftp| How::Tftp(tftp.get_ref().clone())),
         ];
         let count = ways.iter().flatten().count();
         let Some(how) = ways.into_iter().flatten().next().filter(|_| count == 1) else {
@@ -159,6 +164,9 @@ pub async fn run(specs: Vec<Spec>, clock: Clock, tx: mpsc::Sender<Happening>, st
             }
             How::Connect(settings) => {
                 tasks.spawn(connect::run(settings, spec.login, reporter));
+            }
+            How::Tftp(settings) => {
+                tasks.spawn(tftp::run(settings, reporter));
             }
             How::Listen(settings) => {
                 let route = listen::Route::new(settings.allow, reporter);

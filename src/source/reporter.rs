@@ -110,6 +110,12 @@ impl Reporter {
         }
     }
 
+    /// Hands over bytes that came in through a link in one piece.
+    pub(super) async fn bytes(&self, connection: u64, bytes: Vec<u8>) -> Result<(), Gone> {
+        let (source, at) = (self.source, self.clock.now());
+        self.send(Happening::Bytes { source, at, connection, bytes, errors: LineErrors::default() }).await
+    }
+
     /// Reads a link until it ends, then reports it down. `at_end` is what the end of input means.
     pub(super) async fn pump<R: AsyncRead + Unpin>(
         &mut self,

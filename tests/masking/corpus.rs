@@ -59,7 +59,10 @@ fn options(path: &Path) -> BTreeMap<String, String> {
     let Ok(text) = fs::read(path.with_extension("json")) else { return BTreeMap::new() };
     let pair: Value = serde_json::from_slice(&text).unwrap();
     let options = pair["options"].as_object().cloned().unwrap_or_default();
-    options.into_iter().map(|(key, value)| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
+    options
+        .into_iter()
+        .map(|(key, value)| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect()
 }
 
 /// Lines of nothing but control bytes are noise and none of masking's business.

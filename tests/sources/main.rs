@@ -1,11 +1,13 @@
 //! Sources over the real thing: pseudo-terminals and sockets.
 
+mod accounting;
 mod nec;
 mod panasonic;
 mod rig;
 mod serial;
 mod tcp_connect;
 mod tcp_listen;
+mod tftp;
 
 use smdrd::source::{Happening, LineErrors, Spec, SpecError};
 

@@ -62,6 +62,7 @@ fn transport(path: &str, source: &Source, findings: &mut Findings<'_>) {
         ("serial", source.serial.is_some()),
         ("tcp-connect", source.tcp_connect.is_some()),
         ("tcp-listen", source.tcp_listen.is_some()),
+        ("tftp", source.tftp.is_some()),
     ];
     let given: Vec<&str> = ways.iter().filter(|(_, given)| *given).map(|(way, _)| *way).collect();
     if given.is_empty() {
@@ -82,6 +83,9 @@ fn transport(path: &str, source: &Source, findings: &mut Findings<'_>) {
     }
     if let Some(listen) = &source.tcp_listen {
         listens(&format!("{path}.tcp-listen"), listen.get_ref(), findings);
+    }
+    if let Some(tftp) = &source.tftp {
+        listens(&format!("{path}.tftp"), tftp.get_ref(), findings);
     }
 }
 
@@ -119,16 +123,19 @@ fn serial_line(path: &str, serial: &Serial, findings: &mut Findings<'_>) {
 }
 
 fn connects(path: &str, connect: &TcpConnect, findings: &mut Findings<'_>) {
-    let host = connect.host.as_str();
-    let field = format!("{path}.host");
-    if let Ok(address) = host.parse::<SocketAddr>() {
-        let remedy = format!("write `host = \"{}\"` and `port = {}`", address.ip(), address.port());
-        findings.fault(&field, "an address with a port", remedy);
-    } else if host.parse::<IpAddr>().is_err()
-        && (host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')))
-    {
-        let remedy = "write the name or address alone, such as \"192.0.2.10\"; the port goes to `port`";
-        findings.fault(&field, "not a host name or address", remedy);
+    for (key, host) in [("host", Some(&connect.host)), ("standby-host", connect.standby_host.as_ref())] {
+        let Some(host) = host else { continue };
+        let field = format!("{path}.{key}");
+        if let Ok(address) = host.parse::<SocketAddr>() {
+            let remedy = format!("write `{key} = \"{}\"` and `port = {}`", address.ip(), address.port());
+            findings.fault(&field, "an address with a port", remedy);
+        } else if host.parse::<IpAddr>().is_err()
+            && (host.is_empty()
+                || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')))
+        {
+            let remedy = "write the name or address alone, such as \"192.0.2.10\"; the port goes to `port`";
+            findings.fault(&field, "not a host name or address", remedy);
+        }
     }
     if connect.port == 0 {
         findings.fault(&format!("{path}.port"), "0 is no port", "write the port that is set on the PBX");
@@ -168,7 +175,8 @@ fn listens(path: &str, listen: &TcpListen, findings: &mut Findings<'_>) {
 fn port_of(source: &Source) -> Option<String> {
     let serial = source.serial.as_ref().map(|serial| serial.get_ref().path.display().to_string());
     let connect = source.tcp_connect.as_ref().map(|connect| connect.get_ref());
-    serial.or(connect.map(|connect| format!("{}:{}", connect.host.to_lowercase(), connect.port)))
+    let tftp = source.tftp.as_ref().map(|tftp| format!("udp {}", tftp.get_ref().address));
+    serial.or(connect.map(|connect| format!("{}:{}", connect.host.to_lowercase(), connect.port))).or(tftp)
 }
 
 /// Several sources may share an address when it is clear from the caller's address which is meant.

@@ -250,7 +250,8 @@ impl Compiler<'_> {
             return Err(place.fault("sign", "only a sum has signs", "Add merge = \"sum\""));
         }
         if let Some(most) = field.most_digits
-            && (most > 7 || !matches!(field.kind, Type::Station | Type::Device))
+            && (most > 7_usize.saturating_add(usize::from(!field.drop_prefix.0.is_empty()))
+                || !matches!(field.kind, Type::Station | Type::Device))
         {
             return Err(place.fault(
                 &format!("most-digits {most}"),

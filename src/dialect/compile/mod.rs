@@ -365,5 +365,6 @@ pub(super) fn protocol(file: &DialectFile) -> Protocol {
         ProtocolName::StxEtx => Protocol::StxEtx,
         ProtocolName::LengthLe32 => Protocol::LengthLe32,
         ProtocolName::NecFrame => Protocol::NecFrame,
+        ProtocolName::AlcatelOxe => Protocol::AlcatelOxe,
     }
 }
