@@ -13,6 +13,8 @@ mod days;
 mod delivery;
 #[path = "daemon/lines.rs"]
 mod lines;
+#[path = "daemon/nec.rs"]
+mod nec;
 #[path = "daemon/panasonic.rs"]
 mod panasonic;
 #[path = "daemon/rebuild.rs"]
