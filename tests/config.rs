@@ -12,7 +12,6 @@ use smdrd::config::{self, ConfigError, Severity, keys};
 /// Stands for the library of dialects, which is not this test's business.
 const DIALECTS: &[&str] = &[
     "avaya-ipoffice",
-    "nec-sv8300",
     "siemens-hipath3000",
     "nortel-meridian",
     "nortel-bcm",
@@ -22,6 +21,7 @@ const DIALECTS: &[&str] = &[
     "alcatel-oxe",
     "alcatel-oxo",
     "ericsson-bp",
+    "nec-sv8300",
 ];
 
 fn root() -> &'static Path {
