@@ -119,8 +119,8 @@ fn reference_with_everything() -> String {
 #[test]
 fn the_reference_configuration_has_every_key_and_is_good_when_filled_in() {
     let full = reference_with_everything();
-    for way in ["serial", "tcp-connect", "tcp-listen"] {
-        let others = ["[source.serial]", "[source.tcp-connect]", "[source.tcp-listen]"];
+    for way in ["serial", "tcp-connect", "tcp-listen", "tftp"] {
+        let others = ["[source.serial]", "[source.tcp-connect]", "[source.tcp-listen]", "[source.tftp]"];
         let mut parts: Vec<&str> = full.split_inclusive('\n').collect();
         let mut skip = false;
         parts.retain(|line| {
