@@ -19,7 +19,7 @@ fn put(to: SocketAddr, name: &str, file: &[u8]) {
     let request = [b"\x00\x02", name.as_bytes(), b"\x00octet\x00"].concat();
     let peer = wait_for("the TFTP receiver", || answer(&request, to, 0));
     let mut blocks: Vec<&[u8]> = file.chunks(512).collect();
-    if file.len() % 512 == 0 {
+    if file.len().is_multiple_of(512) {
         blocks.push(&[]);
     }
     for (number, data) in (1_u16..).zip(blocks) {
