@@ -1,7 +1,9 @@
 //! Sources over the real thing: pseudo-terminals and sockets.
 
 mod accounting;
+mod folder;
 mod panasonic;
+mod relay;
 mod rig;
 mod serial;
 mod tcp_connect;
