@@ -37,7 +37,19 @@ pub enum Request {
     Push {
         /// Only this day.
         date: Option<Date>,
+        /// Only say what would be sent.
+        #[serde(default)]
+        dry_run: bool,
     },
+    /// Release a held day.
+    Approve {
+        /// Which day.
+        date: Date,
+        /// Whose, as `ODS` or `ODS/site`; may be left out when there is one practice.
+        practice: Option<String>,
+    },
+    /// Read the dialect files again.
+    ReloadDialects,
     /// Derive history again.
     Rebuild {
         /// Put it in place, rather than only say what differs.
@@ -161,7 +173,7 @@ pub fn ask(runtime_dir: &Path, request: &Request) -> Result<Option<Value>, AskEr
     bytes.push(b'\n');
     stream.write_all(&bytes).map_err(broken)?;
     let mut line = String::new();
-    if matches!(request, Request::Status | Request::Day { .. }) {
+    if matches!(request, Request::Status | Request::Day { .. } | Request::Push { dry_run: true, .. }) {
         stream.set_read_timeout(Some(ANSWER)).map_err(broken)?;
     }
     BufReader::new(stream).read_line(&mut line).map_err(|error| match error.kind() {

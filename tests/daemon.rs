@@ -7,10 +7,16 @@
 // The receiver is the supplier's program.
 #![cfg(feature = "supplier")]
 
+#[path = "daemon/approval.rs"]
+mod approval;
+#[path = "receiver/authority.rs"]
+mod authority;
 #[path = "daemon/days.rs"]
 mod days;
 #[path = "daemon/delivery.rs"]
 mod delivery;
+#[path = "daemon/folder.rs"]
+mod folder;
 #[path = "daemon/lines.rs"]
 mod lines;
 #[path = "daemon/nec.rs"]
@@ -19,8 +25,13 @@ mod nec;
 mod panasonic;
 #[path = "daemon/rebuild.rs"]
 mod rebuild;
+#[path = "daemon/relay.rs"]
+mod relay;
+#[path = "daemon/reload.rs"]
+mod reload;
 #[path = "daemon/rig.rs"]
 mod rig;
+mod schema;
 #[path = "daemon/sharing.rs"]
 mod sharing;
 #[path = "daemon/tftp.rs"]

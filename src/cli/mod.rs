@@ -1,6 +1,7 @@
 //! The command line of `smdrd`: one file a verb. Exit codes: 0 done, 1 the thing asked about is not well, 2 usage,
 //! 78 configuration.
 
+mod approve;
 mod check;
 mod day;
 mod demo;
@@ -8,6 +9,7 @@ mod dialects;
 mod parse;
 mod push;
 mod rebuild;
+mod reload;
 mod run;
 mod status;
 
@@ -49,6 +51,7 @@ enum Verb {
     Rebuild(rebuild::Arguments),
     Day(day::Arguments),
     Push(push::Arguments),
+    Approve(approve::Arguments),
 }
 
 /// The whole command line, for the man page.
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         Verb::Rebuild(arguments) => rebuild::run(arguments),
         Verb::Day(arguments) => day::run(arguments),
         Verb::Push(arguments) => push::run(arguments),
+        Verb::Approve(arguments) => approve::run(arguments),
     }
 }
 
@@ -101,7 +105,7 @@ impl Asking {
 
 /// Reads and checks the configuration, or says what is wrong with it.
 fn configured(path: &Path) -> Result<Config, ExitCode> {
-    check::inspect(path).map(|checked| checked.config).map_err(|error| {
+    check::inspect(path, check::Options::OfShipped).map(|checked| checked.config).map_err(|error| {
         eprintln!("{}", error.report());
         ExitCode::from(CONFIGURATION)
     })

@@ -1,13 +1,12 @@
 //! What a verb is told. The daemon answers over its control socket; where none runs, the verb takes the same lock and
 //! answers the same question itself: there is one door to the database.
 
-use jiff::civil::Date;
 use serde_json::Value;
 
-use super::courier::{self, Sent};
 use super::desk::Desk;
 use super::keeper::Keeper;
 use super::rebuild::rebuild;
+use super::sending;
 use super::setup::{Lock, SetUpError};
 use super::status::snapshot;
 use crate::call::Owner;
@@ -73,7 +72,13 @@ pub async fn answer(
                 .ok_or_else(gone)??;
             serde_json::from_slice(&body).map_err(|error| Refusal::new(error, "report this"))
         }
-        Request::Push { date } => push(desk, config, clock, who, date).await,
+        Request::ReloadDialects => Err(Refusal::new(
+            "no daemon is running",
+            "start it with systemctl start smdrd: it reads dialects at its start",
+        )),
+        Request::Push { date, dry_run: true } => sending::preview(desk, config, clock, date).await,
+        Request::Push { date, dry_run: false } => sending::push(desk, config, clock, who, date).await,
+        Request::Approve { date, practice } => sending::approve(desk, who, date, practice).await,
         Request::Rebuild { apply } => {
             let who = who.to_owned();
             let difference = desk
@@ -88,7 +93,7 @@ pub async fn answer(
     }
 }
 
-fn audit(keeper: &mut Keeper, who: &str, what: &str) -> Result<(), crate::store::StoreError> {
+pub(super) fn audit(keeper: &mut Keeper, who: &str, what: &str) -> Result<(), crate::store::StoreError> {
     let now = keeper.clock.now();
     let work = keeper.store.begin()?;
     work.audit(now, who, what)?;
@@ -96,7 +101,7 @@ fn audit(keeper: &mut Keeper, who: &str, what: &str) -> Result<(), crate::store:
 }
 
 /// The practice that is meant.
-fn whose(keeper: &Keeper, practice: Option<&str>) -> Result<Owner, Refusal> {
+pub(super) fn whose(keeper: &Keeper, practice: Option<&str>) -> Result<Owner, Refusal> {
     let practices = keeper.practices();
     let named = |owner: &&Owner| {
         let (ods, site) = owner.key();
@@ -118,54 +123,4 @@ fn whose(keeper: &Keeper, practice: Option<&str>) -> Result<Owner, Refusal> {
             }
         }
     }
-}
-
-async fn push(desk: &Desk, config: &Config, clock: Clock, who: &str, date: Option<Date>) -> Result<Value, Refusal> {
-    let gone = || Refusal::new("the writer is gone", "restart the daemon");
-    let stored = |error: crate::store::StoreError| Refusal::new(error, "see smdrd status");
-    let client = match courier::client(config, clock) {
-        None => {
-            return Err(Refusal::new("no supplier is configured", "add [supplier] to the configuration"));
-        }
-        Some(made) => made.map_err(|error| Refusal::new(error, "check [supplier] with smdrd check"))?,
-    };
-    let who = who.to_owned();
-    let (due, settled, device) = desk
-        .with(move |keeper| {
-            if let Some(date) = date.filter(|date| !keeper.is_over(*date)) {
-                let closes = keeper.closes_at(date);
-                return Err(Refusal::new(
-                    format!("{date} is not over; it is closed at {closes}"),
-                    "look at it with smdrd day",
-                ));
-            }
-            audit(keeper, &who, "push").map_err(stored)?;
-            keeper.tick().map_err(stored)?;
-            keeper.settle_days(keeper.clock.now(), true).map_err(stored)?;
-            let wanted = |of: Date| date.is_none_or(|date| date == of);
-            let pending = keeper.store.read().pending().map_err(stored)?;
-            let due: Vec<_> = pending.into_iter().filter(|row| wanted(row.date)).collect();
-            // A day that is asked for by name is reported even when it has been delivered before.
-            let mut settled = Vec::new();
-            if let Some(date) = date.filter(|_| due.is_empty()) {
-                for owner in keeper.practices() {
-                    settled.extend(keeper.store.read().newest(&owner, date).map_err(stored)?);
-                }
-            }
-            // Somebody who names a day that was refused has put right what it was refused for.
-            let (refused, settled): (Vec<_>, Vec<_>) =
-                settled.into_iter().partition(|row| row.state == crate::store::OutboxState::Parked);
-            let due: Vec<_> = due.into_iter().chain(refused).collect();
-            Ok((due, settled, keeper.device().map_err(stored)?))
-        })
-        .await
-        .ok_or_else(gone)??;
-    let zone = config.time_zone();
-    let mut sent: Vec<Sent> = settled.iter().map(courier::said).collect();
-    for row in due {
-        let row = courier::send(&client, row, &device, &zone, clock).await;
-        sent.push(courier::said(&row));
-        desk.with(move |keeper| courier::note(keeper, &row)).await.ok_or_else(gone)?.map_err(stored)?;
-    }
-    serde_json::to_value(sent).map_err(|error| Refusal::new(error, "report this"))
 }

@@ -1,7 +1,7 @@
 //! The books: what one portion of lines does to calls, counters and days. Live and in a rebuild the same functions
 //! run; everything a portion changes goes into one transaction.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,6 +13,7 @@ use crate::aggregate::slots::{date_of, slot_of};
 use crate::call::{Assembler, Call, CallKind, LineRef, Owner, Rules, Site};
 use crate::dialect::SourceState;
 use crate::record::{LineKind, MaskedRecord};
+use crate::source::FileMark;
 use crate::store::{Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Wire, Work};
 
 /// For how long after a record the lines without one are counted with its day: a replayed month brings its headers
@@ -81,6 +82,8 @@ pub struct Batch {
     pub state: SourceState,
     /// What was wrong on the wire since the batch before, and when.
     pub wire: Option<(Timestamp, Wire)>,
+    /// Of a file: how far it is read with them.
+    pub mark: Option<Box<FileMark>>,
 }
 
 /// What a transaction adds up before it is written.
@@ -107,6 +110,8 @@ pub struct Books {
     callers: HashMap<(Owner, Date), DayCallers>,
     /// Where each source's clock stood when old calls were last looked for.
     swept: HashMap<u16, Timestamp>,
+    /// Sources whose lines come late by their nature: when they come says nothing of the PBX's clock.
+    late: HashSet<u16>,
     /// In a rebuild: what was known of repeat calls when their tokens still existed.
     remembered: HashMap<LineRef, bool>,
 }
@@ -120,6 +125,7 @@ impl Books {
             stored: HashMap::new(),
             callers: HashMap::new(),
             swept: HashMap::new(),
+            late: HashSet::new(),
             remembered: HashMap::new(),
         }
     }
@@ -146,6 +152,11 @@ impl Books {
             work.put_call(&stored)?;
         }
         Ok(())
+    }
+
+    /// Notes that the lines of a source come late.
+    pub fn comes_late(&mut self, source: u16) {
+        self.late.insert(source);
     }
 
     /// Adds a source with where it stands, and puts back its calls that later legs may join.
@@ -184,6 +195,9 @@ impl Books {
         source: &mut SourceRow,
         batch: &Batch,
     ) -> Result<(), StoreError> {
+        if let Some(mark) = &batch.mark {
+            work.put_file_mark(mark)?;
+        }
         if let Some((at, wire)) = &batch.wire {
             work.add_wire(source.id, date_of(&self.zone, *at), wire)?;
         }
@@ -282,7 +296,7 @@ impl Books {
     fn measure_clock(&self, work: &Work<'_>, call: &Call, at: Timestamp) -> Result<(), StoreError> {
         let offset = call.end.duration_since(at).as_secs();
         // A line that is hours old comes from a buffer and says nothing of the clock.
-        if call.legs == 1 && call.later_s == 0 && offset.abs() < 6 * 3600 {
+        if call.legs == 1 && !self.late.contains(&call.id.source) && call.later_s == 0 && offset.abs() < 6 * 3600 {
             work.clock_offset(call.id.source, date_of(&self.zone, call.arrival), offset)?;
         }
         Ok(())

@@ -75,7 +75,7 @@ impl Keeper {
 
     /// Days before `open_day` that are not closed: those with calls, and every day since collecting began, since a
     /// day without calls is a figure too.
-    fn days_to_close(&self, owner: &Owner, open_day: Date) -> Result<Vec<Date>, StoreError> {
+    pub(super) fn days_to_close(&self, owner: &Owner, open_day: Date) -> Result<Vec<Date>, StoreError> {
         let read = self.store.read();
         let mut days: Vec<Date> =
             read.unsettled_days(owner, open_day)?.into_iter().filter(|day| !day.closed).map(|day| day.date).collect();
@@ -108,16 +108,9 @@ impl Keeper {
             let body = canonical(&document).map_err(unrendered)?;
             let parcel = Parcel::new(ods, site, date, document.revision, body);
             work.enqueue(&OutboxRow {
-                owner: owner.clone(),
-                date,
-                revision: document.revision,
-                sha256: parcel.sha256,
-                body: parcel.body,
                 state: if send { OutboxState::Pending } else { OutboxState::Held },
-                attempts: 0,
                 next: nightly(&device, &self.zone, now - SignedDuration::from_mins(5)),
-                problem: None,
-                receipt: None,
+                ..OutboxRow::new(owner.clone(), date, document.revision, parcel.sha256, parcel.body)
             })?;
             work.audit(now, "smdrd", &format!("closed {date} revision {}", document.revision))?;
         }
@@ -168,7 +161,7 @@ impl Keeper {
             date,
             zone: &self.zone,
             zone_name: self.config.zone.get_ref(),
-            revision: newest.map_or(1, |row| row.revision + 1),
+            revision: newest.map_or(1, |row| row.revision.saturating_add(1)),
             produced_at: Timestamp::from_second(now.as_second()).unwrap_or(now),
             features: Features { callback: features.callback, auto_attendant: features.auto_attendant },
             sources: &sources,
@@ -241,7 +234,7 @@ fn unrendered(error: serde_json::Error) -> StoreError {
 }
 
 /// Whether a stored document says the same as a newly rendered one, apart from when and in which revision.
-fn same_figures(body: &[u8], document: &DayDocument) -> bool {
+pub(super) fn same_figures(body: &[u8], document: &DayDocument) -> bool {
     let Ok(mut old) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
     let Ok(mut new) = serde_json::to_value(document) else { return false };
     for value in [&mut old, &mut new] {

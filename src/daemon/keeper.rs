@@ -1,13 +1,16 @@
 //! The desk that has the database: takes portions of lines, closes days, renders documents and answers questions. The
 //! daemon runs it in the writer thread; a verb without a daemon runs it in its own process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::books::{Batch, Books, Portion};
+use super::hold::{Hold, SharedHold};
+use super::relays::Relays;
+use super::reload::Reloaded;
 use super::setup::{self, SetUpError, SourcePlan};
 use crate::aggregate::slots::date_of;
 use crate::call::Owner;
@@ -20,6 +23,8 @@ use crate::store::{SourceRow, Store, StoreError, Work};
 const NO_EARLIER: Date = Date::constant(2026, 1, 1);
 
 /// One thing that happened on the reading side.
+// Nearly all are lines, so room for lines is no waste.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum Event {
     /// Lines.
@@ -28,6 +33,10 @@ pub enum Event {
     Up(u16, Timestamp),
     /// The last connection of a source went down, with the cause in one word.
     Down(u16, Timestamp, String),
+    /// A file of a drop folder is gone.
+    Removed(String),
+    /// Something that is audited, by the daemon itself.
+    Audit(Timestamp, String),
 }
 
 /// The database and everything that is derived from it.
@@ -47,6 +56,14 @@ pub struct Keeper {
     pub linked: bool,
     /// Why nothing can be stored at present.
     pub trouble: Option<String>,
+    /// Lines that no rule understands, as they came.
+    pub hold: SharedHold,
+    /// What the last reload of dialects came to.
+    pub reloaded: Option<Reloaded>,
+    /// Files of drop folders that are in the way, by the number of their source.
+    pub files_in_the_way: BTreeMap<u16, Vec<String>>,
+    /// How relays are.
+    pub relays: Relays,
     pub(super) zone: TimeZone,
     pub(super) books: Books,
     pub(super) rows: HashMap<u16, SourceRow>,
@@ -72,6 +89,10 @@ impl Keeper {
             zone,
             linked,
             trouble: None,
+            hold: Hold::off("no daemon is running").into(),
+            reloaded: None,
+            files_in_the_way: BTreeMap::new(),
+            relays: Relays::new(),
             plans,
             ids,
             store,
@@ -122,12 +143,25 @@ impl Keeper {
         self.collecting = true;
         let now = self.clock.now();
         let first_try = nightly(&self.device()?, &self.zone, now - SignedDuration::from_mins(5));
+        let parked = self.store.read().parked()?;
         let work = self.store.begin()?;
         if self.config.supplier.as_ref().is_some_and(|supplier| !supplier.approve) {
             let released = work.release_held(first_try)?;
             if released > 0 {
                 work.audit(now, "smdrd", &format!("released {released} held documents: a supplier is configured"))?;
             }
+        } else {
+            let held = work.hold_unapproved()?;
+            if held > 0 {
+                work.audit(now, "smdrd", &format!("held {held} documents: no supplier, or approval is wanted"))?;
+            }
+        }
+        // Another version may render otherwise what the supplier refused.
+        if work.read().meta("version")?.as_deref() != Some(env!("CARGO_PKG_VERSION")) {
+            for row in parked {
+                work.touch_day(&row.owner, row.date)?;
+            }
+            work.set_meta("version", env!("CARGO_PKG_VERSION"))?;
         }
         note_first_day(&work, date_of(&self.zone, now))?;
         work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
@@ -178,6 +212,8 @@ impl Keeper {
                 }
                 Event::Up(source, at) => work.link_up(*source, *at)?,
                 Event::Down(source, at, cause) => work.link_down(*source, *at, cause)?,
+                Event::Removed(file) => work.forget_file(file)?,
+                Event::Audit(at, what) => work.audit(*at, "smdrd", what)?,
             }
         }
         self.books.finish(&work, portion)?;
@@ -185,6 +221,18 @@ impl Keeper {
             work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
         }
         work.commit()
+    }
+
+    /// Goes on by other rules.
+    pub(super) fn replan(&mut self, plans: Vec<SourcePlan>) -> Result<(), StoreError> {
+        self.plans = plans;
+        self.astray = true;
+        self.find_way()
+    }
+
+    /// Notes that a change of the books may have failed half-way.
+    pub(super) fn go_astray(&mut self) {
+        self.astray = true;
     }
 
     /// Puts the books back to what is stored.
@@ -242,6 +290,11 @@ impl Keeper {
     /// The instant at which changed days are rendered next.
     pub fn next_nightly(&self) -> Timestamp {
         self.next_nightly
+    }
+
+    /// Whether this process is the daemon: it hears the PBXs and keeps the schedule.
+    pub fn collecting(&self) -> bool {
+        self.collecting
     }
 
     /// The civil day of an instant at the practice, and its midnight.

@@ -1,12 +1,14 @@
 //! The reading side: bytes to masked lines. Here numbers end; what leaves is free of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::books::{Batch, Entry, MaskedLine};
+use super::hold::SharedHold;
 use super::keys::KeyRing;
 use crate::aggregate::slots::date_of;
 use crate::dialect::{Line, Plan, Reading, Settled, SourceState, What};
@@ -14,7 +16,7 @@ use crate::framing::{Ended, Framer, Settings};
 use crate::number::{Anonymous, Class, Number};
 use crate::privacy::{Privacy, shape};
 use crate::record::LineKind;
-use crate::source::LineErrors;
+use crate::source::{FileMark, LineErrors};
 use crate::store::Wire;
 
 /// The longest line that is kept; what is beyond is cut and counted.
@@ -41,6 +43,10 @@ pub struct Reader {
     reading: Reading,
     /// What was wrong on the wire since the last batch.
     wire: Wire,
+    /// Where lines that are not understood are held as they came.
+    hold: Option<SharedHold>,
+    /// Connections whose lines are cut as another dialect's, until the line that has begun is over.
+    reframe: HashSet<u64>,
 }
 
 impl Reader {
@@ -55,12 +61,51 @@ impl Reader {
             framers: HashMap::new(),
             reading: Reading::default(),
             wire: Wire::default(),
+            hold: None,
+            reframe: HashSet::new(),
         }
+    }
+
+    /// Holds lines that are not understood as they came.
+    pub fn holding(self, hold: SharedHold) -> Reader {
+        Reader { hold: Some(hold), ..self }
+    }
+
+    /// Reads by another plan from the next line on. A record of several lines that it does not know ends here.
+    pub fn adopt(&mut self, plan: Arc<Plan>, at: Timestamp) -> Option<Batch> {
+        if plan.protocol() != self.plan.protocol() {
+            self.reframe.extend(self.framers.keys());
+        }
+        let mut reading = Reading::default();
+        plan.take_over(&self.plan, &mut self.state, &mut reading);
+        self.plan = plan;
+        let mut entries = Vec::new();
+        self.settle(reading.settled, None, at, &mut entries);
+        self.batch(entries, at)
+    }
+
+    /// Goes on from this state: earlier lines were read again.
+    pub fn resume(&mut self, mut state: SourceState) {
+        state.sequence = self.state.sequence;
+        self.state = state;
     }
 
     /// Takes bytes of one connection.
     pub fn bytes(&mut self, gate: &mut Gate, connection: u64, bytes: &[u8], at: Timestamp) -> Option<Batch> {
         self.run(gate, connection, at, |framer, sink| framer.push(bytes, &mut |line| sink(line)))
+    }
+
+    /// Takes a part of a file; its mark goes with its lines. At the file's end half a line and half a group end.
+    pub fn part(&mut self, gate: &mut Gate, connection: u64, bytes: &[u8], at: Timestamp, mark: FileMark) -> Batch {
+        let mut batch = self.bytes(gate, connection, bytes, at);
+        if mark.whole
+            && let Some(rest) = self.ended(gate, connection, at, false)
+        {
+            batch = Some(join(batch, rest));
+        }
+        let (source, state) = (self.source, self.state.clone());
+        let batch = batch.unwrap_or(Batch { source, entries: Vec::new(), state, wire: None, mark: None });
+        Batch { mark: Some(Box::new(mark)), ..batch }
     }
 
     /// Notes bytes that came in error.
@@ -90,6 +135,7 @@ impl Reader {
         let batch =
             self.run(gate, connection, at, |framer, sink| framer.flush(Ended::EndOfInput, &mut |line| sink(line)));
         self.framers.remove(&connection);
+        self.reframe.remove(&connection);
         if goes_on {
             return batch;
         }
@@ -118,6 +164,9 @@ impl Reader {
     ) -> Option<Batch> {
         let settings = Settings { protocol: self.plan.protocol(), max_line: MAX_LINE };
         let mut framer = self.framers.remove(&connection).unwrap_or_else(|| Framer::new(settings));
+        if !framer.pending() && self.reframe.remove(&connection) {
+            framer = Framer::new(settings);
+        }
         let mut entries = Vec::new();
         feed(&mut framer, &mut |line| self.line(gate, &line, at, &mut entries));
         self.framers.insert(connection, framer);
@@ -132,6 +181,7 @@ impl Reader {
             entries,
             state: self.state.clone(),
             wire: noisy.then_some((at, wire)),
+            mark: None,
         })
     }
 
@@ -142,6 +192,13 @@ impl Reader {
         self.wire.cut += line.dropped;
         if line.bytes.is_empty() && line.stripped > 0 {
             entries.push(Entry::Line(plain(seq, at, LineKind::Noise)));
+            return;
+        }
+        if let Some(why) = self.plan.why_unusable() {
+            let mut masked = plain(seq, at, LineKind::Unparsed);
+            masked.reason = Some(why.to_owned());
+            self.keep_shape(line.bytes, &mut masked);
+            entries.push(Entry::Line(masked));
             return;
         }
         let today = date_of(&self.zone, at);
@@ -183,13 +240,20 @@ impl Reader {
             (masked.reason, masked.column) = (Some(reason), column);
         }
         reading.settled.clear();
+        self.keep_shape(line, masked);
+    }
+
+    fn keep_shape(&self, line: &[u8], masked: &mut MaskedLine) {
         masked.text = shape(line).into_bytes();
         masked.numbers = Vec::new();
         masked.shape = true;
+        if let Some(hold) = &self.hold {
+            hold.get().keep(self.source, masked.seq, line, Instant::now());
+        }
     }
 
     fn close_groups(&mut self, at: Timestamp) -> Option<Batch> {
-        if !self.state.has_open_groups() {
+        if !self.state.has_open_groups() || self.plan.why_unusable().is_some() {
             return None;
         }
         let mut reading = Reading::default();
@@ -241,7 +305,8 @@ impl Reader {
     }
 }
 
-fn is_unparsed(reading: &Reading) -> bool {
+/// Whether the line itself was not understood.
+pub(super) fn is_unparsed(reading: &Reading) -> bool {
     matches!(reading.settled.last(), Some(Settled { what: What::Unparsed { .. }, .. }))
 }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::books::{Batch, Entry, MaskedLine, Portion};
 use super::keeper::Keeper;
 use super::reader::kind;
-use super::setup;
+use super::retry::Retry;
+use super::setup::{self, SourcePlan};
 use crate::aggregate::slots::date_of;
 use crate::call::LineRef;
 use crate::dialect::{Line, Reading, SourceState, What};
@@ -51,6 +52,16 @@ impl Difference {
 
 /// Derives history again and says what differs; with `apply`, puts it in place.
 pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreError> {
+    derive(keeper, apply, None)
+}
+
+/// Reads the lines that `retry` holds again. Where some are understood now, the history that follows from the stored
+/// lines and from them is put in place.
+pub fn with_held_lines(keeper: &mut Keeper, retry: &mut Retry) -> Result<Difference, StoreError> {
+    derive(keeper, true, Some(retry))
+}
+
+fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Result<Difference, StoreError> {
     // What time has sealed is sealed on both sides of the comparison.
     keeper.seal(keeper.clock.now())?;
     let stored = keeper.store.read().calls()?;
@@ -67,7 +78,10 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
     let mut books = setup::books(&keeper.config, &derived, &keeper.plans)?;
     books.remember_repeats(&stored);
     {
-        let gone = |source: u16| !keeper.ids.values().any(|id| *id == source);
+        // Nor can those of a source whose dialect cannot be used: what is known of them stays.
+        let read = |plan: &SourcePlan| plan.plan.why_unusable().is_none();
+        let gone =
+            |source: u16| !keeper.plans.iter().any(|plan| read(plan) && keeper.ids.get(&plan.name) == Some(&source));
         let work = derived.begin()?;
         let mut portion = Portion::default();
         let calls = stored.iter().filter(|stored| gone(stored.call.id.source)).cloned();
@@ -76,7 +90,7 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
         work.copy_line_counts(&keeper.store.read(), gone)?;
         work.commit()?;
     }
-    for plan in &keeper.plans {
+    for plan in keeper.plans.iter().filter(|plan| plan.plan.why_unusable().is_none()) {
         let Some(source) = keeper.ids.get(&plan.name).copied() else { continue };
         let work = derived.begin()?;
         let Some(mut row) = work.read().source(&plan.name)? else { continue };
@@ -92,11 +106,15 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
             next = last + 1;
             let work = derived.begin()?;
             let mut portion = Portion::default();
-            let mut batch = Batch { source, entries: Vec::new(), state: SourceState::default(), wire: None };
-            for line in lines {
+            let mut batch =
+                Batch { source, entries: Vec::new(), state: SourceState::default(), wire: None, mark: None };
+            for mut line in lines {
                 difference.lines += 1;
                 let today = date_of(&plan.zone, line.at);
-                let numbers = kept.get(&line.line.seq).map_or(&[][..], Vec::as_slice);
+                let raw = retry.as_deref_mut().filter(|_| line.shape);
+                let found = raw.and_then(|retry| retry.read(&plan.plan, &state, &mut line, today));
+                let stored = kept.get(&line.line.seq).map_or(&[][..], Vec::as_slice);
+                let numbers = found.as_deref().unwrap_or(stored);
                 let (entries, shape) = again(&plan.plan, &mut state, &line, numbers, today);
                 difference.shapes += u64::from(shape);
                 let first = difference.from.get_or_insert_with(|| line.day.to_string());
@@ -105,10 +123,17 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
                 }
                 batch.entries.extend(entries);
             }
+            batch.state = state.clone();
             books.take(&work, &mut portion, &mut row, &batch)?;
             books.finish(&work, portion)?;
             work.commit()?;
         }
+        if let Some(retry) = retry.as_deref_mut() {
+            retry.rows.insert(source, row);
+        }
+    }
+    if retry.as_ref().is_some_and(|retry| retry.counts().1 == 0) {
+        return Ok(Difference::default());
     }
     let now = keeper.clock.now();
     let work = derived.begin()?;
@@ -119,7 +144,7 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
     books.finish(&work, portion)?;
     work.commit()?;
     compare(keeper, &derived, &stored, &mut difference)?;
-    if apply && !difference.is_none() {
+    if apply && (retry.is_some() || !difference.is_none()) {
         let work = keeper.store.begin()?;
         work.replace_history(&derived.read())?;
         let days: BTreeSet<_> = derived
@@ -135,8 +160,14 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
         for date in derived.read().line_days()? {
             work.touch_closed(date)?;
         }
+        if let Some(retry) = &retry {
+            retry.store(&work, &keeper.rows)?;
+        }
         work.audit(now, "smdrd", &format!("rebuilt: {} calls changed", difference.changed_calls))?;
         work.commit()?;
+        if let Some(retry) = retry {
+            retry.done();
+        }
         keeper.rebuilt()?;
         difference.applied = true;
     }
@@ -239,7 +270,7 @@ fn compare(
             }
         }
     }
-    for plan in &keeper.plans {
+    for plan in keeper.plans.iter().filter(|plan| plan.plan.why_unusable().is_none()) {
         let Some(source) = keeper.ids.get(&plan.name).copied() else { continue };
         let mut next = 1;
         loop {

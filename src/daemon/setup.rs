@@ -10,8 +10,9 @@ use jiff::tz::TimeZone;
 
 use crate::call::{Rules, Site};
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::dialect::{Library, Plan};
+use crate::config::{Config, Source};
+use crate::dialect::{Dialect, FileFault, Library, LibraryError, Plan};
+use crate::framing::Protocol;
 use crate::store::{Store, StoreError};
 
 use super::books::Books;
@@ -52,6 +53,22 @@ pub enum SetUpError {
     SimulatedWithRealSupplier,
 }
 
+/// Why a source has no rules.
+#[derive(Debug)]
+pub enum PlanFault {
+    /// The site's own file cannot be used: others run on without it.
+    Site {
+        /// What is wrong, and where.
+        why: String,
+        /// The file or the directory.
+        origin: String,
+        /// How the PBX most likely cuts its output into lines.
+        protocol: Protocol,
+    },
+    /// The configuration asks for what does not exist.
+    Configuration(String),
+}
+
 /// One configured source, ready to run.
 #[derive(Debug, Clone)]
 pub struct SourcePlan {
@@ -59,42 +76,105 @@ pub struct SourcePlan {
     pub name: String,
     /// Its dialect.
     pub dialect: String,
-    /// The dialect with the source's options.
+    /// The dialect with the source's options; one that understands nothing where it cannot be used.
     pub plan: Arc<Plan>,
+    /// Where the dialect comes from: the path of the site's file, or `shipped`.
+    pub origin: String,
+    /// Which state of its file this is; nothing where it cannot be used.
+    pub version: Option<String>,
     /// Zone of the PBX's clock.
     pub zone: TimeZone,
+    /// Whether its lines come as they are printed; out of a folder they come late.
+    pub live: bool,
 }
 
 impl SourcePlan {
-    /// The plans of all configured sources, in order.
+    /// The plans of all configured sources, in order. A site's dialect file that cannot be used takes away the rules
+    /// of its own sources only: their lines come in, and none is understood.
+    ///
+    /// # Errors
+    /// A source names a dialect, or an option of a shipped one, that does not exist.
     pub fn all(config: &Config) -> Result<Vec<SourcePlan>, SetUpError> {
-        let library = Library::shipped();
+        let library = Library::of_site(&config.dialects_dir);
         let mut plans = Vec::new();
         for source in &config.source {
-            let name = source.name.get_ref().clone();
-            let fault = |reason: String| SetUpError::Dialect { source_name: name.clone(), reason };
-            let id = source.dialect.get_ref();
-            let dialect = library.get(id).ok_or_else(|| {
-                let known: Vec<&str> = library.ids().collect();
-                fault(format!("dialect {id:?} is not known; known are {}", known.join(", ")))
+            let plan = SourcePlan::of(config, source, library.as_ref()).or_else(|fault| match fault {
+                PlanFault::Site { why, protocol, origin } => {
+                    tracing::error!(source = source.name.get_ref().as_str(), why, "no line is understood");
+                    Ok(SourcePlan::unusable(config, source, origin, protocol, why))
+                }
+                PlanFault::Configuration(reason) => {
+                    Err(SetUpError::Dialect { source_name: source.name.get_ref().clone(), reason })
+                }
             })?;
-            let plan = dialect.plan(&source.options, None).map_err(|error| fault(error.to_string()))?;
-            let zone = source.zone.as_ref().map(|zone| zone.get_ref().as_str()).or_else(|| plan.zone());
-            let zone = zone.and_then(|zone| TimeZone::get(zone).ok());
-            plans.push(SourcePlan {
-                name,
-                dialect: id.clone(),
-                plan: Arc::new(plan),
-                zone: zone.unwrap_or_else(|| config.time_zone()),
-            });
+            plans.push(plan);
         }
         Ok(plans)
+    }
+
+    /// The plan of one source, by the dialects of `library`.
+    pub fn of(
+        config: &Config,
+        source: &Source,
+        library: Result<&Library, &LibraryError>,
+    ) -> Result<SourcePlan, PlanFault> {
+        let id = source.dialect.get_ref();
+        let shipped = Library::shipped().get(id).map(Dialect::protocol).unwrap_or_default();
+        let site = |why: String, origin: String, protocol| Err(PlanFault::Site { why, origin, protocol });
+        let library = match library {
+            Ok(library) => library,
+            Err(error) => return site(error.to_string(), config.dialects_dir.display().to_string(), shipped),
+        };
+        if let Some(broken) = library.broken_file(id) {
+            let place = broken.faults.first().map(FileFault::place).unwrap_or_default();
+            let why = format!("{place}: the dialect file is wrong; smdrd check shows why");
+            return site(why, broken.path.display().to_string(), broken.protocol);
+        }
+        let Some(dialect) = library.get(id) else {
+            let known: Vec<&str> = library.ids().collect();
+            let reason = format!("dialect {id:?} is not known; known are {}", known.join(", "));
+            return Err(PlanFault::Configuration(reason));
+        };
+        match dialect.plan(&source.options, None) {
+            Ok(plan) => Ok(SourcePlan {
+                name: source.name.get_ref().clone(),
+                dialect: id.clone(),
+                zone: zone_of(config, source, plan.zone()),
+                plan: Arc::new(plan),
+                origin: dialect.origin().to_owned(),
+                version: Some(dialect.version()),
+                live: source.folder.is_none() && source.tftp.is_none(),
+            }),
+            Err(error) if dialect.from_site => site(error.to_string(), dialect.origin().to_owned(), dialect.protocol()),
+            Err(error) => Err(PlanFault::Configuration(error.to_string())),
+        }
+    }
+
+    /// The plan of a source whose dialect cannot be used.
+    pub fn unusable(config: &Config, source: &Source, origin: String, protocol: Protocol, why: String) -> SourcePlan {
+        let dialect = source.dialect.get_ref().clone();
+        SourcePlan {
+            name: source.name.get_ref().clone(),
+            plan: Arc::new(Plan::unusable(&dialect, protocol, why)),
+            dialect,
+            origin,
+            version: None,
+            zone: zone_of(config, source, None),
+            live: source.folder.is_none() && source.tftp.is_none(),
+        }
     }
 
     /// How the legs of its calls find each other.
     pub fn rules(&self) -> Rules {
         Rules { linking: self.plan.linking().clone(), zone: self.zone.clone() }
     }
+}
+
+/// The zone of the PBX's clock: what the site says goes before what the format fixes.
+fn zone_of(config: &Config, source: &Source, of_format: Option<&str>) -> TimeZone {
+    let name = source.zone.as_ref().map(|zone| zone.get_ref().as_str()).or(of_format);
+    let own = name.and_then(|zone| TimeZone::get(zone).ok());
+    own.unwrap_or_else(|| config.time_zone())
 }
 
 /// Holds the database for one process.
@@ -165,6 +245,9 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
     let mut books = Books::new(Site::new(config, &ids), config.time_zone());
     for (plan, row) in rows {
         books.source(&store.read(), &row, plan.rules())?;
+        if !plan.live {
+            books.comes_late(row.id);
+        }
     }
     Ok(books)
 }

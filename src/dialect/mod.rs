@@ -20,9 +20,11 @@ mod layout;
 mod library;
 mod many;
 mod plan;
+mod site;
 mod stamp;
 mod state;
 mod step;
+mod swap;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,
@@ -36,6 +38,7 @@ mod tests;
 pub use fault::{FileFault, LibraryError, OptionError};
 pub use library::{CANNOT, Dialect, DialectOption, Library};
 pub use plan::Plan;
+pub use site::BrokenFile;
 pub use state::SourceState;
 
 use crate::number::{Anonymous, Number};

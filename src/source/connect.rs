@@ -91,7 +91,9 @@ async fn read(
     let Some(dialogue) = login.and_then(Login::dialogue) else {
         return Ok((reporter.pump(&mut stream, connection, None, Cause::ClosedByPeer).await?, true));
     };
-    let mut conversation = Conversation::new(stream, dialogue);
+    // The conversation itself says what may be repeated: the log-in is ours.
+    let mut conversation = Conversation::new(stream, dialogue, reporter.tap().cloned());
+    let mut reporter = reporter.clone().with_tap(None);
     let ended = reporter.pump(&mut conversation, connection, None, Cause::ClosedByPeer).await?;
     Ok((ended, conversation.is_in()))
 }

@@ -11,10 +11,14 @@ use zeroize::Zeroizing;
 
 use super::cause::NotLetIn;
 use super::dialogue::Dialogue;
+use super::relay::Tap;
 use super::telnet::Telnet;
 
 /// How long a prompt may let us wait before we go on without it.
 const SILENCE: Duration = Duration::from_secs(3);
+
+/// The most of a line that is kept until it shows that records come: a date or a title does so early.
+const OPENING: usize = 4096;
 
 /// What the PBX says in the dialogue is read like everything else, so that it is counted as lines.
 pub(super) struct Conversation<L> {
@@ -28,10 +32,14 @@ pub(super) struct Conversation<L> {
     heard: Vec<u8>,
     /// The silence since the last byte was noticed.
     noticed: bool,
+    /// The relay, to which the log-in is not repeated.
+    tap: Option<Tap>,
+    /// The beginning of the line that is being heard, while it may be the first that is repeated.
+    opening: Zeroizing<Vec<u8>>,
 }
 
 impl<L> Conversation<L> {
-    pub(super) fn new(link: L, dialogue: Dialogue) -> Conversation<L> {
+    pub(super) fn new(link: L, dialogue: Dialogue, tap: Option<Tap>) -> Conversation<L> {
         Conversation {
             link,
             telnet: Telnet::default(),
@@ -41,12 +49,37 @@ impl<L> Conversation<L> {
             reply: Zeroizing::new(Vec::with_capacity(256)),
             heard: Vec::new(),
             noticed: false,
+            tap,
+            opening: Zeroizing::default(),
         }
     }
 
     /// Whether records came, so that the log-in was good.
     pub(super) fn is_in(&self) -> bool {
-        !self.dialogue.listens() && !self.dialogue.refused()
+        self.dialogue.is_in()
+    }
+
+    /// Takes in what was read into `heard`, and repeats what comes from the first record or page title on: what stands
+    /// before it is the log-in, which a logger must not see.
+    fn hear(&mut self) {
+        let was_in = self.dialogue.is_in();
+        let before = self.dialogue.hear(&self.heard, &mut self.reply);
+        let Some(tap) = &self.tap else { return };
+        if was_in {
+            tap.offer(&self.heard);
+        } else {
+            let (said, more) = self.heard.split_at(before.min(self.heard.len()));
+            let line = said.iter().rposition(|byte| matches!(byte, b'\r' | b'\n' | 0x0C)).map(|at| at + 1);
+            if line.is_some() || self.opening.len() + said.len() > OPENING {
+                self.opening.clear();
+            }
+            self.opening.extend_from_slice(&said[line.unwrap_or(0)..]);
+            if self.dialogue.is_in() {
+                tap.offer(&self.opening);
+                tap.offer(more);
+                self.opening = Zeroizing::default();
+            }
+        }
     }
 }
 
@@ -81,7 +114,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> AsyncRead for Conversation<L> {
                 }
                 Poll::Ready(()) => {
                     this.telnet.read(raw.filled(), &mut this.heard, &mut this.reply);
-                    this.dialogue.hear(&this.heard, &mut this.reply);
+                    this.hear();
                     this.noticed = false;
                     this.silence.as_mut().reset(Instant::now() + SILENCE);
                 }

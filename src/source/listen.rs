@@ -126,7 +126,7 @@ impl Listener {
     }
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+pub(super) fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart must not wait for connections of the run before to time out.
     socket.set_reuseaddr(true)?;

@@ -1,9 +1,10 @@
-//! Where bytes come from: serial ports, PBXs that wait for us, and PBXs that call us.
+//! Where bytes come from: serial ports, PBXs that wait for us, PBXs that call us, and folders into which files are put.
 //!
 //! [`run`] keeps all sources of a site going together until it is told to stop, and says what happens as
 //! [`Happening`]s through one bounded channel: when the reader is slow, the sockets and ports are not read, and the PBX
 //! is held back. A link that fails is tried again, for ever, with growing pauses; no failure of one source touches
-//! another. Deadlines and pauses run on the machine's own clock; the given [`Clock`] only dates what happens.
+//! another. What a source receives may be repeated to an older call logger ([`RelayNews`]), which never holds anything
+//! back. Deadlines and pauses run on the machine's own clock; the given [`Clock`] only dates what happens.
 //!
 //! Bytes are handed on as they came. They may hold telephone numbers, so no `Debug` here shows them.
 
@@ -13,11 +14,13 @@ mod cause;
 mod connect;
 mod conversation;
 mod dialogue;
+mod folder;
 mod happening;
 mod listen;
 mod login;
 mod nec;
 mod parity;
+mod relay;
 mod reporter;
 mod serial;
 mod tcp;
@@ -35,10 +38,12 @@ use crate::clock::Clock;
 use crate::config;
 
 pub use cause::Cause;
+pub use folder::{FileMark, Ledger, in_memory};
 pub use happening::{Happening, Receipt};
 pub use login::Login;
 pub use nec::Check;
 pub use parity::{IN_ERROR, LineErrors, Marks};
+pub use relay::RelayNews;
 
 use reporter::Reporter;
 
@@ -55,6 +60,10 @@ pub struct Spec {
     pub login: Option<Login>,
     /// Folder of the lock files that keep two sources off one serial port. Without it there is no lock.
     pub locks: Option<PathBuf>,
+    /// What is stored of files. [`How::Folder`] reads none without it.
+    pub ledger: Option<Ledger>,
+    /// Whom what comes in is repeated to.
+    pub relay: Option<config::Relay>,
 }
 
 /// How bytes come.
@@ -68,18 +77,28 @@ pub enum How {
     Listen(config::TcpListen),
     /// From a PBX that puts files to us by TFTP.
     Tftp(config::TcpListen),
+    /// Out of a folder into which files are put.
+    Folder(config::Folder),
 }
 
 /// A source's settings cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// It has not exactly one way in.
-    #[error("source {name}: has {count} of serial, tcp-connect, tcp-listen and tftp; give it exactly one")]
+    #[error("source {name}: has {count} of serial, tcp-connect, tcp-listen, tftp and folder; give it exactly one")]
     Ways {
         /// Which source.
         name: String,
         /// How many it has.
         count: usize,
+    },
+    /// The drop folder cannot be one.
+    #[error("source {name}: {cause}")]
+    Folder {
+        /// Which source.
+        name: String,
+        /// Why.
+        cause: Cause,
     },
     /// The log-in password could not be read.
     #[error("source {name}: password-file {path} cannot be read: {reason}; correct the path or its permissions")]
@@ -113,11 +132,15 @@ impl Spec {
             source.tcp_connect.as_ref().map(|tcp| How::Connect(tcp.get_ref().clone())),
             source.tcp_listen.as_ref().map(|tcp| How::Listen(tcp.get_ref().clone())),
             source.tftp.as_ref().map(|tftp| How::Tftp(tftp.get_ref().clone())),
+            source.folder.as_ref().map(|folder| How::Folder(folder.get_ref().clone())),
         ];
         let count = ways.iter().flatten().count();
         let Some(how) = ways.into_iter().flatten().next().filter(|_| count == 1) else {
             return Err(SpecError::Ways { name, count });
         };
+        if let How::Folder(settings) = &how {
+            folder::inspect(&settings.path).map_err(|cause| SpecError::Folder { name: name.clone(), cause })?;
+        }
         let mut login = None;
         if let How::Connect(tcp) = &how {
             let password = match &tcp.password_file {
@@ -133,7 +156,13 @@ impl Spec {
                 return Err(SpecError::Password { name, path: path.clone(), reason });
             }
         }
-        Ok(Spec { id, name, how, login, locks: None })
+        let relay = source.relay.as_ref().map(|relay| relay.get_ref().clone());
+        Ok(Spec { id, name, how, login, locks: None, ledger: None, relay })
+    }
+
+    /// The same, with the way to what is stored of files.
+    pub fn with_ledger(self, ledger: Ledger) -> Spec {
+        Spec { ledger: Some(ledger), ..self }
     }
 
     /// The same, with a folder for lock files.
@@ -158,6 +187,12 @@ pub async fn run(specs: Vec<Spec>, clock: Clock, tx: mpsc::Sender<Happening>, st
     let mut listeners: Vec<listen::Listener> = Vec::new();
     for spec in specs {
         let reporter = reporter(spec.id);
+        let tap = spec.relay.map(|relay| {
+            let (tap, relay) = relay::open(relay, spec.locks.clone(), reporter.clone());
+            tasks.spawn(relay.run());
+            tap
+        });
+        let reporter = reporter.with_tap(tap);
         match spec.how {
             How::Serial(settings) => {
                 tasks.spawn(serial::run(settings, spec.locks, reporter));
@@ -168,6 +203,12 @@ pub async fn run(specs: Vec<Spec>, clock: Clock, tx: mpsc::Sender<Happening>, st
             How::Tftp(settings) => {
                 tasks.spawn(tftp::run(settings, reporter));
             }
+            How::Folder(settings) => match spec.ledger {
+                Some(ledger) => drop(tasks.spawn(folder::run(settings, ledger, reporter))),
+                None => {
+                    tracing::error!(source = spec.name, "nobody keeps what is read of files: the folder is not read")
+                }
+            },
             How::Listen(settings) => {
                 let route = listen::Route::new(settings.allow, reporter);
                 match listeners.iter_mut().find(|listener| listener.address == settings.address) {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{mpsc, watch};
 
-use super::{Cause, Happening, LineErrors, Marks, Receipt};
+use super::relay::{RelayNews, Tap};
+use super::{Cause, FileMark, Happening, LineErrors, Marks, Receipt};
 use crate::clock::Clock;
 
 /// How much is read at once. A serial line gives far less; a buffer re-dump over TCP fills it.
@@ -30,6 +31,8 @@ pub(super) struct Reporter {
     tx: mpsc::Sender<Happening>,
     stop: watch::Receiver<bool>,
     connections: Arc<AtomicU64>,
+    /// Where what comes in is repeated to.
+    tap: Option<Tap>,
 }
 
 /// How a link went.
@@ -46,7 +49,20 @@ impl Reporter {
         stop: watch::Receiver<bool>,
         connections: Arc<AtomicU64>,
     ) -> Reporter {
-        Reporter { source, clock, tx, stop, connections }
+        Reporter { source, clock, tx, stop, connections, tap: None }
+    }
+
+    /// The same, with this relay, or none, for what comes in.
+    pub(super) fn with_tap(self, tap: Option<Tap>) -> Reporter {
+        Reporter { tap, ..self }
+    }
+
+    pub(super) fn tap(&self) -> Option<&Tap> {
+        self.tap.as_ref()
+    }
+
+    pub(super) fn source(&self) -> u16 {
+        self.source
     }
 
     async fn send(&self, happening: Happening) -> Result<(), Gone> {
@@ -59,13 +75,16 @@ impl Reporter {
 
     /// Gives the link its number.
     pub(super) async fn up(&self, what: String) -> Result<u64, Gone> {
-        let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let connection = self.number();
         self.send(Happening::Up { source: self.source, at: self.clock.now(), connection, what }).await?;
         Ok(connection)
     }
 
     /// Hands on a text; the receipt says when it is on disk.
     pub(super) async fn text(&self, connection: u64, bytes: Vec<u8>) -> Result<Receipt, Gone> {
+        if let Some(tap) = &self.tap {
+            tap.offer(&bytes);
+        }
         let (source, at, stored) = (self.source, self.clock.now(), Receipt::default());
         self.send(Happening::Text { source, at, connection, bytes, stored: stored.clone() }).await?;
         Ok(stored)
@@ -76,6 +95,27 @@ impl Reporter {
         let errors = LineErrors { parity_or_framing: 1, ..LineErrors::default() };
         let (source, at) = (self.source, self.clock.now());
         self.send(Happening::Bytes { source, at, connection, bytes: Vec::new(), errors }).await
+    }
+
+    /// A number for a stream of lines, never given twice.
+    pub(super) fn number(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) async fn part(&self, connection: u64, bytes: Vec<u8>, mark: FileMark) -> Result<(), Gone> {
+        self.send(Happening::Part { source: self.source, at: self.clock.now(), connection, bytes, mark }).await
+    }
+
+    pub(super) async fn removed(&self, file: String) -> Result<(), Gone> {
+        self.send(Happening::Removed { source: self.source, file }).await
+    }
+
+    pub(super) async fn trouble(&self, problems: Vec<String>) -> Result<(), Gone> {
+        self.send(Happening::Trouble { source: self.source, problems }).await
+    }
+
+    pub(super) async fn relay(&self, news: RelayNews) -> Result<(), Gone> {
+        self.send(Happening::Relay { source: self.source, at: self.clock.now(), news }).await
     }
 
     pub(super) async fn down(&self, connection: u64, cause: Cause) -> Result<(), Gone> {
@@ -102,6 +142,11 @@ impl Reporter {
         let _ = self.stop.wait_for(|stop| *stop).await;
     }
 
+    /// Whether the order to stop has come.
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.stop.borrow() || self.stop.has_changed().is_err()
+    }
+
     /// Pauses; says whether to go on after it.
     pub(super) async fn pause(&mut self, delay: Duration) -> bool {
         tokio::select! {
@@ -116,7 +161,8 @@ impl Reporter {
         self.send(Happening::Bytes { source, at, connection, bytes, errors: LineErrors::default() }).await
     }
 
-    /// Reads a link until it ends, then reports it down. `at_end` is what the end of input means.
+    /// Reads a link until it ends, then reports it down; what comes is repeated to the relay. `at_end` is what the end of
+    /// input means.
     pub(super) async fn pump<R: AsyncRead + Unpin>(
         &mut self,
         link: &mut R,
@@ -156,6 +202,9 @@ impl Reporter {
                     match &mut marks {
                         Some(marks) => errors = marks.decode(raw, &mut bytes),
                         None => bytes.extend_from_slice(raw),
+                    }
+                    if let Some(tap) = &self.tap {
+                        tap.offer(&bytes);
                     }
                     if !bytes.is_empty() || errors != LineErrors::default() {
                         let (source, at) = (self.source, self.clock.now());

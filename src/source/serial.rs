@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::termios::{InputModes, OptionalActions};
-use tokio_serial::{DataBits, FlowControl, SerialPort, SerialStream, StopBits};
+use tokio_serial::{ClearBuffer, DataBits, FlowControl, SerialPort, SerialStream, StopBits};
 
 use super::backoff::Backoff;
 use super::reporter::Reporter;
@@ -51,16 +51,17 @@ pub(super) async fn run(settings: Serial, locks: Option<PathBuf>, mut reporter: 
     }
 }
 
-struct Port {
-    stream: SerialStream,
+/// An open port.
+pub(super) struct Port {
+    pub(super) stream: SerialStream,
     marks: Option<Marks>,
-    what: String,
+    pub(super) what: String,
     /// Held while the port is open.
     _lock: Option<File>,
 }
 
 impl Port {
-    fn open(settings: &Serial, locks: Option<&Path>) -> Result<Port, Cause> {
+    pub(super) fn open(settings: &Serial, locks: Option<&Path>) -> Result<Port, Cause> {
         let path = &settings.path;
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let device = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| opening(path, errno))?;
@@ -102,6 +103,11 @@ impl Port {
         let marks = mark_errors(&device).unwrap_or(false).then(Marks::default);
         let what = describe(settings, marks.is_some());
         Ok(Port { stream, marks, what, _lock: lock })
+    }
+
+    /// Drops what was written and has not gone out.
+    pub(super) fn forget_output(&self) {
+        let _ = self.stream.clear(ClearBuffer::Output);
     }
 }
 

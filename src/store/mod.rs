@@ -7,6 +7,7 @@
 
 mod calls;
 mod days;
+mod files;
 mod lines;
 mod links;
 mod outbox;
@@ -22,7 +23,7 @@ use sha2::{Digest, Sha256};
 pub use calls::{Deltas, StoredCall};
 pub use days::{DayRow, OpenDay, Wire};
 pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};
-pub use outbox::{OutboxRow, OutboxState};
+pub use outbox::{Cause, OutboxRow, OutboxState};
 
 /// The database could not be used.
 #[derive(Debug, thiserror::Error)]

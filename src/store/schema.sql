@@ -126,6 +126,13 @@ CREATE TABLE outbox (
     PRIMARY KEY (ods, site, day, revision)
 ) WITHOUT ROWID, STRICT;
 
+CREATE TABLE dropped_file (  -- files of drop folders that are being read, or are not removed yet
+    file TEXT PRIMARY KEY,   -- what smdrd called it; never the name it came under
+    source INTEGER NOT NULL,
+    read_to INTEGER NOT NULL, -- bytes of it whose lines are stored
+    whole INTEGER NOT NULL   -- its end is stored too
+) WITHOUT ROWID, STRICT;
+
 CREATE TABLE link (source INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER, cause TEXT,
     PRIMARY KEY (source, from_ms)) WITHOUT ROWID, STRICT;
 

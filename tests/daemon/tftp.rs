@@ -19,7 +19,7 @@ fn put(to: SocketAddr, name: &str, file: &[u8]) {
     let request = [b"\x00\x02", name.as_bytes(), b"\x00octet\x00"].concat();
     let peer = wait_for("the TFTP receiver", || answer(&request, to, 0));
     let mut blocks: Vec<&[u8]> = file.chunks(512).collect();
-    if file.len() % 512 == 0 {
+    if file.len().is_multiple_of(512) {
         blocks.push(&[]);
     }
     for (number, data) in (1_u16..).zip(blocks) {
@@ -45,7 +45,7 @@ fn files_that_a_hipath_puts_become_the_day() {
         .chain([line("09:30:00", "00:41", "", "07700900112", "1")])
         .collect();
     put(to, "gc0001.txt", first.as_bytes());
-    put(to, "gc0002.txt", line("09:40:00", "", "00:01:00", "901632960113", "2").as_bytes());
+    put(to, "gc0002.txt", line("09:40:00", "", "00:01:00", "907700900113", "2").as_bytes());
     rig.wait_for_lines(12);
     let status = rig.status();
     assert_identities(&status);
@@ -63,7 +63,7 @@ fn files_that_a_hipath_puts_become_the_day() {
         let file = file.unwrap();
         assert!(!file.file_name().to_string_lossy().contains("gc000"), "{file:?}");
         let bytes = std::fs::read(file.path()).unwrap();
-        for secret in ["7700900111", "632960113"] {
+        for secret in ["7700900111", "7700900113"] {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
         }
     }

@@ -1,8 +1,10 @@
 //! Sources over the real thing: pseudo-terminals and sockets.
 
 mod accounting;
+mod folder;
 mod nec;
 mod panasonic;
+mod relay;
 mod rig;
 mod serial;
 mod tcp_connect;

@@ -55,7 +55,7 @@ impl Pbx {
     async fn put(&mut self, mode: &str, file: &[u8]) {
         self.ask(mode).await;
         let mut blocks: Vec<&[u8]> = file.chunks(512).collect();
-        if file.len() % 512 == 0 {
+        if file.len().is_multiple_of(512) {
             blocks.push(&[]);
         }
         for (number, data) in (1_u16..).zip(blocks) {

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::config::check::Findings;
 use crate::config::keys::nearest;
 use crate::config::rules::place::zone;
+use crate::config::rules::{folder, relay};
 use crate::config::{Config, Flow, Parity, Serial, Source, TcpConnect, TcpListen};
 
 /// Speeds that PBXs and the boxes on their ports are set to.
@@ -41,6 +43,7 @@ pub fn check(config: &Config, dialects: &[&str], findings: &mut Findings<'_>) {
         }
     }
     listeners(config, findings);
+    relay::check(config, findings);
 }
 
 fn dialect(path: &str, id: &str, dialects: &[&str], findings: &mut Findings<'_>) {
@@ -63,11 +66,12 @@ fn transport(path: &str, source: &Source, findings: &mut Findings<'_>) {
         ("tcp-connect", source.tcp_connect.is_some()),
         ("tcp-listen", source.tcp_listen.is_some()),
         ("tftp", source.tftp.is_some()),
+        ("folder", source.folder.is_some()),
     ];
     let given: Vec<&str> = ways.iter().filter(|(_, given)| *given).map(|(way, _)| *way).collect();
     if given.is_empty() {
-        let remedy = "add [source.serial] (a cable), [source.tcp-connect] (the PBX waits for us) or [source.tcp-listen] \
-                      (the PBX calls us) below it";
+        let remedy = "add [source.serial] (a cable), [source.tcp-connect] (the PBX waits for us), [source.tcp-listen] (the \
+                      PBX calls us) or [source.folder] (files are put there) below it";
         findings.fault(path, "it is not said how its lines come in", remedy);
     }
     if let [_, second, ..] = given[..] {
@@ -87,9 +91,12 @@ fn transport(path: &str, source: &Source, findings: &mut Findings<'_>) {
     if let Some(tftp) = &source.tftp {
         listens(&format!("{path}.tftp"), tftp.get_ref(), findings);
     }
+    if let Some(folder) = &source.folder {
+        folder::check(&format!("{path}.folder"), folder.get_ref(), findings);
+    }
 }
 
-fn serial_line(path: &str, serial: &Serial, findings: &mut Findings<'_>) {
+pub(super) fn serial_line(path: &str, serial: &Serial, findings: &mut Findings<'_>) {
     if !serial.path.is_absolute() {
         let remedy = "write the device in full; `ls -l /dev/serial/by-id` shows the adapters that are plugged in";
         findings.fault(&format!("{path}.path"), "not an absolute path", remedy);
@@ -123,22 +130,9 @@ fn serial_line(path: &str, serial: &Serial, findings: &mut Findings<'_>) {
 }
 
 fn connects(path: &str, connect: &TcpConnect, findings: &mut Findings<'_>) {
-    for (key, host) in [("host", Some(&connect.host)), ("standby-host", connect.standby_host.as_ref())] {
-        let Some(host) = host else { continue };
-        let field = format!("{path}.{key}");
-        if let Ok(address) = host.parse::<SocketAddr>() {
-            let remedy = format!("write `{key} = \"{}\"` and `port = {}`", address.ip(), address.port());
-            findings.fault(&field, "an address with a port", remedy);
-        } else if host.parse::<IpAddr>().is_err()
-            && (host.is_empty()
-                || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')))
-        {
-            let remedy = "write the name or address alone, such as \"192.0.2.10\"; the port goes to `port`";
-            findings.fault(&field, "not a host name or address", remedy);
-        }
-    }
-    if connect.port == 0 {
-        findings.fault(&format!("{path}.port"), "0 is no port", "write the port that is set on the PBX");
+    host_and_port(path, "host", &connect.host, connect.port, findings);
+    if let Some(host) = &connect.standby_host {
+        host_and_port(path, "standby-host", host, connect.port, findings);
     }
     if connect.password_file.as_ref().is_some_and(|file| !file.is_absolute()) {
         let remedy = "name the file by its full path; the password itself does not belong here";
@@ -146,7 +140,23 @@ fn connects(path: &str, connect: &TcpConnect, findings: &mut Findings<'_>) {
     }
 }
 
-fn listens(path: &str, listen: &TcpListen, findings: &mut Findings<'_>) {
+pub(super) fn host_and_port(path: &str, key: &str, host: &str, port: u16, findings: &mut Findings<'_>) {
+    let field = format!("{path}.{key}");
+    if let Ok(address) = host.parse::<SocketAddr>() {
+        let remedy = format!("write `{key} = \"{}\"` and `port = {}`", address.ip(), address.port());
+        findings.fault(&field, "an address with a port", remedy);
+    } else if host.parse::<IpAddr>().is_err()
+        && (host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')))
+    {
+        let remedy = "write the name or address alone, such as \"192.0.2.10\"; the port goes to `port`";
+        findings.fault(&field, "not a host name or address", remedy);
+    }
+    if port == 0 {
+        findings.fault(&format!("{path}.port"), "0 is no port", "write the port that is set at the other end");
+    }
+}
+
+pub(super) fn listens(path: &str, listen: &TcpListen, findings: &mut Findings<'_>) {
     let address = format!("{path}.address");
     match listen.address.port() {
         0 => findings.fault(&address, "0 is no port", "write the port that the PBX is set to call"),
@@ -175,8 +185,10 @@ fn listens(path: &str, listen: &TcpListen, findings: &mut Findings<'_>) {
 fn port_of(source: &Source) -> Option<String> {
     let serial = source.serial.as_ref().map(|serial| serial.get_ref().path.display().to_string());
     let connect = source.tcp_connect.as_ref().map(|connect| connect.get_ref());
+    let connect = connect.map(|connect| format!("{}:{}", connect.host.to_lowercase(), connect.port));
+    let folder = source.folder.as_ref().map(|folder| folder.get_ref().path.components().collect::<PathBuf>());
     let tftp = source.tftp.as_ref().map(|tftp| format!("udp {}", tftp.get_ref().address));
-    serial.or(connect.map(|connect| format!("{}:{}", connect.host.to_lowercase(), connect.port))).or(tftp)
+    serial.or(connect).or(folder.map(|folder| folder.display().to_string())).or(tftp)
 }
 
 /// Several sources may share an address when it is clear from the caller's address which is meant.
