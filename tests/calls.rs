@@ -8,8 +8,8 @@ mod notation;
 use jiff::Timestamp;
 use notation::{ROLES, by, calls_at, hold, leg, london, site};
 use smdrd::call::{Assembler, LineRef, Owner, Rules, Wall};
-use smdrd::dialect::LinkKey;
-use smdrd::record::MaskedRecord;
+use smdrd::dialect::{LinkKey, Linking};
+use smdrd::record::{LegKind, MaskedRecord};
 
 #[test]
 fn legs_with_the_id_of_a_call_are_that_call() {
@@ -641,4 +641,71 @@ fn what_a_day_has_forgotten_no_late_leg_brings_back() {
     let late = accept(&mut assembler, "23:59:00 in #1 l1 c9 + r0 t20 last x202");
     assert_eq!((late.legs, late.token, late.peer), (2, None, Some(7)));
     assert_eq!(assembler.call(other.id).unwrap().token, Some(8));
+}
+
+#[test]
+fn the_ring_of_an_answered_call_may_have_a_leg_of_its_own() {
+    // The Samsung's rules: the waiting announces the leg that takes it.
+    let samsung = Linking {
+        window_s: 14_400,
+        slack_s: 60,
+        joins: vec![LegKind::Talk, LegKind::Transfer],
+        announced: vec![LegKind::Talk],
+        chained: true,
+        ..by(LinkKey::Trunk)
+    };
+    hold(
+        &samsung,
+        ROLES,
+        &[
+            (
+                "its ring is the wait, the other's seconds the talk",
+                &["08:00:00 in l1 queue more r16 x201", "08:00:16 in l1 talk + t90 x201"],
+                &["inbound answered-by-staff w16 t90 2 legs"],
+            ),
+            (
+                "also where the ring says that it was answered",
+                &["08:00:16 ans in l1 queue more + r16 x201", "08:01:46 end in l1 talk + t90 x201"],
+                &["inbound answered-by-staff w16 t90 2 legs"],
+            ),
+            (
+                "a call that nobody announced is one of its own, and its ring is not known",
+                &["08:00:00 in l1 talk + t90 x201", "08:02:00 in l1 talk + t30 x201"],
+                &["inbound answered-by-staff t90", "inbound answered-by-staff t30"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_caller_who_was_announced_is_taken_soon_or_not_at_all() {
+    // The Panasonic TES's rules.
+    let tes = Linking {
+        window_s: 14_400,
+        joins: vec![LegKind::Transfer],
+        opens: vec![LegKind::Offered],
+        offer_s: Some(300),
+        ..by(LinkKey::Trunk)
+    };
+    hold(
+        &tes,
+        ROLES,
+        &[
+            (
+                "the first who was not taken stays one",
+                &["08:00:00 /60 in l1 offered", "08:03:00 /60 in l1 offered", "08:04:00 /60 in l1 + t20 x201"],
+                &["inbound no-answer-shown open", "inbound answered-by-staff t20 2 legs"],
+            ),
+            (
+                "much later is another call",
+                &["08:00:00 /60 in l1 offered", "09:00:00 /60 in l1 + t20 x201"],
+                &["inbound no-answer-shown open", "inbound answered-by-staff t20"],
+            ),
+            (
+                "who dials out has not taken him",
+                &["08:00:00 /60 in l1 offered", "08:01:00 /60 out l1 t20 x201"],
+                &["inbound no-answer-shown open", "outbound t20"],
+            ),
+        ],
+    );
 }

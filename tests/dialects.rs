@@ -496,6 +496,10 @@ fn mutated() -> impl Strategy<Value = (&'static str, Vec<Vec<u8>>)> {
             let plan = plan(dialect);
             let framed = framed(&plan, &fs::read(&paths[file.index(paths.len())]).unwrap());
             let mut lines: Vec<Vec<u8>> = framed.into_iter().map(|line| line.bytes).collect();
+            // A text that only says that there is nothing gives no line.
+            if lines.is_empty() {
+                lines.push(Vec::new());
+            }
             for (line, at, what, byte) in edits {
                 let place = line.index(lines.len());
                 let chosen = &mut lines[place];

@@ -149,7 +149,7 @@ const NEC: &[u8] = b"\x16200010005\x020!KA1\x03p";
 fn texts_of_a_nec() {
     gives(Protocol::NecFrame, &NEC.repeat(2), &["0!KA1", "0!KA1"]);
     // Nothing to give; a text whose parity looks like the beginning of the next one.
-    gives(Protocol::NecFrame, b"\x16300003002\0\x16300003002\x16\x16200010005\x02one\rtw\x03\0", &["one", "tw"]);
+    gives(Protocol::NecFrame, b"\x16300003002\0\x16300003002\x16\x16200011005\x02one\rtw\x03\0", &["one", "tw"]);
     // As a logger leaves the records, and as the serial port gives them.
     gives(Protocol::NecFrame, b"0!KA1\r\n0!KE2\r\n", &["0!KA1", "0!KE2"]);
     gives(Protocol::NecFrame, b"\x020!KA1\x03\x020!KE2\x03", &["0!KA1", "0!KE2"]);
@@ -308,8 +308,8 @@ fn protocol() -> impl Strategy<Value = Protocol> {
         Just(Protocol::Lines),
         Just(Protocol::StxEtx),
         Just(Protocol::LengthLe32),
+        Just(Protocol::AlcatelOxe),
         Just(Protocol::NecFrame),
-        Just(Protocol::AlcatelOxe)
     ]
 }
 

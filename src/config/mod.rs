@@ -191,6 +191,8 @@ pub struct Source {
     pub tcp_connect: Option<Spanned<TcpConnect>>,
     /// A PBX that calls us.
     pub tcp_listen: Option<Spanned<TcpListen>>,
+    /// A PBX that puts files to us by TFTP.
+    pub tftp: Option<Spanned<TcpListen>>,
     /// A folder into which files are put.
     pub folder: Option<Spanned<Folder>>,
     /// An older call logger that goes on hearing the PBX.

@@ -209,17 +209,6 @@ impl Loop {
                     self.pass(batch).await;
                 }
             }
-            Happening::Part { source, at, connection, mut bytes, mark } => {
-                // The file's end closes groups, not silence: nobody prints it meanwhile.
-                self.links.entry(source).or_default().heard = None;
-                self.turn();
-                let reader = self.readers.get_mut(&source);
-                let batch = reader.map(|reader| reader.part(&mut self.gate, connection, &bytes, at, mark));
-                bytes.zeroize();
-                if let Some(batch) = batch {
-                    self.pass(batch).await;
-                }
-            }
             Happening::Text { source, at, connection, mut bytes, stored } => {
                 self.links.entry(source).or_default().heard = Some(self.clock.instant());
                 self.turn();
@@ -230,6 +219,17 @@ impl Loop {
                     self.pass(batch).await;
                 }
                 tokio::spawn(receipt(self.desk.clone(), stored));
+            }
+            Happening::Part { source, at, connection, mut bytes, mark } => {
+                // The file's end closes groups, not silence: nobody prints it meanwhile.
+                self.links.entry(source).or_default().heard = None;
+                self.turn();
+                let reader = self.readers.get_mut(&source);
+                let batch = reader.map(|reader| reader.part(&mut self.gate, connection, &bytes, at, mark));
+                bytes.zeroize();
+                if let Some(batch) = batch {
+                    self.pass(batch).await;
+                }
             }
             Happening::Removed { file, .. } => self.desk.tell(Event::Removed(file)).await,
             Happening::Trouble { source, problems } => {
@@ -361,14 +361,6 @@ fn begin_to_stop(stop: &watch::Sender<bool>) {
     let _ = stop.send(true);
 }
 
-async fn ask_to_reload(ask: &mpsc::Sender<Asked>, who: String) -> Result<serde_json::Value, Refusal> {
-    let stopping = || Refusal::new("the daemon is stopping", "start it again: it reads dialects at its start");
-    let (answer, answered) = oneshot::channel();
-    ask.send((who, answer)).await.map_err(|_| stopping())?;
-    let reloaded = answered.await.map_err(|_| stopping())?;
-    serde_json::to_value(reloaded).map_err(|error| Refusal::new(error, "report this"))
-}
-
 /// Gives a receipt when everything told so far is on disk.
 async fn receipt(desk: Desk, stored: Receipt) {
     // While the disk takes nothing errands are run before what was told is stored.
@@ -378,6 +370,14 @@ async fn receipt(desk: Desk, stored: Receipt) {
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+async fn ask_to_reload(ask: &mpsc::Sender<Asked>, who: String) -> Result<serde_json::Value, Refusal> {
+    let stopping = || Refusal::new("the daemon is stopping", "start it again: it reads dialects at its start");
+    let (answer, answered) = oneshot::channel();
+    ask.send((who, answer)).await.map_err(|_| stopping())?;
+    let reloaded = answered.await.map_err(|_| stopping())?;
+    serde_json::to_value(reloaded).map_err(|error| Refusal::new(error, "report this"))
 }
 
 /// Delivers what is due, for as long as the daemon runs.

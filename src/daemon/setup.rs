@@ -143,7 +143,7 @@ impl SourcePlan {
                 plan: Arc::new(plan),
                 origin: dialect.origin().to_owned(),
                 version: Some(dialect.version()),
-                live: source.folder.is_none(),
+                live: source.folder.is_none() && source.tftp.is_none(),
             }),
             Err(error) if dialect.from_site => site(error.to_string(), dialect.origin().to_owned(), dialect.protocol()),
             Err(error) => Err(PlanFault::Configuration(error.to_string())),
@@ -159,8 +159,8 @@ impl SourcePlan {
             dialect,
             origin,
             version: None,
-            live: source.folder.is_none(),
             zone: zone_of(config, source, None),
+            live: source.folder.is_none() && source.tftp.is_none(),
         }
     }
 
@@ -194,10 +194,11 @@ impl SourcePlan {
     }
 }
 
-/// The zone of the PBX's clock.
-fn zone_of(config: &Config, source: &Source, of_dialect: Option<&str>) -> TimeZone {
-    let stated = source.zone.as_ref().map(|zone| zone.get_ref().as_str()).or(of_dialect);
-    stated.and_then(|zone| TimeZone::get(zone).ok()).unwrap_or_else(|| config.time_zone())
+/// The zone of the PBX's clock: what the site says goes before what the format fixes.
+fn zone_of(config: &Config, source: &Source, of_format: Option<&str>) -> TimeZone {
+    let name = source.zone.as_ref().map(|zone| zone.get_ref().as_str()).or(of_format);
+    let own = name.and_then(|zone| TimeZone::get(zone).ok());
+    own.unwrap_or_else(|| config.time_zone())
 }
 
 /// Holds the database for one process.

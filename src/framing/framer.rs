@@ -3,8 +3,8 @@
 use zeroize::Zeroize as _;
 
 use super::mark::{Mark, Verdict};
-use super::nec::{Place, Texts};
-use super::oxe::{self, Tickets};
+use super::nec::{Place as TextPlace, Texts};
+use super::oxe::{Place, Tickets};
 use super::{Account, Ended, Line, Protocol, Settings};
 
 const STX: u8 = 0x02;
@@ -266,19 +266,19 @@ impl Framer {
             let (place, length) = self.texts.next(rest);
             let (part, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             match place {
-                Place::Held => {}
-                Place::Text => self.read(part, sink),
+                TextPlace::Held => {}
+                TextPlace::Text => self.read(part, sink),
                 // SYN begins a text, so what has gathered was a line without an end.
-                Place::Head => {
+                TextPlace::Head => {
                     self.end_frame(sink);
                     self.belongs(Texts::HEAD, Edge::Open);
                 }
-                Place::Mark => self.belongs(part.len(), self.edge),
-                Place::Parity => {
+                TextPlace::Mark => self.belongs(part.len(), self.edge),
+                TextPlace::Parity => {
                     self.end_frame(sink);
                     self.belongs(part.len(), Edge::Late);
                 }
-                Place::NoHead => {
+                TextPlace::NoHead => {
                     let (head, held) = self.texts.end();
                     let (syn, others) = head.get(..held).unwrap_or_default().split_at_checked(1).unwrap_or_default();
                     self.read(syn, sink);
@@ -301,19 +301,19 @@ impl Framer {
             let (place, length) = self.tickets.next(rest);
             let (part, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             match place {
-                oxe::Place::Held => {}
-                oxe::Place::Mark => {
+                Place::Held => {}
+                Place::Mark => {
                     let (_, held) = self.tickets.take();
                     self.settle(sink);
                     self.belongs(held, Edge::Open);
                 }
-                oxe::Place::Padding => self.belongs(part.len(), Edge::Open),
-                oxe::Place::Text => self.read(part, sink),
-                oxe::Place::End => {
+                Place::Padding => self.belongs(part.len(), Edge::Open),
+                Place::Text => self.read(part, sink),
+                Place::End => {
                     self.end_frame(sink);
                     self.edge = Edge::Open;
                 }
-                oxe::Place::Plain if length == 0 => {
+                Place::Plain if length == 0 => {
                     let (head, held) = self.tickets.take();
                     let Some((first, others)) = head.get(..held).and_then(<[u8]>::split_first) else { return };
                     self.read(std::slice::from_ref(first), sink);
@@ -321,8 +321,8 @@ impl Framer {
                     self.read_tickets(others, sink);
                 }
                 // A control may stand in front of a mark; a line goes to its end.
-                oxe::Place::Plain if text_run(part) == 0 => self.read(part, sink),
-                oxe::Place::Plain => {
+                Place::Plain if text_run(part) == 0 => self.read(part, sink),
+                Place::Plain => {
                     rest = self.read_plain(rest, sink);
                     continue;
                 }

@@ -45,7 +45,7 @@
 
 mod framer;
 mod mark;
-pub mod nec;
+mod nec;
 mod oxe;
 
 pub use framer::Framer;

@@ -165,15 +165,15 @@ impl fmt::Debug for Happening {
             Happening::Bytes { source, connection, bytes, errors, .. } => {
                 write!(to, "{source}/{connection} {} bytes, {errors:?}", bytes.len())
             }
+            Happening::Text { source, connection, bytes, .. } => {
+                write!(to, "{source}/{connection} {} bytes to be receipted", bytes.len())
+            }
             Happening::Part { source, connection, bytes, mark, .. } => {
                 write!(to, "{source}/{connection} {} bytes of a file, {mark:?}", bytes.len())
             }
             Happening::Removed { source, file } => write!(to, "{source} removed {file}"),
             Happening::Trouble { source, problems } => write!(to, "{source} trouble {problems:?}"),
             Happening::Relay { source, news, .. } => write!(to, "{source} relay: {news:?}"),
-            Happening::Text { source, connection, bytes, .. } => {
-                write!(to, "{source}/{connection} {} bytes to be receipted", bytes.len())
-            }
             Happening::Down { source, connection, cause, .. } => {
                 write!(to, "{source}/{connection} down: {}", cause.code())
             }

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use super::accounting;
 use super::dialogue::Dialogue;
+use super::nec::Check;
 use crate::config;
-use crate::framing::nec::Check;
 
 /// The port of SMDR on a NEC; it cannot be changed.
 const NEC_PORT: u16 = 60010;

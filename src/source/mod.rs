@@ -25,6 +25,7 @@ mod reporter;
 mod serial;
 mod tcp;
 mod telnet;
+mod tftp;
 pub mod wire;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ pub use cause::Cause;
 pub use folder::{FileMark, Ledger, in_memory};
 pub use happening::{Happening, Receipt};
 pub use login::Login;
+pub use nec::Check;
 pub use parity::{IN_ERROR, LineErrors, Marks};
 pub use relay::RelayNews;
 
@@ -74,6 +76,8 @@ pub enum How {
     Connect(config::TcpConnect),
     /// From a PBX that calls us.
     Listen(config::TcpListen),
+    /// From a PBX that puts files to us by TFTP.
+    Tftp(config::TcpListen),
     /// Out of a folder into which files are put.
     Folder(config::Folder),
 }
@@ -82,7 +86,7 @@ pub enum How {
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// It has not exactly one way in.
-    #[error("source {name}: has {count} of serial, tcp-connect, tcp-listen and folder; give it exactly one")]
+    #[error("source {name}: has {count} of serial, tcp-connect, tcp-listen, tftp and folder; give it exactly one")]
     Ways {
         /// Which source.
         name: String,
@@ -128,6 +132,7 @@ impl Spec {
             source.serial.as_ref().map(|serial| How::Serial(serial.get_ref().clone())),
             source.tcp_connect.as_ref().map(|tcp| How::Connect(tcp.get_ref().clone())),
             source.tcp_listen.as_ref().map(|tcp| How::Listen(tcp.get_ref().clone())),
+            source.tftp.as_ref().map(|tftp| How::Tftp(tftp.get_ref().clone())),
             source.folder.as_ref().map(|folder| How::Folder(folder.get_ref().clone())),
         ];
         let count = ways.iter().flatten().count();
@@ -195,6 +200,9 @@ pub async fn run(specs: Vec<Spec>, clock: Clock, tx: mpsc::Sender<Happening>, st
             }
             How::Connect(settings) => {
                 tasks.spawn(connect::run(settings, spec.login, reporter));
+            }
+            How::Tftp(settings) => {
+                tasks.spawn(tftp::run(settings, reporter));
             }
             How::Folder(settings) => match spec.ledger {
                 Some(ledger) => drop(tasks.spawn(folder::run(settings, ledger, reporter))),

@@ -2,12 +2,14 @@
 
 mod accounting;
 mod folder;
+mod nec;
 mod panasonic;
 mod relay;
 mod rig;
 mod serial;
 mod tcp_connect;
 mod tcp_listen;
+mod tftp;
 
 use smdrd::source::{Happening, LineErrors, Spec, SpecError};
 

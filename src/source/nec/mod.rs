@@ -7,6 +7,8 @@
 //! Sources: NEC ND-71223 (SMDR over TCP) and two public clients, which disagree on the sequence number to acknowledge: the
 //! one of the record is sent back.
 
+mod text;
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,7 +18,9 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Cause;
 use super::reporter::{Ended, Gone, Reporter};
-use crate::framing::nec::{Check, Cut, Heard, Say, cut, say};
+use text::{Cut, Heard, Say, cut, say};
+
+pub use text::Check;
 
 /// How long the PBX may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
