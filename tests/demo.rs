@@ -5,6 +5,8 @@
 // The receiver is the supplier's program.
 #![cfg(feature = "supplier")]
 
+mod schema;
+
 use std::time::Duration;
 
 use assert_cmd::Command;
@@ -26,6 +28,7 @@ fn a_practice_day_reaches_the_supplier_figure_for_figure() {
     // A comparison of nothing would find nothing: the day must have been compared, and be a day.
     assert!(result["figures"].as_u64().unwrap() > 2_000, "{}", result["figures"]);
     assert!(result["document"]["totals"]["inbound"]["calls"].as_u64().unwrap() > 250);
+    schema::assert_valid(&result["document"]);
     assert!(result["receipt"]["receipt_id"].is_string(), "{}", result["receipt"]);
     assert_eq!(result["receipt"]["sha256"], result["sha256"]);
     for pbx in ["reception-pbx", "surgery-pbx", "annexe-pbx"] {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Call, Leg, LineRef, Site, Wall, decide};
 use crate::dialect::{LinkKey, Linking};
-use crate::record::{LegKind, MaskedRecord};
+use crate::record::{Direction, LegKind, MaskedRecord};
 
 /// How long a call that announced another leg may stay uncounted once its source's clock has moved on.
 const OPEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
@@ -78,6 +78,33 @@ impl Assembler {
     pub fn source(&mut self, source: u16, rules: Rules, wall: Wall) {
         self.rules.insert(source, rules);
         self.walls.insert(source, wall);
+    }
+
+    /// Says that `file` holds what the PBX of `source` printed.
+    pub fn stands_for(&mut self, file: u16, source: u16) {
+        self.site.stands_for(file, source);
+    }
+
+    /// Whether it has this source.
+    pub fn has(&self, source: u16) -> bool {
+        self.rules.contains_key(&source)
+    }
+
+    /// When the earliest call of a source arrived that a later leg may still join.
+    pub fn earliest(&self, source: u16) -> Option<Timestamp> {
+        let of_source = self.calls.iter().filter(|(id, _)| id.source == source);
+        of_source.flat_map(|(_, joined)| joined.legs.iter().map(|leg| leg.arrival)).min()
+    }
+
+    /// Lets go of a source and of its calls.
+    pub fn leave(&mut self, source: u16) {
+        self.rules.remove(&source);
+        self.walls.remove(&source);
+        self.calls.retain(|id, _| id.source != source);
+        self.by_key.retain(|_, ids| {
+            ids.retain(|id| id.source != source);
+            !ids.is_empty()
+        });
     }
 
     /// Where a source's wall clock stands, to be saved.
@@ -167,6 +194,10 @@ impl Assembler {
         let candidates = self.by_key.get(key)?;
         let window = SignedDuration::from_secs(i64::from(linking.window_s));
         let slack = SignedDuration::from_secs(i64::from(linking.slack_s));
+        if linking.opens.contains(&leg.record.leg) {
+            return None;
+        }
+        let outward = leg.record.direction == Some(Direction::Outbound);
         let may_join = linking.joins.is_empty() || linking.joins.contains(&leg.record.leg);
         candidates
             .iter()
@@ -179,6 +210,12 @@ impl Assembler {
                 }
                 let apart = leg.end.duration_since(joined.end()).abs();
                 let gap = leg.arrival.duration_since(joined.end()).abs();
+                let comes = |leg: &Leg| leg.record.direction == Some(Direction::Inbound);
+                let late = linking.offer_s.is_some_and(|most| gap > SignedDuration::from_secs(i64::from(most)));
+                // Whoever dials out on the line has not taken the caller who rang on it before.
+                if only_offered && (late || (outward && joined.legs.iter().any(comes))) {
+                    return None;
+                }
                 if apart > window || (linking.chained && gap > slack && !only_offered) {
                     return None;
                 }

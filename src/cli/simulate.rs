@@ -91,7 +91,7 @@ pub struct Arguments {
     /// Print what was played as JSON when it is over.
     #[arg(long)]
     json: bool,
-    /// Directory of dialect files that add to the shipped ones or replace them; without it the one that
+    /// Directory of dialect files that add to the shipped ones or replace them. Without it: the one that
     /// /etc/smdrd/smdrd.toml names, or /etc/smdrd/dialects.
     #[arg(long, value_name = "DIR")]
     dialects: Option<PathBuf>,
@@ -259,10 +259,11 @@ fn play(arguments: &Arguments, script: &Script, protocol: Protocol, way: &mut Wa
     script.lines.len()
 }
 
-/// A line as it goes over the wire. A Mitel 5000 may put each line's length before it, and need not.
+/// A line as it goes over the wire. A Mitel 5000 may put each line's length before it and need not; a NEC or an OmniPCX
+/// Enterprise behind a terminal server prints lines without the messages of its own port.
 fn framed(line: &str, protocol: Protocol) -> String {
     match protocol {
-        Protocol::StxEtx => format!("\x02{line}\x03"),
-        Protocol::Lines | Protocol::LengthLe32 => format!("{line}\r\n"),
+        Protocol::StxEtx | Protocol::NecFrame => format!("\x02{line}\x03"),
+        Protocol::Lines | Protocol::LengthLe32 | Protocol::AlcatelOxe => format!("{line}\r\n"),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Asking, table};
 use crate::control::Request;
-use crate::daemon::status::{Snapshot, SourceStatus};
+use crate::daemon::status::{Snapshot, SourceStatus, SupplierStatus};
 
 /// Say how the daemon is; exit 1 when something is not well
 #[derive(Debug, clap::Args)]
@@ -146,12 +146,43 @@ fn readable(snapshot: &Snapshot) -> String {
         "days closed {} = {} receipted + {} pending + {} parked + {} held\n",
         days.closed, days.receipted, days.pending, days.parked, days.held,
     );
+    if let Some(supplier) = &snapshot.supplier {
+        text += &supplier_lines(supplier);
+    }
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     text += &format!(
         "disk: {} used, {} free\n",
         mib(snapshot.disk.used),
         snapshot.disk.free.map_or_else(|| "?".to_owned(), mib),
     );
+    text
+}
+
+fn supplier_lines(supplier: &SupplierStatus) -> String {
+    let never = || "never".to_owned();
+    let mut text = format!(
+        "supplier {}: last success {}, next try {}\n",
+        supplier.url,
+        supplier.last_success.clone().unwrap_or_else(never),
+        supplier.next_try.as_deref().unwrap_or("not without the daemon"),
+    );
+    text += &format!(
+        "  {} queued, {} parked, {} held; heartbeat noted {}; clock {}\n",
+        supplier.queued,
+        supplier.parked,
+        supplier.held,
+        supplier.heartbeat.clone().unwrap_or_else(never),
+        match supplier.clock_ahead_s {
+            None => "not measured".to_owned(),
+            Some(seconds) if seconds < 0 => format!("{} s behind", seconds.unsigned_abs()),
+            Some(seconds) => format!("{seconds} s ahead"),
+        },
+    );
+    if let (Some(problem), Some(at)) = (&supplier.last_problem, &supplier.last_problem_at) {
+        let open =
+            if supplier.failed > 0 { format!("{} tries", supplier.failed) } else { "cleared up since".to_owned() };
+        text += &format!("  last problem {at} ({open}): {problem}\n");
+    }
     text
 }
 

@@ -71,7 +71,7 @@ pub struct Keeper {
     /// Whether this process hears the PBXs; a verb without a daemon does not.
     pub(super) collecting: bool,
     /// The books are not what is stored: a change of them failed half-way.
-    astray: bool,
+    pub(super) astray: bool,
 }
 
 impl Keeper {
@@ -143,12 +143,25 @@ impl Keeper {
         self.collecting = true;
         let now = self.clock.now();
         let first_try = nightly(&self.device()?, &self.zone, now - SignedDuration::from_mins(5));
+        let parked = self.store.read().parked()?;
         let work = self.store.begin()?;
         if self.config.supplier.as_ref().is_some_and(|supplier| !supplier.approve) {
             let released = work.release_held(first_try)?;
             if released > 0 {
                 work.audit(now, "smdrd", &format!("released {released} held documents: a supplier is configured"))?;
             }
+        } else {
+            let held = work.hold_unapproved()?;
+            if held > 0 {
+                work.audit(now, "smdrd", &format!("held {held} documents: no supplier, or approval is wanted"))?;
+            }
+        }
+        // Another version may render otherwise what the supplier refused.
+        if work.read().meta("version")?.as_deref() != Some(env!("CARGO_PKG_VERSION")) {
+            for row in parked {
+                work.touch_day(&row.owner, row.date)?;
+            }
+            work.set_meta("version", env!("CARGO_PKG_VERSION"))?;
         }
         note_first_day(&work, date_of(&self.zone, now))?;
         work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
@@ -178,7 +191,7 @@ impl Keeper {
 
     /// Puts the books in step with what is stored, where a change failed half-way. Nothing else may be done with them
     /// before.
-    fn find_way(&mut self) -> Result<(), StoreError> {
+    pub(super) fn find_way(&mut self) -> Result<(), StoreError> {
         if self.astray {
             self.reload()?;
             self.astray = false;
@@ -277,6 +290,11 @@ impl Keeper {
     /// The instant at which changed days are rendered next.
     pub fn next_nightly(&self) -> Timestamp {
         self.next_nightly
+    }
+
+    /// Whether this process is the daemon: it hears the PBXs and keeps the schedule.
+    pub fn collecting(&self) -> bool {
+        self.collecting
     }
 
     /// The civil day of an instant at the practice, and its midnight.

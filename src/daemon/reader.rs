@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::books::{Batch, Entry, MaskedLine};
 use super::hold::SharedHold;
+use super::import::Trace;
 use super::keys::KeyRing;
 use crate::aggregate::slots::date_of;
 use crate::dialect::{Line, Plan, Reading, Settled, SourceState, What};
@@ -47,6 +48,8 @@ pub struct Reader {
     hold: Option<SharedHold>,
     /// Connections whose lines are cut as another dialect's, until the line that has begun is over.
     reframe: HashSet<u64>,
+    /// What an import notes of each line.
+    trace: Option<Trace>,
 }
 
 impl Reader {
@@ -63,6 +66,7 @@ impl Reader {
             wire: Wire::default(),
             hold: None,
             reframe: HashSet::new(),
+            trace: None,
         }
     }
 
@@ -88,6 +92,16 @@ impl Reader {
     pub fn resume(&mut self, mut state: SourceState) {
         state.sequence = self.state.sequence;
         self.state = state;
+    }
+
+    /// Reads a file rather than a link.
+    pub fn with_trace(self, trace: Trace) -> Reader {
+        Reader { trace: Some(trace), ..self }
+    }
+
+    /// What was noted of the lines of a file.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
     }
 
     /// Takes bytes of one connection.
@@ -191,6 +205,9 @@ impl Reader {
         self.wire.stripped += u64::from(line.stripped);
         self.wire.cut += line.dropped;
         if line.bytes.is_empty() && line.stripped > 0 {
+            if let Some(trace) = &mut self.trace {
+                trace.noise();
+            }
             entries.push(Entry::Line(plain(seq, at, LineKind::Noise)));
             return;
         }
@@ -206,12 +223,16 @@ impl Reader {
         let mut reading = std::mem::take(&mut self.reading);
         let input = Line { no: seq, bytes: line.bytes, kept: &[], today };
         self.plan.step(&mut self.state.clone(), &input, &mut reading);
+        let heard = self.trace.as_mut().map_or(at, |trace| trace.line(line, &reading));
         let mut masked = plain(seq, at, LineKind::Unparsed);
         if is_unparsed(&reading) {
             self.shape(&mut reading, line.bytes, &mut masked);
         } else {
-            let passed = gate.privacy.pass(gate.ring.keys(), self.source, line.bytes, &reading, at);
+            let passed = gate.privacy.pass(gate.ring.keys(), self.source, line.bytes, &reading, heard);
             (masked.text, masked.numbers) = (passed.text, passed.numbers);
+            if let Some(trace) = &mut self.trace {
+                trace.tokens(&mut masked.numbers);
+            }
             // Read again as it is stored, which is how a rebuild will read it.
             let before = self.state.clone();
             let input = Line { no: seq, bytes: &masked.text, kept: &masked.numbers, today };
@@ -226,6 +247,16 @@ impl Reader {
                 self.shape(&mut reading, line.bytes, &mut masked);
             } else if let Some(own) = reading.settled.last() {
                 masked.kind = kind(&own.what);
+                if let Some(trace) = &mut self.trace {
+                    if trace.leaves_out(seq, &reading.settled) {
+                        // As if it had not come: a rebuild will not find it either.
+                        self.state = before;
+                        reading.settled.clear();
+                        self.reading = reading;
+                        return;
+                    }
+                    trace.stood(seq, &reading.settled, before);
+                }
             }
         }
         self.settle(std::mem::take(&mut reading.settled), Some(masked), at, entries);

@@ -19,6 +19,7 @@ use super::reader::{Gate, Reader};
 use super::relays;
 use super::reload::{self, Reloaded};
 use super::retry::Retry;
+use super::round::{Round, RoundError};
 use super::setup::{Lock, SetUpError, SourcePlan};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -26,7 +27,7 @@ use crate::control::{self, Refusal, Request};
 use crate::notify;
 use crate::privacy::Privacy;
 use crate::push::schedule::quiet;
-use crate::source::{self, Cause, Happening, Spec};
+use crate::source::{self, Cause, Happening, Receipt, Spec};
 
 /// Silence, on the machine's clock, after which half a line or half a group is taken to be all.
 const IDLE: Duration = Duration::from_secs(3);
@@ -131,12 +132,12 @@ impl Loop {
         let (stop, stopped) = watch::channel(false);
         let (sender, mut happenings) = mpsc::channel(64);
         let (desk, config, clock) = (self.desk.clone(), self.config.clone(), self.clock);
-        let answer = move |request, who: String| {
+        let answer = move |request, who: String, exchange| {
             let (desk, config, ask) = (desk.clone(), config.clone(), ask.clone());
             async move {
                 match request {
                     Request::ReloadDialects => ask_to_reload(&ask, who).await,
-                    request => answers::answer(&desk, &config, clock, &who, true, request).await,
+                    request => answers::converse(&desk, &config, clock, &who, request, exchange).await,
                 }
             }
         };
@@ -207,6 +208,17 @@ impl Loop {
                 if let Some(batch) = batch {
                     self.pass(batch).await;
                 }
+            }
+            Happening::Text { source, at, connection, mut bytes, stored } => {
+                self.links.entry(source).or_default().heard = Some(self.clock.instant());
+                self.turn();
+                let reader = self.readers.get_mut(&source);
+                let batch = reader.and_then(|reader| reader.bytes(&mut self.gate, connection, &bytes, at));
+                bytes.zeroize();
+                if let Some(batch) = batch {
+                    self.pass(batch).await;
+                }
+                tokio::spawn(receipt(self.desk.clone(), stored));
             }
             Happening::Part { source, at, connection, mut bytes, mark } => {
                 // The file's end closes groups, not silence: nobody prints it meanwhile.
@@ -349,6 +361,17 @@ fn begin_to_stop(stop: &watch::Sender<bool>) {
     let _ = stop.send(true);
 }
 
+/// Gives a receipt when everything told so far is on disk.
+async fn receipt(desk: Desk, stored: Receipt) {
+    // While the disk takes nothing errands are run before what was told is stored.
+    while let Some(well) = desk.with(|keeper| keeper.trouble.is_none()).await {
+        if well {
+            return stored.give();
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 async fn ask_to_reload(ask: &mpsc::Sender<Asked>, who: String) -> Result<serde_json::Value, Refusal> {
     let stopping = || Refusal::new("the daemon is stopping", "start it again: it reads dialects at its start");
     let (answer, answered) = oneshot::channel();
@@ -361,47 +384,35 @@ async fn ask_to_reload(ask: &mpsc::Sender<Asked>, who: String) -> Result<serde_j
 async fn carry(desk: Desk, config: Config, clock: Clock) {
     let zone = config.time_zone();
     let mut client = None;
+    let mut refused = None;
     let mut tick = tokio::time::interval(clock.real(TICK.0).max(TICK.1));
     loop {
         tick.tick().await;
-        let now = clock.now();
-        if quiet(&zone, now).is_some() {
-            continue;
-        }
-        let due = move |keeper: &mut Keeper| {
-            let pending = keeper.store.read().pending().unwrap_or_default();
-            let device = keeper.device().unwrap_or_default();
-            (pending.into_iter().filter(|row| row.next <= now).collect::<Vec<_>>(), device)
-        };
-        let Some((due, device)) = desk.with(due).await else { return };
-        if due.is_empty() {
+        if quiet(&zone, clock.now()).is_some() {
             continue;
         }
         if client.is_none() {
             match courier::client(&config, clock) {
-                Some(Ok(made)) => client = Some(made),
+                Some(Ok(made)) => {
+                    client = Some(made);
+                    let _ = desk.with(|keeper| courier::note_set_up(keeper, None)).await;
+                }
                 Some(Err(error)) => {
-                    tracing::error!(error, "the supplier cannot be reached");
+                    if refused.as_ref() != Some(&error) {
+                        tracing::error!(error, "the supplier cannot be reached");
+                        refused = Some(error.clone());
+                        let _ = desk.with(move |keeper| courier::note_set_up(keeper, Some(&error))).await;
+                    }
                     continue;
                 }
                 None => continue,
             }
         }
         let Some(client) = &client else { continue };
-        for row in due {
-            let row = courier::send(client, row, &device, &zone, clock).await;
-            match &row.problem {
-                None => tracing::info!(date = %row.date, revision = row.revision, "delivered"),
-                Some(problem) => tracing::warn!(date = %row.date, problem, "not delivered"),
-            }
-            let failed = row.problem.is_some();
-            if desk.with(move |keeper| courier::note(keeper, &row)).await.is_none() {
-                return;
-            }
-            if failed {
-                // What keeps one document back mostly keeps the others back too.
-                break;
-            }
+        match (Round { desk: &desk, client, clock }).scheduled().await {
+            Ok(()) => {}
+            Err(RoundError::Gone) => return,
+            Err(RoundError::Store(error)) => tracing::error!(%error, "what became of a delivery could not be noted"),
         }
     }
 }

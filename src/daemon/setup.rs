@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Source};
 use crate::dialect::{Dialect, FileFault, Library, LibraryError, Plan};
 use crate::framing::Protocol;
-use crate::store::{Store, StoreError};
+use crate::store::{ImportRow, Reading, Store, StoreError};
 
 use super::books::Books;
 use super::memory;
@@ -139,11 +139,11 @@ impl SourcePlan {
             Ok(plan) => Ok(SourcePlan {
                 name: source.name.get_ref().clone(),
                 dialect: id.clone(),
+                zone: zone_of(config, source, plan.zone()),
                 plan: Arc::new(plan),
                 origin: dialect.origin().to_owned(),
                 version: Some(dialect.version()),
-                zone: zone_of(config, source),
-                live: source.folder.is_none(),
+                live: source.folder.is_none() && source.tftp.is_none(),
             }),
             Err(error) if dialect.from_site => site(error.to_string(), dialect.origin().to_owned(), dialect.protocol()),
             Err(error) => Err(PlanFault::Configuration(error.to_string())),
@@ -159,9 +159,33 @@ impl SourcePlan {
             dialect,
             origin,
             version: None,
-            zone: zone_of(config, source),
-            live: source.folder.is_none(),
+            zone: zone_of(config, source, None),
+            live: source.folder.is_none() && source.tftp.is_none(),
         }
+    }
+
+    /// The plan of a file that is or was imported.
+    pub fn of_import(config: &Config, row: &ImportRow) -> Result<SourcePlan, SetUpError> {
+        let fault = |reason: String| SetUpError::Dialect { source_name: row.name.clone(), reason };
+        let library = Library::of_site(&config.dialects_dir).map_err(|error| fault(error.to_string()))?;
+        if let Some(broken) = library.broken_file(&row.dialect) {
+            return Err(fault(format!("{}: the dialect file is wrong; smdrd check shows why", broken.path.display())));
+        }
+        let dialect = library.get(&row.dialect).ok_or_else(|| {
+            let known: Vec<&str> = library.ids().collect();
+            fault(format!("dialect {:?} is not known; known are {}", row.dialect, known.join(", ")))
+        })?;
+        let plan = dialect.plan(&row.options, row.assume_year).map_err(|error| fault(error.to_string()))?;
+        let of = config.source.iter().find(|source| *source.name.get_ref() == row.of);
+        Ok(SourcePlan {
+            name: row.name.clone(),
+            dialect: row.dialect.clone(),
+            zone: of.map_or_else(|| config.time_zone(), |source| zone_of(config, source, plan.zone())),
+            plan: Arc::new(plan),
+            origin: dialect.origin().to_owned(),
+            version: Some(dialect.version()),
+            live: false,
+        })
     }
 
     /// How the legs of its calls find each other.
@@ -170,9 +194,10 @@ impl SourcePlan {
     }
 }
 
-/// The zone of the PBX's clock.
-fn zone_of(config: &Config, source: &Source) -> TimeZone {
-    let own = source.zone.as_ref().and_then(|zone| TimeZone::get(zone.get_ref()).ok());
+/// The zone of the PBX's clock: what the site says goes before what the format fixes.
+fn zone_of(config: &Config, source: &Source, of_format: Option<&str>) -> TimeZone {
+    let name = source.zone.as_ref().map(|zone| zone.get_ref().as_str()).or(of_format);
+    let own = name.and_then(|zone| TimeZone::get(zone).ok());
     own.unwrap_or_else(|| config.time_zone())
 }
 
@@ -232,6 +257,17 @@ pub fn open(config: &Config, plans: &[SourcePlan]) -> Result<(Store, Books, Hash
     Ok((store, books, ids))
 }
 
+/// Books without a line: what the configuration says of the sources that have these numbers, and of their files.
+pub fn bare_books(config: &Config, read: &Reading<'_>, ids: &HashMap<String, u16>) -> Result<Books, StoreError> {
+    let mut books = Books::new(Site::new(config, ids), config.time_zone());
+    for import in read.imports()? {
+        if let Some(source) = ids.get(&import.of) {
+            books.assembler.stands_for(import.source, *source);
+        }
+    }
+    Ok(books)
+}
+
 /// The books as the store has them.
 pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Books, StoreError> {
     let mut rows = Vec::new();
@@ -241,7 +277,7 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
         }
     }
     let ids = rows.iter().map(|(plan, row)| (plan.name.clone(), row.id)).collect();
-    let mut books = Books::new(Site::new(config, &ids), config.time_zone());
+    let mut books = bare_books(config, &store.read(), &ids)?;
     for (plan, row) in rows {
         books.source(&store.read(), &row, plan.rules())?;
         if !plan.live {

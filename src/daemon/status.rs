@@ -9,6 +9,7 @@ use super::disk::Disk;
 use super::hold::Held;
 use super::keeper::Keeper;
 use super::memory;
+use super::outlook::outlook;
 use super::relays::RelayStatus;
 use super::reload::{Change, Reloaded};
 use crate::aggregate::count::Metric;
@@ -16,6 +17,8 @@ use crate::aggregate::document::{Gap, SCHEMA};
 use crate::aggregate::slots::bounds;
 use crate::call::Owner;
 use crate::store::StoreError;
+
+pub use super::outlook::{Comparison, ParkedDay, StoppedPractice, SupplierStatus};
 
 /// Share of lines not understood above which a source is not well, in percent, and from how many lines on.
 const UNPARSED: (u64, u64) = (1, 200);
@@ -51,6 +54,8 @@ pub struct Snapshot {
     /// What the last reload of dialects came to, where there was one.
     #[serde(default)]
     pub reloaded: Option<Reloaded>,
+    /// How things stand with the supplier; absent when there is none.
+    pub supplier: Option<SupplierStatus>,
     /// Today's external inbound calls so far, per practice.
     pub today: Vec<Today>,
     /// Today's external inbound calls that are on nobody's list, and in no document.
@@ -250,8 +255,13 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     problems.extend(keeper.reloaded.as_ref().and_then(|reloaded| reloaded.trouble.clone()));
     let (lines, rows) = read.line_totals()?;
     let lines = LineCounts::of(lines);
-    if lines.lines != rows {
-        problems.push(format!("{rows} lines are stored and {} are counted; run smdrd rebuild", lines.lines));
+    let forgotten = read.forgotten_lines()?;
+    if lines.lines != rows + forgotten {
+        problems.push(format!(
+            "{} lines are or were stored and {} are counted; run smdrd rebuild",
+            rows + forgotten,
+            lines.lines
+        ));
     }
     let (stored, open) = read.call_counts()?;
     let ([receipted, pending, parked, held], closed) = read.outbox_counts()?;
@@ -259,13 +269,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         problems
             .push(format!("{closed} days are closed and {} are accounted for", receipted + pending + parked + held));
     }
-    if parked > 0 {
-        problems.push(format!("{parked} day(s) were refused by the supplier; see the log, then smdrd push DATE"));
-    }
-    for row in read.pending()?.iter().filter(|row| row.attempts >= 3) {
-        let problem = row.problem.as_deref().unwrap_or("no answer");
-        problems.push(format!("{} is not delivered after {} tries: {problem}", row.date, row.attempts));
-    }
+    let mut notes = notes(keeper)?;
+    let supplier = outlook(keeper, &mut problems, &mut notes)?;
     let (oldest, newest) = (keeper.oldest_day(now), today.tomorrow().unwrap_or(today));
     for owner in keeper.practices() {
         let outside = read.calls_outside(&owner, oldest, newest)?;
@@ -309,13 +314,14 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         now: local(now),
         well: problems.is_empty(),
         problems,
-        notes: notes(keeper),
+        notes,
         sources,
         lines,
         calls: CallCounts { stored, counted: stored - open, open },
         days: DayCounts { closed, receipted, pending, parked, held },
         held: keeper.hold.get().held(),
         reloaded: keeper.reloaded.clone(),
+        supplier,
         today: practices,
         unowned,
         disk,
@@ -336,7 +342,7 @@ fn continue_without(name: &str) -> String {
     format!("{name}: no daemon is running; start it with systemctl start smdrd")
 }
 
-fn notes(keeper: &Keeper) -> Vec<String> {
+fn notes(keeper: &Keeper) -> Result<Vec<String>, StoreError> {
     let mut notes = Vec::new();
     if keeper.plans.is_empty() {
         notes.push("no source is configured".to_owned());
@@ -358,5 +364,11 @@ fn notes(keeper: &Keeper) -> Vec<String> {
     for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty() && plan.version.is_some()) {
         notes.push(format!("{}: this format cannot show {}", plan.name, plan.plan.cannot().join(", ")));
     }
-    notes
+    for import in keeper.store.read().imports()?.iter().filter(|import| !import.done) {
+        notes.push(format!(
+            "{}: {} lines of the file are in; if it is not running, run the same command again to go on",
+            import.name, import.lines
+        ));
+    }
+    Ok(notes)
 }

@@ -15,7 +15,7 @@ use crate::record::{Direction, Record};
 
 use mask::masked;
 
-pub use mask::shape;
+pub use mask::{outline, shape};
 pub use peers::{Keys, PEER_LIFE_MS, PeerEntry, Peers};
 
 /// The longest number that is taken for a station because a station field of the same line names it.

@@ -6,10 +6,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::accounting::Accounting;
 use super::backoff::Backoff;
 use super::conversation::Conversation;
 use super::reporter::{Ended, Gone, Reporter};
-use super::{Cause, Login, tcp};
+use super::{Cause, Login, nec, tcp};
 use crate::config::TcpConnect;
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -23,23 +24,35 @@ pub(super) async fn run(settings: TcpConnect, login: Option<Login>, mut reporter
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     let mut locked = Backoff::new(NOT_LET_IN.0, NOT_LET_IN.1);
     let mut attempt = 0u32;
+    let mut last = nec::Last::default();
+    let hosts: Vec<&str> = [Some(&settings.host), settings.standby_host.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|host| host.as_str())
+        .collect();
+    let mut turn = 0usize;
     loop {
         let mut delay = None;
+        let host = hosts.get(turn % hosts.len()).copied().unwrap_or_default();
         let opened = tokio::select! {
             biased;
             () = reporter.stopped() => return,
-            opened = open(&settings, login.as_ref()) => opened,
+            opened = open(host, settings.port, login.as_ref()) => opened,
         };
         match opened {
             Ok(stream) => {
                 attempt = 0;
                 let began = Instant::now();
-                let what = format!("connected to {}:{}", settings.host, settings.port);
+                let what = format!("connected to {host}:{}", settings.port);
                 let Ok(connection) = reporter.up(what).await else { return };
-                let Ok((ended, let_in)) = read(stream, login.as_ref(), connection, &mut reporter).await else { return };
+                let Ok((ended, let_in)) = read(stream, login.as_ref(), connection, &mut reporter, &mut last).await
+                else {
+                    return;
+                };
                 match ended.cause {
                     Cause::Stopping => return,
                     Cause::NotLetIn => delay = Some(locked.delay()),
+                    Cause::NotMain => turn = turn.wrapping_add(1),
                     _ => backoff.proved(ended.received, began.elapsed()),
                 }
                 if let_in {
@@ -48,6 +61,7 @@ pub(super) async fn run(settings: TcpConnect, login: Option<Login>, mut reporter
             }
             Err(cause) => {
                 attempt = attempt.saturating_add(1);
+                turn = turn.wrapping_add(1);
                 if reporter.waiting(cause, attempt).await.is_err() {
                     return;
                 }
@@ -65,7 +79,15 @@ async fn read(
     login: Option<&Login>,
     connection: u64,
     reporter: &mut Reporter,
+    last: &mut nec::Last,
 ) -> Result<(Ended, bool), Gone> {
+    if let Some(Login::Nec { check }) = login {
+        return Ok((nec::run(stream, connection, reporter, *check, last).await?, true));
+    }
+    if matches!(login, Some(Login::AlcatelOxe)) {
+        let mut accounting = Accounting::new(stream);
+        return Ok((reporter.pump(&mut accounting, connection, None, Cause::ClosedByPeer).await?, true));
+    }
     let Some(dialogue) = login.and_then(Login::dialogue) else {
         return Ok((reporter.pump(&mut stream, connection, None, Cause::ClosedByPeer).await?, true));
     };
@@ -76,13 +98,13 @@ async fn read(
     Ok((ended, conversation.is_in()))
 }
 
-async fn open(settings: &TcpConnect, login: Option<&Login>) -> Result<TcpStream, Cause> {
-    let target = (settings.host.as_str(), settings.port);
+async fn open(host: &str, port: u16, login: Option<&Login>) -> Result<TcpStream, Cause> {
+    let target = (host, port);
     let addresses = timeout(CONNECT, tokio::net::lookup_host(target))
         .await
-        .map_err(|_| Cause::HostNotFound(settings.host.clone()))?
-        .map_err(|_| Cause::HostNotFound(settings.host.clone()))?;
-    let mut cause = Cause::HostNotFound(settings.host.clone());
+        .map_err(|_| Cause::HostNotFound(host.to_owned()))?
+        .map_err(|_| Cause::HostNotFound(host.to_owned()))?;
+    let mut cause = Cause::HostNotFound(host.to_owned());
     for address in addresses {
         match timeout(CONNECT, TcpStream::connect(address)).await {
             Err(_) => cause = Cause::TimedOut,

@@ -263,7 +263,7 @@ impl Reading<'_> {
         let (ods, site) = owner.key();
         let mut query = self.db.prepare_cached(
             "SELECT count(*) FROM call WHERE (day < ?3 OR day > ?4) AND ods = ?1 AND site = ?2
-             AND NOT EXISTS (SELECT 1 FROM day WHERE day.ods = call.ods AND day.site = call.site
+             AND source NOT IN (SELECT source FROM import) AND NOT EXISTS (SELECT 1 FROM day WHERE day.ods = call.ods AND day.site = call.site
              AND day.day = call.day AND closed_ms IS NOT NULL)",
         )?;
         let count: i64 =

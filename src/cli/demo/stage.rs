@@ -128,6 +128,7 @@ impl Stage {
             r#"# Written by `smdrd demo`.
 state-dir = {state}
 runtime-dir = {run}
+dialects-dir = {dialects}
 device = "{DEVICE}"
 
 [[practice]]
@@ -177,6 +178,7 @@ token-file = {token}
 "#,
             state = quoted(&self.root.join("state")),
             run = quoted(&self.root.join("run")),
+            dialects = quoted(&self.root.join("dialects")),
             surgery = quoted(surgery),
             menu = site::MENU_PORT,
             mailbox = site::MAILBOX_PORT,
