@@ -2,13 +2,14 @@
 //!
 //! On the reading side ([`run`], [`reader`]) bytes become masked lines; [`desk`] hands them to the one writer thread,
 //! where the [`keeper`] puts them into the [`books`] and commits line, record, call, counters and state at once.
-//! `answers` says what verbs are told. [`rebuild`] drives the same books from stored lines; [`courier`] takes closed days to the supplier.
+//! `answers` says what verbs are told; `handover` is what a run leaves to the next. [`rebuild`] drives the same books from stored lines; [`courier`] takes closed days to the supplier.
 
 mod answers;
 pub mod books;
 pub mod courier;
 mod days;
 pub mod desk;
+mod handover;
 pub mod keeper;
 pub mod keys;
 pub mod memory;

@@ -1,6 +1,8 @@
 //! What a verb is told. The daemon answers over its control socket; where none runs, the verb takes the same lock and
 //! answers the same question itself: there is one door to the database.
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 use serde_json::Value;
 
@@ -34,10 +36,11 @@ pub fn ask(config: &Config, clock: Clock, request: Request) -> Result<Value, Ask
     if let Some(value) = control::ask(&config.runtime_dir, &request)? {
         return Ok(value);
     }
+    super::memory::keep_files_private();
     let _lock = Lock::take(&config.state_dir)?;
     let mut keeper = Keeper::open(config.clone(), clock)?;
     // What nobody heard must not be said to have been observed.
-    keeper.end_abandoned_links().map_err(SetUpError::from)?;
+    keeper.end_abandoned_links(&BTreeSet::new()).map_err(SetUpError::from)?;
     let (desk, writer) = Desk::start(keeper)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let who = format!("uid {}", rustix::process::getuid().as_raw());

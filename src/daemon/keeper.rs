@@ -1,7 +1,7 @@
 //! The desk that has the database: takes portions of lines, closes days, renders documents and answers questions. The
 //! daemon runs it in the writer thread; a verb without a daemon runs it in its own process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -116,9 +116,10 @@ impl Keeper {
         self.config.practice.iter().map(owner).collect()
     }
 
-    /// Notes that collecting begins: ends what an earlier run left open, and remembers the first day.
-    pub fn begin(&mut self) -> Result<(), StoreError> {
-        self.end_abandoned_links()?;
+    /// Notes that collecting begins: ends what an earlier run left open but for the links of sources that go on
+    /// `unbroken`, and remembers the first day. Gives the sources whose links are open in the books.
+    pub fn begin(&mut self, unbroken: &BTreeSet<u16>) -> Result<BTreeSet<u16>, StoreError> {
+        let open = self.end_abandoned_links(unbroken)?;
         self.collecting = true;
         let now = self.clock.now();
         let first_try = nightly(&self.device()?, &self.zone, now - SignedDuration::from_mins(5));
@@ -131,19 +132,42 @@ impl Keeper {
         }
         note_first_day(&work, date_of(&self.zone, now))?;
         work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
-        work.audit(now, "smdrd", "started")?;
-        work.commit()
+        let gone_on = open.iter().filter_map(|id| self.plans.iter().find(|plan| self.ids.get(&plan.name) == Some(id)));
+        let names: Vec<&str> = gone_on.map(|plan| plan.name.as_str()).collect();
+        let began = match names.as_slice() {
+            [] => "started".to_owned(),
+            names => format!("started; the links of {} go on", names.join(", ")),
+        };
+        work.audit(now, "smdrd", &began)?;
+        work.commit()?;
+        Ok(open)
     }
 
-    /// Ends the links that a daemon which was killed left open, at the last moment it is known to have lived.
-    pub fn end_abandoned_links(&mut self) -> Result<(), StoreError> {
+    /// Notes that collecting ends with so many links left open for the next run. Says whether everything that was read
+    /// is stored.
+    pub fn end(&mut self, links: usize) -> Result<bool, StoreError> {
+        self.tick()?;
+        let work = self.store.begin()?;
+        let ended = match links {
+            0 => "stopped".to_owned(),
+            links => format!("stopped; {links} link(s) left open for the next run"),
+        };
+        work.audit(self.clock.now(), "smdrd", &ended)?;
+        work.commit()?;
+        Ok(self.trouble.is_none())
+    }
+
+    /// Ends the links that an earlier run left open, at the last moment it is known to have lived; not those of sources
+    /// that go on `unbroken`. Gives the sources whose links are still open.
+    pub fn end_abandoned_links(&mut self, unbroken: &BTreeSet<u16>) -> Result<BTreeSet<u16>, StoreError> {
         let alive = self.store.read().meta("alive_ms")?.and_then(|text| text.parse().ok());
-        if let Some(alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) {
-            let work = self.store.begin()?;
-            work.links_left_open(alive)?;
-            work.commit()?;
-        }
-        Ok(())
+        let Some(alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) else {
+            return Ok(BTreeSet::new());
+        };
+        let work = self.store.begin()?;
+        let open = work.links_left_open(alive, unbroken)?;
+        work.commit()?;
+        Ok(open)
     }
 
     /// Takes up what happened, all of it in one transaction. When that fails nothing of it is in the books either,

@@ -39,8 +39,10 @@
 
 mod framer;
 mod mark;
+mod rest;
 
 pub use framer::Framer;
+pub use rest::Rest;
 
 /// How to frame one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,16 +1,19 @@
 //! A link on which a log-in is spoken: reads like the link itself, without Telnet's own bytes.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 use zeroize::Zeroizing;
 
 use super::cause::NotLetIn;
-use super::dialogue::Dialogue;
+use super::dialogue::{Dialogue, DialogueState};
+use super::reporter::Place;
 use super::telnet::Telnet;
 
 /// How long a prompt may let us wait before we go on without it.
@@ -28,14 +31,32 @@ pub(super) struct Conversation<L> {
     heard: Vec<u8>,
     /// The silence since the last byte was noticed.
     noticed: bool,
+    /// Where to keep the link for the next run, as soon as the PBX has let us in. Before that a run that was killed
+    /// would leave a link of which nobody knows what has been said.
+    place: Option<Place>,
+}
+
+/// Where a conversation stands, for the next run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ConversationState {
+    telnet: Telnet,
+    dialogue: DialogueState,
+}
+
+impl ConversationState {
+    /// What holds of a link that was kept and of which nothing more is known.
+    pub(super) fn let_in() -> ConversationState {
+        ConversationState { telnet: Telnet::default(), dialogue: DialogueState::through() }
+    }
 }
 
 impl<L> Conversation<L> {
-    pub(super) fn new(link: L, dialogue: Dialogue) -> Conversation<L> {
+    pub(super) fn new(link: L, dialogue: Dialogue, place: Place) -> Conversation<L> {
         Conversation {
             link,
             telnet: Telnet::default(),
             dialogue,
+            place: Some(place),
             silence: Box::pin(sleep(SILENCE)),
             // Room for all that is ever said, so that no copy of the password is left behind by growing.
             reply: Zeroizing::new(Vec::with_capacity(256)),
@@ -44,13 +65,39 @@ impl<L> Conversation<L> {
         }
     }
 
+    /// Goes on with a conversation of the run before. Its link has its place already if the PBX had let us in.
+    pub(super) fn go_on(link: L, dialogue: Dialogue, at: ConversationState, place: Place) -> Conversation<L> {
+        let ConversationState { telnet, dialogue: stood } = at;
+        let mut conversation = Conversation::new(link, dialogue.at(stood), place);
+        conversation.telnet = telnet;
+        if conversation.is_in() {
+            conversation.place = None;
+        } else if let Some(place) = &conversation.place {
+            place.forget();
+        }
+        conversation
+    }
+
     /// Whether records came, so that the log-in was good.
     pub(super) fn is_in(&self) -> bool {
         !self.dialogue.listens() && !self.dialogue.refused()
     }
 }
 
-impl<L: AsyncRead + AsyncWrite + Unpin> AsyncRead for Conversation<L> {
+impl<L: AsFd> Conversation<L> {
+    /// Leaves the link to the next run, and gives where it stands; nothing in the midst of saying something.
+    pub(super) fn park(&mut self) -> Option<ConversationState> {
+        if !self.reply.is_empty() || !self.heard.is_empty() || self.dialogue.refused() {
+            return None;
+        }
+        if let Some(place) = self.place.take() {
+            place.keep(&self.link);
+        }
+        Some(ConversationState { telnet: self.telnet.clone(), dialogue: self.dialogue.state().clone() })
+    }
+}
+
+impl<L: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncRead for Conversation<L> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
@@ -82,6 +129,11 @@ impl<L: AsyncRead + AsyncWrite + Unpin> AsyncRead for Conversation<L> {
                 Poll::Ready(()) => {
                     this.telnet.read(raw.filled(), &mut this.heard, &mut this.reply);
                     this.dialogue.hear(&this.heard, &mut this.reply);
+                    if this.is_in()
+                        && let Some(place) = this.place.take()
+                    {
+                        place.keep(&this.link);
+                    }
                     this.noticed = false;
                     this.silence.as_mut().reset(Instant::now() + SILENCE);
                 }

@@ -1,0 +1,38 @@
+//! What a framer holds between two chunks, as plain data: so that a restart may fall between them.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
+
+use super::framer::Edge;
+use super::mark::Mark;
+
+/// Half a line, and where in the grammar it stands. It holds what the PBX printed, telephone numbers too: it may be
+/// handed on through memory and nowhere else.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Rest {
+    pub(super) line: Vec<u8>,
+    pub(super) stripped: u32,
+    pub(super) dropped: u64,
+    pub(super) edge: Edge,
+    pub(super) mark: Mark,
+    pub(super) frame_left: usize,
+}
+
+impl Rest {
+    /// Whether there is nothing to hand on: a framer at the start of a stream is the same.
+    pub fn is_empty(&self) -> bool {
+        *self == Rest::default()
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.line.zeroize();
+    }
+}
+
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{} bytes of a line, {:?}", self.line.len(), self.edge)
+    }
+}
