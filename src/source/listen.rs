@@ -68,7 +68,7 @@ impl Listener {
     async fn accept_all(mut self) -> Result<(), Gone> {
         let Some(mut stop) = self.routes.first().map(|route| route.reporter.clone()) else { return Ok(()) };
         let mut connections = JoinSet::new();
-        self.go_on(&mut connections);
+        self.go_on(&mut connections).await?;
         let Some((listener, address)) = self.open(&mut stop).await? else {
             while connections.join_next().await.is_some() {}
             return Ok(());
@@ -114,7 +114,7 @@ impl Listener {
     }
 
     /// Takes up the links of the run before, but for those of a peer that may not call any more.
-    fn go_on(&mut self, connections: &mut JoinSet<()>) {
+    async fn go_on(&mut self, connections: &mut JoinSet<()>) -> Result<(), Gone> {
         for route in &mut self.routes {
             for (number, descriptor) in std::mem::take(&mut route.found) {
                 let again = tcp::again(descriptor);
@@ -127,10 +127,12 @@ impl Listener {
                         let (open, reporter) = (Arc::clone(&route.open), route.reporter.clone());
                         connections.spawn(serve(stream, peer, Some(number), open, reporter));
                     }
-                    _ => route.reporter.place(number).forget(),
+                    Ok(_) => route.reporter.down(number, Cause::NotAllowed).await?,
+                    Err(error) => route.reporter.down(number, Cause::of_link(&error)).await?,
                 }
             }
         }
+        Ok(())
     }
 
     fn route(&self, peer: IpAddr) -> Result<&Route, Cause> {
