@@ -204,7 +204,7 @@ fn stored(rig: &Rig, source: &str) -> Vec<u32> {
 }
 
 fn restarts() -> u32 {
-    std::env::var("SMDRD_RESTARTS").ok().map_or(40, |text| text.parse().expect("SMDRD_RESTARTS is a number"))
+    std::env::var("SMDRD_RESTARTS").ok().map_or(20, |text| text.parse().expect("SMDRD_RESTARTS is a number"))
 }
 
 #[test]
