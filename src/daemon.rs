@@ -9,6 +9,7 @@ pub mod books;
 pub mod courier;
 mod days;
 pub mod desk;
+pub mod disk;
 mod handover;
 pub mod keeper;
 pub mod keys;

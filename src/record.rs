@@ -159,6 +159,9 @@ pub struct Record<N = Number> {
     /// Not printed: the PBX's own port that took it, such as a voicemail channel, for the site's roles.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub port: Option<CompactString>,
+    /// Not printed: of a tandem call, the trunk it was passed on over, for the site's roles.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub onward: Option<CompactString>,
     /// Not printed: what else is said of the outcome.
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]
     pub disposition: Option<Disposition>,
@@ -200,6 +203,7 @@ impl<N> Default for Record<N> {
             leg: LegKind::Call,
             party: None,
             port: None,
+            onward: None,
             disposition: None,
         }
     }
@@ -230,6 +234,7 @@ impl<N> Record<N> {
             leg: self.leg,
             party: self.party,
             port: self.port,
+            onward: self.onward,
             disposition: self.disposition,
         }
     }

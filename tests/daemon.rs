@@ -19,6 +19,8 @@ mod panasonic;
 mod rebuild;
 #[path = "daemon/rig.rs"]
 mod rig;
+#[path = "daemon/sharing.rs"]
+mod sharing;
 #[path = "daemon/trouble.rs"]
 mod trouble;
 #[path = "daemon/verbs.rs"]

@@ -31,7 +31,7 @@ tcp-connect = { host = "192.0.2.13", port = 2300 }
 fn calls_of(dialect: &str, lines: &str) -> Vec<(Vec<u64>, Call)> {
     let config: smdrd::config::Config = toml::from_str(CONFIG).unwrap();
     let plan = Arc::new(Library::shipped().get(dialect).unwrap().plan(&BTreeMap::new(), None).unwrap());
-    let mut assembler = Assembler::new(Site::new(&config));
+    let mut assembler = Assembler::new(Site::new(&config, &[("panasonic".to_owned(), 1)].into()));
     assembler.source(1, Rules { linking: plan.linking().clone(), zone: config.time_zone() }, Wall::default());
     let folder = tempfile::tempdir().unwrap();
     let (ring, peers) = KeyRing::open(folder.path(), date(2027, 2, 2), 1).unwrap();

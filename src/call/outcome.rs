@@ -25,7 +25,7 @@ enum Taker {
 
 fn role(site: &Site, leg: &Leg) -> StationRole {
     let named = leg.record.port.as_deref().or(leg.record.extension.as_deref());
-    match (named.map(|name| site.station(name)).unwrap_or_default(), leg.record.party) {
+    match (named.map(|name| site.station(leg.line.source, name)).unwrap_or_default(), leg.record.party) {
         // What the site says of a port goes before what the format says of its kind.
         (StationRole::Staff, Some(Party::Voicemail)) => StationRole::Voicemail,
         (StationRole::Staff, Some(Party::AutoAttendant)) => StationRole::AutoAttendant,
@@ -37,7 +37,12 @@ fn took(site: &Site, leg: &Leg) -> Taker {
     let record = &leg.record;
     let answered = record.answered == Some(true) || (record.answered.is_none() && record.talk_s.is_some_and(|s| s > 0));
     if record.direction == Some(Direction::Tandem) {
-        return Taker::Outside;
+        // Passed on over a tie line it is still with the practice, and the line's answer is all that this PBX shows.
+        return match record.onward.as_deref().map(|trunk| site.trunk(leg.line.source, trunk)) {
+            Some(TrunkRole::Tie) if answered => Taker::Staff,
+            Some(TrunkRole::Tie) => Taker::Nobody,
+            _ => Taker::Outside,
+        };
     }
     match role(site, leg) {
         StationRole::AutoAttendant if answered => Taker::Menu,
@@ -53,7 +58,8 @@ fn took(site: &Site, leg: &Leg) -> Taker {
 }
 
 fn kind(site: &Site, legs: &[Leg]) -> CallKind {
-    let external = |leg: &Leg| leg.record.trunk.as_deref().map(|trunk| site.trunk(trunk)).unwrap_or_default();
+    let external =
+        |leg: &Leg| leg.record.trunk.as_deref().map(|trunk| site.trunk(leg.line.source, trunk)).unwrap_or_default();
     let mut seen = CallKind::Unknown;
     for leg in legs {
         let this = match leg.record.direction {
@@ -156,8 +162,9 @@ fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
             && !matches!(role(site, leg), StationRole::AutoAttendant)
             && leg.record.party != Some(Party::Nobody)
     });
-    let (outcome, rule) = if answer.is_some() {
-        (Outcome::Answered, "answered-by-staff")
+    let (outcome, rule) = if let Some(by) = answer.and_then(|position| legs.get(position)) {
+        let over_tie = by.record.direction == Some(Direction::Tandem);
+        (Outcome::Answered, if over_tie { "answered-over-tie" } else { "answered-by-staff" })
     } else if disposed(Disposition::CallbackRequested) {
         (Outcome::CallbackRequested, "callback-booked")
     } else if has(Taker::Voicemail) {

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use toml::Spanned;
 
 use super::Leg;
-use crate::config::{Config, StationRole, TrunkRole};
+use crate::config::{self, Config, StationRole, TrunkRole};
 
 /// Whose call it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,16 +49,42 @@ impl Owner {
 #[derive(Debug, Clone)]
 struct Share {
     owner: Owner,
+    /// The sources that its lists speak of; nothing when that is all of them.
+    sources: Option<Vec<u16>>,
     ddis: Vec<CompactString>,
     trunks: Vec<CompactString>,
     groups: Vec<CompactString>,
+    /// Whether what nobody lists is its own.
+    unmatched: bool,
+}
+
+impl Share {
+    fn speaks_of(&self, source: u16) -> bool {
+        self.sources.as_ref().is_none_or(|sources| sources.contains(&source))
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Roles {
+    stations: HashMap<CompactString, StationRole>,
+    trunks: HashMap<CompactString, TrunkRole>,
+}
+
+impl Roles {
+    fn new(config: &config::Roles) -> Roles {
+        Roles {
+            stations: config.stations.iter().map(|(name, role)| (name.as_str().into(), *role)).collect(),
+            trunks: config.trunks.iter().map(|(name, role)| (name.as_str().into(), *role)).collect(),
+        }
+    }
 }
 
 /// Roles and ownership, from the configuration.
 #[derive(Debug, Clone)]
 pub struct Site {
-    stations: HashMap<CompactString, StationRole>,
-    trunks: HashMap<CompactString, TrunkRole>,
+    everywhere: Roles,
+    /// What a source says of its own stations and trunks goes before what is said of all.
+    by_source: HashMap<u16, Roles>,
     shares: Vec<Share>,
 }
 
@@ -66,53 +93,78 @@ fn words(list: &[String]) -> Vec<CompactString> {
 }
 
 impl Site {
-    /// From the configuration.
-    pub fn new(config: &Config) -> Site {
+    /// From the configuration. `ids` are the numbers of the sources by name; what is said of a source that is not
+    /// among them is said of nothing.
+    pub fn new(config: &Config, ids: &HashMap<String, u16>) -> Site {
+        let numbers = |names: &[Spanned<String>]| {
+            let numbers = || names.iter().filter_map(|name| ids.get(name.get_ref()).copied()).collect();
+            (!names.is_empty()).then(numbers)
+        };
         let practices = config.practice.iter().map(|practice| Share {
             owner: Owner::Practice {
                 ods: practice.ods.get_ref().as_str().into(),
                 site: practice.site.get_ref().as_str().into(),
             },
+            sources: numbers(&practice.sources),
             ddis: words(&practice.ddis),
             trunks: words(&practice.trunks),
             groups: words(&practice.groups),
+            // Alone it owns everything; so it does on sources that it names without saying which of their calls.
+            unmatched: practice.unmatched
+                || (config.practice.len() == 1 && config.other_tenant.is_empty())
+                || (!practice.sources.is_empty() && practice.lists().iter().all(|list| list.is_empty())),
         });
         let tenants = config.other_tenant.iter().map(|tenant| Share {
             owner: Owner::Tenant(tenant.name.get_ref().as_str().into()),
+            sources: numbers(&tenant.sources),
             ddis: words(&tenant.ddis),
             trunks: words(&tenant.trunks),
             groups: words(&tenant.groups),
+            unmatched: tenant.unmatched
+                || (!tenant.sources.is_empty() && tenant.lists().iter().all(|list| list.is_empty())),
+        });
+        let own = config.source.iter().filter_map(|source| {
+            let id = ids.get(source.name.get_ref())?;
+            Some((*id, Roles::new(&source.roles)))
         });
         Site {
-            stations: config.roles.stations.iter().map(|(name, role)| (name.as_str().into(), *role)).collect(),
-            trunks: config.roles.trunks.iter().map(|(name, role)| (name.as_str().into(), *role)).collect(),
+            everywhere: Roles::new(&config.roles),
+            by_source: own.collect(),
             shares: practices.chain(tenants).collect(),
         }
     }
 
-    /// What a station is; staff unless the configuration says otherwise.
-    pub fn station(&self, name: &str) -> StationRole {
-        self.stations.get(name).copied().unwrap_or_default()
+    /// What a station of a source is; staff unless the configuration says otherwise.
+    pub fn station(&self, source: u16, name: &str) -> StationRole {
+        let own = self.by_source.get(&source).and_then(|roles| roles.stations.get(name));
+        own.or_else(|| self.everywhere.stations.get(name)).copied().unwrap_or_default()
     }
 
-    /// What a trunk is; an exchange line unless the configuration says otherwise.
-    pub fn trunk(&self, name: &str) -> TrunkRole {
-        self.trunks.get(name).copied().unwrap_or_default()
+    /// What a trunk of a source is; an exchange line unless the configuration says otherwise.
+    pub fn trunk(&self, source: u16, name: &str) -> TrunkRole {
+        let own = self.by_source.get(&source).and_then(|roles| roles.trunks.get(name));
+        own.or_else(|| self.everywhere.trunks.get(name)).copied().unwrap_or_default()
     }
 
-    /// Whose call these legs are. A single practice owns everything; with several, the DDI decides before the group
-    /// or station, and that before the trunk, since a shared trunk may carry anybody's call. Of several legs the first
-    /// that says something decides: a call stays whose it was when it is transferred to a neighbour.
+    /// Whose call these legs are. The DDI decides before the group or station, and that before the trunk, since a
+    /// shared trunk may carry anybody's call. Of several legs the first that says something decides: a call stays
+    /// whose it was when it is transferred to a neighbour. What is on no list is for the one who says that it is his.
     pub fn owner(&self, legs: &[Leg]) -> Owner {
-        if let [only] = self.shares.as_slice() {
-            return only.owner.clone();
-        }
         let first = |named: fn(&Leg) -> Option<&CompactString>, listed: fn(&Share) -> &[CompactString]| {
-            legs.iter().filter_map(named).find_map(|name| self.shares.iter().find(|share| listed(share).contains(name)))
+            legs.iter().find_map(|leg| {
+                let name = named(leg)?;
+                let of_source = |share: &&Share| share.speaks_of(leg.line.source);
+                self.shares.iter().filter(of_source).find(|share| listed(share).contains(name))
+            })
+        };
+        let unmatched = || {
+            let source = legs.first()?.line.source;
+            self.shares.iter().find(|share| share.unmatched && share.speaks_of(source))
         };
         first(|leg| leg.record.ddi.as_ref()?.own.as_ref(), |share| &share.ddis)
             .or_else(|| first(|leg| leg.record.extension.as_ref(), |share| &share.groups))
             .or_else(|| first(|leg| leg.record.trunk.as_ref(), |share| &share.trunks))
+            .or_else(unmatched)
             .map_or(Owner::Nobody, |share| share.owner.clone())
     }
 }

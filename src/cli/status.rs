@@ -1,10 +1,12 @@
 //! `smdrd status`.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::{Asking, table};
 use crate::control::Request;
-use crate::daemon::status::Snapshot;
+use crate::daemon::status::{Snapshot, SourceStatus};
 
 /// Say how the daemon is; exit 1 when something is not well
 #[derive(Debug, clap::Args)]
@@ -12,36 +14,69 @@ pub struct Arguments {
     /// Print the snapshot as JSON
     #[arg(long)]
     json: bool,
+    /// Look again every so many seconds, until it is interrupted; with --json, one snapshot a line
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    watch: Option<u64>,
     #[command(flatten)]
     asking: Asking,
 }
 
 /// Runs the verb.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let value = match arguments.asking.ask(Request::Status) {
-        Ok(value) => value,
-        Err(code) => return code,
+    let Some(seconds) = arguments.watch else {
+        return match look(&arguments) {
+            Ok(snapshot) => shown(&snapshot, arguments.json),
+            Err(code) => code,
+        };
     };
-    let snapshot: Snapshot = match serde_json::from_value(value.clone()) {
-        Ok(snapshot) => snapshot,
-        Err(error) => {
-            eprintln!("smdrd status: the daemon's answer cannot be read: {error}; is it of the same version?");
-            return ExitCode::from(super::NOT_WELL);
+    let clears = !arguments.json && std::io::stdout().is_terminal();
+    loop {
+        // A daemon that is restarted meanwhile is what somebody watches for: what cannot be asked now is asked again.
+        let looked = look(&arguments);
+        if clears {
+            print!("\x1b[H\x1b[2J");
         }
-    };
-    if arguments.json {
-        println!("{value}");
-    } else {
-        print!("{}", readable(&snapshot));
+        if let Ok(snapshot) = &looked {
+            let _ = shown(snapshot, arguments.json);
+        }
+        if !arguments.json {
+            println!("\nevery {seconds} s; Ctrl-C ends it");
+        }
+        if std::io::stdout().flush().is_err() {
+            return ExitCode::SUCCESS;
+        }
+        std::thread::sleep(Duration::from_secs(seconds));
     }
+}
+
+fn look(arguments: &Arguments) -> Result<Snapshot, ExitCode> {
+    let value = arguments.asking.ask(Request::Status)?;
+    serde_json::from_value(value).map_err(|error| {
+        eprintln!("smdrd status: the daemon's answer cannot be read: {error}; is it of the same version?");
+        ExitCode::from(super::NOT_WELL)
+    })
+}
+
+fn shown(snapshot: &Snapshot, json: bool) -> ExitCode {
+    let text = match serde_json::to_string(snapshot) {
+        Ok(text) if json => text + "\n",
+        _ => readable(snapshot),
+    };
+    // Whoever reads may have seen enough.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     if snapshot.well { ExitCode::SUCCESS } else { ExitCode::from(super::NOT_WELL) }
 }
 
 fn readable(snapshot: &Snapshot) -> String {
+    let versions = &snapshot.versions;
     let mut text = format!(
-        "{} · smdrd {} · {} · {}\n",
+        "{} · smdrd {} (SQLite {}, schema {}, {}) · {} · {}\n",
         snapshot.device,
         snapshot.version,
+        versions.sqlite,
+        versions.schema,
+        versions.document,
         snapshot.now,
         if snapshot.running { "running" } else { "no daemon is running" },
     );
@@ -52,22 +87,7 @@ fn readable(snapshot: &Snapshot) -> String {
         text += &format!("note      {note}\n");
     }
     text += "\n";
-    text += &table(snapshot.sources.iter().map(|source| {
-        let link = if source.up { "up" } else { source.cause.as_deref().unwrap_or("down") };
-        vec![
-            source.name.clone(),
-            source.dialect.clone(),
-            link.to_owned(),
-            format!("{} records", source.today.records),
-            format!("{} not understood", source.today.unparsed),
-            match source.wire.line_errors + source.wire.cut {
-                0 => String::new(),
-                _ => format!("{} bytes in error, {} cut", source.wire.line_errors, source.wire.cut),
-            },
-            source.last_line_at.clone().unwrap_or_default(),
-            source.last_line.clone().unwrap_or_default(),
-        ]
-    }));
+    text += &table(snapshot.sources.iter().map(source));
     for today in &snapshot.today {
         let figure = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
         text += &format!(
@@ -79,6 +99,12 @@ fn readable(snapshot: &Snapshot) -> String {
             figure(today.missed),
             today.observed_s / 60,
         );
+        for gap in &today.gaps {
+            text += &format!("    not observed {} to {}: {} ({})\n", gap.from, gap.to, gap.source, gap.cause);
+        }
+    }
+    if snapshot.unowned > 0 {
+        text += &format!("nobody's today: {} calls in\n", snapshot.unowned);
     }
     let (lines, calls, days) = (&snapshot.lines, &snapshot.calls, &snapshot.days);
     text += &format!(
@@ -97,5 +123,29 @@ fn readable(snapshot: &Snapshot) -> String {
         "days closed {} = {} receipted + {} pending + {} parked + {} held\n",
         days.closed, days.receipted, days.pending, days.parked, days.held,
     );
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    text += &format!(
+        "disk: {} used, {} free\n",
+        mib(snapshot.disk.used),
+        snapshot.disk.free.map_or_else(|| "?".to_owned(), mib),
+    );
     text
+}
+
+fn source(source: &SourceStatus) -> Vec<String> {
+    let link = if source.up { "up" } else { source.cause.as_deref().unwrap_or("down") };
+    vec![
+        source.name.clone(),
+        source.dialect.clone(),
+        link.to_owned(),
+        format!("{} lines/min, {}/h", source.last_minute, source.last_hour),
+        format!("{} records", source.today.records),
+        format!("{} not understood", source.today.unparsed),
+        match source.wire.line_errors + source.wire.cut {
+            0 => String::new(),
+            _ => format!("{} bytes in error, {} cut", source.wire.line_errors, source.wire.cut),
+        },
+        source.last_line_at.clone().unwrap_or_default(),
+        source.last_line.clone().unwrap_or_default(),
+    ]
 }

@@ -94,6 +94,27 @@ pub struct Practice {
     /// Hunt groups and stations that belong to it.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// Names of the sources that carry its calls, and that its lists speak of. Empty: all of them.
+    #[serde(default)]
+    pub sources: Vec<Spanned<String>>,
+    /// Whether calls that are on nobody's list are its own.
+    #[serde(default)]
+    pub unmatched: bool,
+    /// What it has of its own, where practices that share a PBX differ.
+    #[serde(default)]
+    pub features: Option<Features>,
+}
+
+impl Practice {
+    /// Its three lists: DDIs, trunks, groups.
+    pub fn lists(&self) -> [&[String]; 3] {
+        [&self.ddis, &self.trunks, &self.groups]
+    }
+
+    /// Whether this source carries its calls.
+    pub fn hears(&self, source: &str) -> bool {
+        self.sources.is_empty() || self.sources.iter().any(|name| name.get_ref() == source)
+    }
 }
 
 fn default_site() -> Spanned<String> {
@@ -115,6 +136,19 @@ pub struct OtherTenant {
     /// Hunt groups and stations that belong to it.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// Names of the sources that its lists speak of. Empty: all of them.
+    #[serde(default)]
+    pub sources: Vec<Spanned<String>>,
+    /// Whether calls that are on nobody's list are its own.
+    #[serde(default)]
+    pub unmatched: bool,
+}
+
+impl OtherTenant {
+    /// Its three lists: DDIs, trunks, groups.
+    pub fn lists(&self) -> [&[String]; 3] {
+        [&self.ddis, &self.trunks, &self.groups]
+    }
 }
 
 /// Which features exist at the site at all: what does not exist counts 0, what exists but is not shown counts null.
@@ -148,6 +182,9 @@ pub struct Source {
     pub tcp_listen: Option<Spanned<TcpListen>>,
     /// Zone of the PBX's own wall clock, when it is not the practice's.
     pub zone: Option<Spanned<String>>,
+    /// What its stations and trunks are, where two PBXs use one number for two things. Goes before `[roles]`.
+    #[serde(default)]
+    pub roles: Roles,
 }
 
 /// A serial port.

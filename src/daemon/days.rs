@@ -11,6 +11,7 @@ use crate::aggregate::document::{DayDocument, Features, PracticeSite, canonical}
 use crate::aggregate::slots::{bounds, date_of, midnight};
 use crate::aggregate::{DayInputs, SourceInput, render};
 use crate::call::Owner;
+use crate::config::Practice;
 use crate::push::Parcel;
 use crate::push::schedule::nightly;
 use crate::store::{OutboxRow, OutboxState, StoreError};
@@ -140,7 +141,12 @@ impl Keeper {
         let (start, end) = bounds(&self.zone, date);
         let read = self.store.read();
         let mut sources = Vec::new();
+        // A site of a practice has its own PBX, or its part of one: what another PBX missed is not its gap.
+        let practice = self.config.practice.iter().find(|practice| is_of(practice, owner));
         for plan in &self.plans {
+            if practice.is_some_and(|practice| !practice.hears(&plan.name)) {
+                continue;
+            }
             let Some(id) = self.ids.get(&plan.name).copied() else { continue };
             sources.push(SourceInput {
                 name: plan.name.clone(),
@@ -152,6 +158,7 @@ impl Keeper {
                 links: read.links(id, &plan.name, start, end.min(now).max(start))?,
             });
         }
+        let features = practice.and_then(|practice| practice.features).unwrap_or(self.config.features);
         let counters = read.counters_of(owner, start, end)?;
         let peaks: BTreeMap<_, _> = peaks(&read.line_use(owner, start, end)?);
         let (ods, site) = owner.key();
@@ -163,10 +170,7 @@ impl Keeper {
             zone_name: self.config.zone.get_ref(),
             revision: newest.map_or(1, |row| row.revision + 1),
             produced_at: Timestamp::from_second(now.as_second()).unwrap_or(now),
-            features: Features {
-                callback: self.config.features.callback,
-                auto_attendant: self.config.features.auto_attendant,
-            },
+            features: Features { callback: features.callback, auto_attendant: features.auto_attendant },
             sources: &sources,
             counters: &counters,
             peaks: &peaks,
@@ -225,6 +229,11 @@ impl Keeper {
         // What was deleted must not stay in a free page or in the log.
         self.store.scrub()
     }
+}
+
+fn is_of(practice: &Practice, owner: &Owner) -> bool {
+    let (ods, site) = owner.key();
+    practice.ods.get_ref().as_str() == ods && practice.site.get_ref().as_str() == site
 }
 
 fn unrendered(error: serde_json::Error) -> StoreError {

@@ -154,11 +154,16 @@ pub fn open(config: &Config, plans: &[SourcePlan]) -> Result<(Store, Books, Hash
 
 /// The books as the store has them.
 pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Books, StoreError> {
-    let mut books = Books::new(Site::new(config), config.time_zone());
+    let mut rows = Vec::new();
     for plan in plans {
         if let Some(row) = store.read().source(&plan.name)? {
-            books.source(&store.read(), &row, plan.rules())?;
+            rows.push((plan, row));
         }
+    }
+    let ids = rows.iter().map(|(plan, row)| (plan.name.clone(), row.id)).collect();
+    let mut books = Books::new(Site::new(config, &ids), config.time_zone());
+    for (plan, row) in rows {
+        books.source(&store.read(), &row, plan.rules())?;
     }
     Ok(books)
 }

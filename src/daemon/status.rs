@@ -2,7 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use super::disk::Disk;
 use super::keeper::Keeper;
+use crate::aggregate::count::Metric;
+use crate::aggregate::document::{Gap, SCHEMA};
+use crate::aggregate::slots::bounds;
+use crate::call::Owner;
 use crate::store::StoreError;
 
 /// Share of lines not understood above which a source is not well, in percent, and from how many lines on.
@@ -35,6 +43,26 @@ pub struct Snapshot {
     pub days: DayCounts,
     /// Today's external inbound calls so far, per practice.
     pub today: Vec<Today>,
+    /// Today's external inbound calls that are on nobody's list, and in no document.
+    #[serde(default)]
+    pub unowned: u64,
+    /// Room for the database.
+    #[serde(default)]
+    pub disk: Disk,
+    /// Of what the program is made.
+    #[serde(default)]
+    pub versions: Versions,
+}
+
+/// Versions of what the program is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    /// SQLite.
+    pub sqlite: String,
+    /// The database's schema.
+    pub schema: i64,
+    /// The day document.
+    pub document: String,
 }
 
 /// One source.
@@ -58,6 +86,12 @@ pub struct SourceStatus {
     pub last_line: Option<String>,
     /// When it came.
     pub last_line_at: Option<String>,
+    /// How many lines came in the last minute …
+    #[serde(default)]
+    pub last_minute: u64,
+    /// … and in the last hour.
+    #[serde(default)]
+    pub last_hour: u64,
 }
 
 /// Lines by kind. The seven kinds add up to `lines`.
@@ -112,6 +146,19 @@ pub struct Today {
     pub answered: Option<u64>,
     pub missed: Option<u64>,
     pub observed_s: u64,
+    /// Stretches of today that were not observed.
+    #[serde(default)]
+    pub gaps: Vec<Unseen>,
+}
+
+/// A stretch that was not observed, in the practice's civil time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Unseen {
+    pub from: String,
+    pub to: String,
+    pub source: String,
+    pub cause: String,
 }
 
 /// Takes the snapshot.
@@ -129,6 +176,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         let link = read.link_now(row.id)?;
         let up = running && link.as_ref().is_some_and(|(up, _, _)| *up);
         let counts = LineCounts::of(read.lines_of(row.id, today)?);
+        let since = [SignedDuration::from_mins(1), SignedDuration::from_hours(1)].map(|back| now - back);
+        let [last_minute, last_hour] = read.lines_since(row.id, since)?;
         let last = read.lines(row.id, row.next_seq.saturating_sub(1).max(1), 1)?.pop();
         if !up {
             problems.push(match (&link, running) {
@@ -158,6 +207,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             wire: read.wire(row.id, today)?,
             last_line: last.as_ref().map(|line| String::from_utf8_lossy(&line.text).trim_end().to_owned()),
             last_line_at: last.map(|line| local(line.at)),
+            last_minute,
+            last_hour,
         });
     }
     let (lines, rows) = read.line_totals()?;
@@ -199,8 +250,21 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             answered: document.totals.inbound.answered,
             missed: document.totals.inbound.missed,
             observed_s: document.coverage.observed_s,
+            gaps: document.coverage.gaps.iter().map(|gap| unseen(gap, &zone)).collect(),
         });
     }
+    let (start, end) = bounds(&zone, today);
+    let unowned = read.counters_of(&Owner::Nobody, start, end)?;
+    let unowned: i64 = unowned.values().filter_map(|slot| slot.get(&Metric::Seen)).sum();
+    let unowned = unowned.max(0) as u64;
+    if unowned > 0 {
+        problems.push(format!(
+            "{unowned} call(s) today are on no practice's list and in no document; add their DDI, group or trunk to a \
+             [[practice]] or [[other-tenant]], or say unmatched = true for one of them"
+        ));
+    }
+    let disk = Disk::under(&keeper.config.state_dir);
+    problems.extend(disk.problem(&keeper.config.state_dir));
     Ok(Snapshot {
         version: env!("CARGO_PKG_VERSION").into(),
         device: keeper.device()?,
@@ -214,7 +278,19 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         calls: CallCounts { stored, counted: stored - open, open },
         days: DayCounts { closed, receipted, pending, parked, held },
         today: practices,
+        unowned,
+        disk,
+        versions: Versions {
+            sqlite: read.sqlite_version()?,
+            schema: read.schema_version()?,
+            document: SCHEMA.to_owned(),
+        },
     })
+}
+
+fn unseen(gap: &Gap, zone: &TimeZone) -> Unseen {
+    let local = |instant| zone.to_datetime(instant).strftime("%H:%M:%S").to_string();
+    Unseen { from: local(gap.start), to: local(gap.end), source: gap.source.clone(), cause: gap.cause.clone() }
 }
 
 fn continue_without(name: &str) -> String {

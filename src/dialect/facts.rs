@@ -99,6 +99,7 @@ impl Plan {
             leg: facts.leg.unwrap_or_default(),
             party: facts.party,
             port: found.text(Key::Port, values).map(CompactString::from),
+            onward: found.text(Key::Onward, values).map(CompactString::from),
             disposition: facts.disposition,
         }
     }

@@ -323,10 +323,12 @@ pub(super) enum Key {
     CallId,
     /// The PBX's own port that took the call.
     Port,
+    /// Of a tandem call, the trunk it was passed on over.
+    Onward,
 }
 
 impl Key {
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 12;
 }
 
 /// What is asked of one field. A bare text, or a list of them, asks for equality.

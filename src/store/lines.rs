@@ -221,6 +221,24 @@ impl Reading<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// How many lines of a source came since each of these instants, the earliest last.
+    pub fn lines_since(&self, source: u16, since: [Timestamp; 2]) -> Result<[u64; 2], StoreError> {
+        // Backwards from the newest: as many rows are looked at as are counted, however many are kept.
+        let mut query =
+            self.db.prepare_cached("SELECT at_ms FROM line WHERE source = ?1 ORDER BY seq DESC LIMIT 100000")?;
+        let mut rows = query.query([source])?;
+        let mut counts = [0; 2];
+        while let Some(row) = rows.next()? {
+            let at: i64 = row.get(0)?;
+            if at < since[1].as_millisecond() {
+                break;
+            }
+            counts[1] += 1;
+            counts[0] += u64::from(at >= since[0].as_millisecond());
+        }
+        Ok(counts)
+    }
+
     /// The numbers beside the lines of a source from `first` to `last`, by line.
     pub fn numbers(&self, source: u16, first: u64, last: u64) -> Result<Vec<(u64, StoredNumber)>, StoreError> {
         let mut query = self.db.prepare_cached(

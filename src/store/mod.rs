@@ -211,6 +211,16 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Version of the database's schema.
+    pub fn schema_version(&self) -> Result<i64, StoreError> {
+        Ok(self.db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+    }
+
+    /// Version of SQLite.
+    pub fn sqlite_version(&self) -> Result<String, StoreError> {
+        Ok(self.db.query_row("SELECT sqlite_version()", [], |row| row.get(0))?)
+    }
+
     /// A value remembered by name.
     pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
         let mut query = self.db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;

@@ -2,8 +2,8 @@
 //!
 //! A leg is written as one line: its stamp (`08:00:00`, or with a date), then what the record says. `in out int tan`:
 //! direction. `arr ans end evt unk`: what the stamp means, `arr` if nothing is said; `/60` a minute stamp. `+ -`:
-//! answered, not answered. `r10 t60 h5`: seconds of ring, talk, hold. `x201` extension, `pV9501` port, `l3` trunk, `d101`
-//! own DDI, `c7` peer, `#5` call id, `e2` its epoch, `s2` source. `more last`: continuation. `offered queue talk
+//! answered, not answered. `r10 t60 h5`: seconds of ring, talk, hold. `x201` extension, `pV9501` port, `l3` trunk, `o4` trunk
+//! onward, `d101` own DDI, `c7` peer, `#5` call id, `e2` its epoch, `s2` source. `more last`: continuation. `offered queue talk
 //! transfer`: kind of leg. `vm aa conf none`: party. `busy booked kept`: disposition.
 
 use jiff::civil::DateTime;
@@ -21,7 +21,7 @@ pub fn london() -> TimeZone {
 pub fn site(more: &str) -> Site {
     let practice = if more.contains("[[practice]]") { "" } else { "[[practice]]\nods = \"A81001\"\n" };
     let config: Config = toml::from_str(&format!("{practice}{more}")).unwrap();
-    Site::new(&config)
+    Site::new(&config, &[("one".to_owned(), 1), ("two".to_owned(), 2)].into())
 }
 
 pub const ROLES: &str = r#"
@@ -97,6 +97,7 @@ pub fn leg(text: &str) -> (u16, MaskedRecord) {
                 b'h' => record.hold_s = rest(),
                 b'x' => record.extension = Some(word[1..].into()),
                 b'p' => record.port = Some(word[1..].into()),
+                b'o' => record.onward = Some(word[1..].into()),
                 b'l' => record.trunk = Some(word[1..].into()),
                 b'd' => record.ddi = Some(number(Some(&word[1..]), None)),
                 b'c' => record.cli = Some(number(None, rest())),

@@ -137,6 +137,13 @@ impl Rig {
         Rig { dir: dir.unwrap(), site: site.to_owned(), supplier: String::new(), sources }
     }
 
+    /// Adds PBXs, each with more keys of its source's table.
+    pub fn add_sources(&mut self, pbxs: &[&Pbx], more: &[&str]) {
+        for (pbx, more) in pbxs.iter().zip(more) {
+            self.sources += &(pbx.table() + more);
+        }
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

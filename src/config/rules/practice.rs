@@ -53,33 +53,83 @@ fn is_ods(code: &str) -> bool {
     bytes.len() == 6 && bytes[0].is_ascii_uppercase() && bytes[1..].iter().all(u8::is_ascii_digit)
 }
 
+/// What one owner says.
+struct Share<'a> {
+    path: String,
+    name: String,
+    sources: &'a [toml::Spanned<String>],
+    unmatched: bool,
+    lists: [&'a [String]; 3],
+}
+
+impl Share<'_> {
+    /// Whether there is a source of which both speak.
+    fn meets(&self, other: &Share<'_>) -> bool {
+        let named = |source: &toml::Spanned<String>| other.sources.iter().any(|s| s.get_ref() == source.get_ref());
+        self.sources.is_empty() || other.sources.is_empty() || self.sources.iter().any(named)
+    }
+}
+
 /// With more than one owner, each says what is its own, and no two say the same.
 fn owners(config: &Config, findings: &mut Findings<'_>) {
-    let mut taken: HashMap<(&str, String), String> = HashMap::new();
-    let practices = config.practice.iter().enumerate().map(|(index, practice)| {
-        let name = format!("practice {}, site {}", practice.ods.get_ref(), practice.site.get_ref());
-        (format!("practice[{index}]"), name, [&practice.ddis, &practice.trunks, &practice.groups])
+    let practices = config.practice.iter().enumerate().map(|(index, practice)| Share {
+        path: format!("practice[{index}]"),
+        name: format!("practice {}, site {}", practice.ods.get_ref(), practice.site.get_ref()),
+        sources: &practice.sources,
+        unmatched: practice.unmatched,
+        lists: practice.lists(),
     });
-    let tenants = config.other_tenant.iter().enumerate().map(|(index, tenant)| {
-        let name = format!("tenant {}", tenant.name.get_ref());
-        (format!("other-tenant[{index}]"), name, [&tenant.ddis, &tenant.trunks, &tenant.groups])
+    let tenants = config.other_tenant.iter().enumerate().map(|(index, tenant)| Share {
+        path: format!("other-tenant[{index}]"),
+        name: format!("tenant {}", tenant.name.get_ref()),
+        sources: &tenant.sources,
+        unmatched: tenant.unmatched,
+        lists: tenant.lists(),
     });
-    for (path, name, lists) in practices.chain(tenants) {
-        let alone = path.starts_with("practice") && config.practice.len() == 1;
-        if !alone && lists.iter().all(|list| list.is_empty()) {
-            let reason = format!("{name} shares the PBX and says of no call that it is its own");
-            findings.fault(&path, reason, "add `ddis`, `trunks` or `groups`");
+    let shares: Vec<Share<'_>> = practices.chain(tenants).collect();
+    let names: Vec<&str> = config.source.iter().map(|source| source.name.get_ref().as_str()).collect();
+    let mut listed: HashMap<(&str, String), Vec<&Share<'_>>> = HashMap::new();
+    for (index, share) in shares.iter().enumerate() {
+        let path = &share.path;
+        for (at, source) in share.sources.iter().enumerate() {
+            if !names.contains(&source.get_ref().as_str()) {
+                let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                findings.fault(
+                    &format!("{path}.sources[{at}]"),
+                    "no source has this name",
+                    format!("write the name of a [[source]]; there are: {known}"),
+                );
+            }
         }
-        for (kind, list) in ["ddis", "trunks", "groups"].into_iter().zip(lists) {
+        let silent = share.lists.iter().all(|list| list.is_empty());
+        if shares.len() > 1 && silent && !share.unmatched && share.sources.is_empty() {
+            let reason = format!("{} shares the PBX and says of no call that it is its own", share.name);
+            let remedy = "add `ddis`, `trunks` or `groups`, or `sources` for a PBX of its own, or `unmatched = true`";
+            findings.fault(path, reason, remedy);
+        }
+        let rest = |share: &Share<'_>| {
+            share.unmatched || (!share.sources.is_empty() && share.lists.iter().all(|list| list.is_empty()))
+        };
+        let earlier = shares.iter().take(index).find(|other| rest(other) && other.meets(share));
+        if let Some(other) = earlier.filter(|_| rest(share)) {
+            let field = if share.unmatched { format!("{path}.unmatched") } else { format!("{path}.sources") };
+            let reason = format!("{} already owns what is on nobody's list there", other.name);
+            findings.fault(&field, reason, "leave it with one of the two");
+        }
+        for (kind, list) in ["ddis", "trunks", "groups"].into_iter().zip(share.lists) {
             for (index, entry) in list.iter().enumerate() {
                 let field = format!("{path}.{kind}[{index}]");
                 let plain = entry.replace(' ', "");
                 if plain.is_empty() {
                     findings.fault(&field, "empty", "take it out");
-                } else if let Some(owner) = taken.insert((kind, plain), name.clone()) {
-                    let reason = format!("already among the {kind} of {owner}");
+                    continue;
+                }
+                let others = listed.entry((kind, plain)).or_default();
+                if let Some(owner) = others.iter().find(|other| other.meets(share)) {
+                    let reason = format!("already among the {kind} of {}", owner.name);
                     findings.fault(&field, reason, "leave it with one of the two");
                 }
+                others.push(share);
             }
         }
     }

@@ -199,7 +199,7 @@ impl<'a> Compiler<'a> {
                 Key::Ddi | Key::Cli | Key::Dialled => kind == Type::Number,
                 Key::Account => kind == Type::Account,
                 Key::Extension | Key::Port => matches!(kind, Type::Station | Type::Device | Type::Code),
-                Key::Trunk => matches!(kind, Type::Trunk | Type::Device | Type::Code),
+                Key::Trunk | Key::Onward => matches!(kind, Type::Trunk | Type::Device | Type::Code),
                 Key::CallId => matches!(kind, Type::CallId | Type::Code),
             };
             if !fits {
