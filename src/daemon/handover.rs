@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::keeper::HalfLine;
 use crate::framing::Rest;
 use crate::notify;
 use crate::source::{Handover, How, Keep, LinkState, Spec};
@@ -107,25 +108,12 @@ impl Inheritance {
         specs.iter().filter(unbroken).map(|spec| spec.id).collect()
     }
 
-    /// What was half read on the links that are there. What was half read on others is lost, and said to be.
+    /// What was half read on the links that are there.
     pub fn rests(&mut self, specs: &[Spec]) -> Vec<Left> {
         let there = specs.iter().flat_map(|spec| self.links.links_of(spec).into_iter().map(|number| (number, spec.id)));
         let there: HashMap<u64, u16> = there.collect();
-        let mut rests = Vec::new();
-        let mut lost = 0;
-        for left in std::mem::take(&mut self.left) {
-            match there.get(&left.connection) {
-                Some(source) => rests.push(Left { source: *source, ..left }),
-                None => lost += usize::from(!left.rest.is_empty()),
-            }
-        }
-        if lost > 0 {
-            tracing::warn!(
-                lost,
-                "lines were half read on links that are not there any more; their first halves are lost"
-            );
-        }
-        rests
+        let left = std::mem::take(&mut self.left).into_iter();
+        left.filter_map(|left| Some(Left { source: *there.get(&left.connection)?, ..left })).collect()
     }
 }
 
@@ -139,9 +127,15 @@ fn holds(how: &How) -> Duration {
     }
 }
 
+/// The half lines among what is left, for the books.
+pub fn half_lines(links: &[Left]) -> Vec<HalfLine> {
+    let half = |left: &Left| HalfLine { source: left.source, connection: left.connection, bytes: left.rest.text() };
+    links.iter().map(half).filter(|half| half.bytes > 0).collect()
+}
+
 /// Leaves the links to the next run. Everything that was read of them must be stored.
 pub fn leave(links: Vec<Left>) {
-    if !notify::keeps() {
+    if links.is_empty() {
         return;
     }
     let count = links.len();

@@ -73,9 +73,11 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         readers.insert(row.id, reader);
         specs.push(Spec::from_config(row.id, source)?.with_locks(&config.runtime_dir));
     }
-    let open = keeper.begin(&inheritance.unbroken(&specs))?;
+    let rests = inheritance.rests(&specs);
+    let gone_on = rests.iter().map(|left| left.connection).collect();
+    let open = keeper.begin(&inheritance.unbroken(&specs), &gone_on)?;
     let links = open.into_iter().map(|source| (source, Link { in_books: true, ..Link::default() })).collect();
-    for Left { source, connection, rest, .. } in inheritance.rests(&specs) {
+    for Left { source, connection, rest, .. } in rests {
         if let Some(reader) = readers.get_mut(&source) {
             reader.go_on(connection, &rest);
         }
@@ -158,8 +160,8 @@ impl Loop {
         let _ = server.await;
         let _ = sources.await;
         let left = std::mem::take(&mut self.left);
-        let links = left.len();
-        match self.desk.with(move |keeper| keeper.end(links)).await {
+        let (links, half) = (left.len(), handover::half_lines(&left));
+        match self.desk.with(move |keeper| keeper.end(links, &half)).await {
             Some(Ok(true)) => handover::leave(left),
             Some(Ok(false)) => tracing::error!("not all that was read is stored: nothing is left to the next run"),
             Some(Err(error)) => {

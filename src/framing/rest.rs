@@ -19,9 +19,9 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// Whether there is nothing to hand on: a framer at the start of a stream is the same.
-    pub fn is_empty(&self) -> bool {
-        *self == Rest::default()
+    /// How many bytes of a line there are.
+    pub fn text(&self) -> u64 {
+        u64::try_from(self.line.len()).unwrap_or(u64::MAX).saturating_add(self.dropped)
     }
 }
 

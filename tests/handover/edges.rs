@@ -126,6 +126,7 @@ fn in_a_line() {
     stored(&rig, 9);
     assert_eq!(rig.count("SELECT count(*) FROM line WHERE kind = 0"), 9, "each is a record");
     assert_eq!(rig.count("SELECT count(*) FROM link"), 3, "each link is one stretch");
+    assert_eq!(rig.count("SELECT coalesce(sum(cut), 0) FROM source_day"), 0, "nothing was cut off");
     rig.assert_no_difference(&manager.clock, "after the restarts");
     manager.stop();
     for entry in std::fs::read_dir(rig.path("state")).unwrap().chain(std::fs::read_dir(rig.path("run")).unwrap()) {
@@ -304,6 +305,7 @@ fn stopped_for_good_a_link_ends_and_the_time_without_it_is_a_gap() {
     let mut link = call(port);
     up(&rig, 1);
     assert_eq!(rig.count("SELECT count(*) FROM link WHERE cause = 'not-running'"), 1);
+    assert_eq!(rig.count("SELECT sum(cut) FROM source_day"), 11, "the half line is counted as cut off");
     // A verb that looked meanwhile has ended the link in the books: it goes on as a new one.
     manager.stop();
     assert_eq!(rig.verb(&["status"], &manager.clock).status.code(), Some(1));
@@ -312,6 +314,7 @@ fn stopped_for_good_a_link_ends_and_the_time_without_it_is_a_gap() {
     stored(&rig, 2);
     up(&rig, 1);
     assert_eq!(rig.count("SELECT count(*) FROM link WHERE cause = 'not-running'"), 2);
+    assert_eq!(rig.count("SELECT sum(cut) FROM source_day"), 11, "once");
 }
 
 #[test]

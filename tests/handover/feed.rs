@@ -18,7 +18,9 @@ use crate::manager::Manager;
 use crate::rig::{Rig, SITE, clock, free_port, wait_for};
 
 /// Between two halves of a line, and between two lines.
-const PACE: Duration = Duration::from_millis(3);
+const PACE: Duration = Duration::from_millis(8);
+/// When the PBXs begin, by their own clocks: not long ago, so that a thousand restarts stay in the past.
+const FIRST_DAY: jiff::civil::Date = jiff::civil::date(2026, 11, 16);
 /// The box's time.
 const CLOCK: &str = "2026-11-20T15:00:00Z";
 
@@ -39,17 +41,26 @@ fn clock_number(text: &str) -> Option<u32> {
     Some(hours * 3600 + minutes * 60 + seconds)
 }
 
+/// A busy practice: a call every 10 s, of a thousand callers.
 fn line_of(source: &str, number: u32) -> String {
     let (hours, minutes, seconds) = (number / 3600, number / 60 % 60, number % 60);
+    let at = FIRST_DAY.at(0, 0, 0, 0) + jiff::SignedDuration::from_secs(i64::from(number) * 10);
+    let caller = number % 1000;
     match source {
-        "reception" => Ip { id: 1_000_000 + number, ..Ip::default() }.line(),
+        "reception" => {
+            let (at, cli) = (at.strftime("%Y/%m/%d %H:%M:%S").to_string(), format!("07700900{caller:03}"));
+            Ip { at: &at, cli: &cli, id: 1_000_000 + number, ..Ip::default() }.line()
+        }
         "branch" => {
             let talk = format!("{hours:02}:{minutes:02}:{seconds:02}");
-            hipath("20.11.2609:00:00", 4, 201, "00:08", &talk, "07700900123", 1)
+            let at = at.strftime("%d.%m.%y%H:%M:%S").to_string();
+            hipath(&at, 4, 201, "00:08", &talk, &format!("07700900{caller:03}"), 1)
         }
-        _ => format!(
-            "20/11/26 09:47     104 12 <I>01632960903            0'04 {hours:02}:{minutes:02}'{seconds:02}               "
-        ),
+        _ => {
+            let at = at.strftime("%d/%m/%y %H:%M").to_string();
+            let talk = format!("{hours:02}:{minutes:02}'{seconds:02}");
+            format!("{at}     104 12 <I>01632960{caller:03}            0'04 {talk}               ")
+        }
     }
 }
 
