@@ -16,7 +16,7 @@ setup: ## system packages and Rust, where they are missing
 build: setup
 	cargo build --locked --bins
 
-demo: build ## a practice day from two simulated PBXs to a supplier's receipt, in under a minute
+demo: build ## a practice day from three simulated PBXs to a supplier's receipt, in under a minute
 	target/debug/smdrd demo --no-wait
 
 test: setup ## all tests, closing with the runner's counts

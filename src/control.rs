@@ -1,7 +1,10 @@
 //! The control socket: how verbs ask the daemon. What is answered is the daemon's business.
 //!
 //! One request a connection: a JSON object on one line, and a JSON object on one line back. Who asks is told by the
-//! kernel (SO_PEERCRED) and goes into the audit; what is asked for, never what was answered.
+//! kernel (SO_PEERCRED) and goes into the audit; what is asked for, never what was answered. An import is followed by
+//! the file on the same connection ([`exchange`]), and answered with its progress before the last line.
+
+pub mod exchange;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
+
+use exchange::Exchange;
 
 /// The longest request.
 const MAX_REQUEST: u64 = 64 * 1024;
@@ -37,12 +42,26 @@ pub enum Request {
     Push {
         /// Only this day.
         date: Option<Date>,
+        /// Only say what would be sent.
+        #[serde(default)]
+        dry_run: bool,
     },
+    /// Release a held day.
+    Approve {
+        /// Which day.
+        date: Date,
+        /// Whose, as `ODS` or `ODS/site`; may be left out when there is one practice.
+        practice: Option<String>,
+    },
+    /// Read the dialect files again.
+    ReloadDialects,
     /// Derive history again.
     Rebuild {
         /// Put it in place, rather than only say what differs.
         apply: bool,
     },
+    /// Take up the file that follows.
+    Import(exchange::Order),
 }
 
 /// Why a request was not answered.
@@ -65,6 +84,8 @@ impl Refusal {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Reply {
+    /// How far it has come; more follows.
+    Progress(Value),
     Ok(Value),
     Error(Refusal),
 }
@@ -90,10 +111,11 @@ pub fn path(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("control.sock")
 }
 
-/// Opens the control socket; the future serves it until it is dropped. `answer` is given each request with who asks.
+/// Opens the control socket; the future serves it until it is dropped. `answer` is given each request with who asks and
+/// what follows it.
 pub fn serve<A, F>(runtime_dir: &Path, answer: A) -> std::io::Result<impl Future<Output = ()> + use<A, F>>
 where
-    A: Fn(Request, String) -> F + Clone + Send + 'static,
+    A: Fn(Request, String, Exchange) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Value, Refusal>> + Send,
 {
     let path = path(runtime_dir);
@@ -121,19 +143,22 @@ where
     })
 }
 
-async fn converse<F>(mut stream: UnixStream, answer: impl Fn(Request, String) -> F) -> std::io::Result<()>
+/// Reads one request from a connection and answers it.
+pub async fn converse<F>(stream: UnixStream, answer: impl Fn(Request, String, Exchange) -> F) -> std::io::Result<()>
 where
     F: Future<Output = Result<Value, Refusal>>,
 {
     let who = stream.peer_cred().map_or_else(|_| "uid ?".to_owned(), |peer| format!("uid {}", peer.uid()));
-    let (reading, mut writing) = stream.split();
+    let (reading, writing) = stream.into_split();
     let mut line = String::new();
     let mut reading = tokio::io::BufReader::new(reading.take(MAX_REQUEST));
     if tokio::time::timeout(PATIENCE, reading.read_line(&mut line)).await.is_err() {
         return Ok(());
     }
+    let exchange = Exchange::new(reading, writing);
+    let writing = exchange.writing();
     let reply = match serde_json::from_str::<Request>(&line) {
-        Ok(request) => match answer(request, who).await {
+        Ok(request) => match answer(request, who, exchange).await {
             Ok(value) => Reply::Ok(value),
             Err(refusal) => Reply::Error(refusal),
         },
@@ -144,24 +169,31 @@ where
     };
     let mut bytes = serde_json::to_vec(&reply)?;
     bytes.push(b'\n');
+    let mut writing = writing.lock().await;
     writing.write_all(&bytes).await?;
     writing.shutdown().await
+}
+
+/// A way to the daemon; nothing when none listens.
+pub fn connect(runtime_dir: &Path) -> Result<Option<std::os::unix::net::UnixStream>, AskError> {
+    let path = path(runtime_dir);
+    match std::os::unix::net::UnixStream::connect(&path) {
+        Ok(stream) => Ok(Some(stream)),
+        Err(reason) if reason.kind() == std::io::ErrorKind::PermissionDenied => Err(AskError::Broken { path, reason }),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Asks the daemon; nothing when none listens.
 pub fn ask(runtime_dir: &Path, request: &Request) -> Result<Option<Value>, AskError> {
     let path = path(runtime_dir);
     let broken = |reason| AskError::Broken { path: path.clone(), reason };
-    let mut stream = match std::os::unix::net::UnixStream::connect(&path) {
-        Ok(stream) => stream,
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Err(broken(error)),
-        Err(_) => return Ok(None),
-    };
+    let Some(mut stream) = connect(runtime_dir)? else { return Ok(None) };
     let mut bytes = serde_json::to_vec(request).map_err(|error| broken(error.into()))?;
     bytes.push(b'\n');
     stream.write_all(&bytes).map_err(broken)?;
     let mut line = String::new();
-    if matches!(request, Request::Status | Request::Day { .. }) {
+    if matches!(request, Request::Status | Request::Day { .. } | Request::Push { dry_run: true, .. }) {
         stream.set_read_timeout(Some(ANSWER)).map_err(broken)?;
     }
     BufReader::new(stream).read_line(&mut line).map_err(|error| match error.kind() {
@@ -172,7 +204,7 @@ pub fn ask(runtime_dir: &Path, request: &Request) -> Result<Option<Value>, AskEr
         _ => broken(error),
     })?;
     match serde_json::from_str(&line).map_err(|error| broken(error.into()))? {
-        Reply::Ok(value) => Ok(Some(value)),
+        Reply::Ok(value) | Reply::Progress(value) => Ok(Some(value)),
         Reply::Error(refusal) => Err(refusal.into()),
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! On the reading side ([`run`], [`reader`]) bytes become masked lines; [`desk`] hands them to the one writer thread,
 //! where the [`keeper`] puts them into the [`books`] and commits line, record, call, counters and state at once.
-//! `answers` says what verbs are told; `handover` is what a run leaves to the next. [`rebuild`] drives the same books from stored lines; [`courier`] takes closed days to the supplier.
+//! `answers` says what verbs are told; `handover` is what a run leaves to the next. [`rebuild`] drives the same books from
+//! stored lines; [`reload`] changes dialects under running sources and has what is in the [`hold`] read again; a [`round`]
+//! takes closed days to the supplier, and the [`courier`] notes what became of each.
 
 mod answers;
 pub mod books;
@@ -10,15 +12,25 @@ pub mod courier;
 mod days;
 pub mod desk;
 pub mod disk;
+mod files;
 mod handover;
+pub mod hold;
+pub mod import;
 pub mod keeper;
 pub mod keys;
 pub mod memory;
+mod outgoing;
+mod outlook;
 pub mod reader;
 pub mod rebuild;
+pub mod relays;
+pub mod reload;
+pub mod retry;
+pub mod round;
 mod run;
+pub mod sending;
 pub mod setup;
 pub mod status;
 
-pub use answers::{AskError, ask};
+pub use answers::{AskError, ask, serve_one};
 pub use run::{RunError, run};

@@ -15,6 +15,11 @@ pub fn ready() {
     tell(&[("READY", "1")]);
 }
 
+/// Dialects are being read again; [`ready`] says when that is over.
+pub fn reloading() {
+    tell(&[("RELOADING", "1")]);
+}
+
 /// One line for `systemctl status`. Line breaks become blanks.
 pub fn status(line: &str) {
     let line = line.replace(|c: char| c.is_control(), " ");

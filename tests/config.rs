@@ -116,13 +116,21 @@ fn reference_with_everything() -> String {
 #[test]
 fn the_reference_configuration_has_every_key_and_is_good_when_filled_in() {
     let full = reference_with_everything();
-    for way in ["serial", "tcp-connect", "tcp-listen"] {
-        let others = ["[source.serial]", "[source.tcp-connect]", "[source.tcp-listen]"];
+    // One way in, and one way out to a logger; a folder has none.
+    let ways = [("serial", "tcp-connect"), ("tcp-connect", "tcp-listen"), ("tcp-listen", "serial"), ("folder", "")];
+    for (way, out) in ways {
+        let keep = [format!("[source.{way}]"), format!("[source.relay.{out}]")];
+        let others = ["serial", "tcp-connect", "tcp-listen", "folder"].map(|way| format!("[source.{way}]")).to_vec();
+        let relays = ["serial", "tcp-connect", "tcp-listen"].map(|way| format!("[source.relay.{way}]"));
+        let others = [others, relays.to_vec(), vec!["[source.relay]".to_owned()]].concat();
         let mut parts: Vec<&str> = full.split_inclusive('\n').collect();
         let mut skip = false;
         parts.retain(|line| {
             if line.starts_with('[') {
-                skip = others.contains(&line.trim()) && line.trim() != format!("[source.{way}]");
+                let relay = line.trim() == "[source.relay]" && !out.is_empty();
+                skip = others.iter().any(|other| other == line.trim())
+                    && !keep.contains(&line.trim().to_owned())
+                    && !relay;
             }
             !skip
         });
@@ -168,6 +176,17 @@ fn the_list_of_keys_is_the_one_that_is_read() {
         ("source.serial", format!("{source}[source.serial]\npath = '/a'\nxyzzy-0 = 1\n")),
         ("source.tcp-connect", format!("{source}[source.tcp-connect]\nhost = 'a'\nport = 1\nxyzzy-0 = 1\n")),
         ("source.tcp-listen", format!("{source}[source.tcp-listen]\naddress = '0.0.0.0:1'\nallow = []\nxyzzy-0 = 1\n")),
+        ("source.folder", format!("{source}[source.folder]\npath = '/a'\nxyzzy-0 = 1\n")),
+        ("source.relay", format!("{source}[source.relay]\nxyzzy-0 = 1\n")),
+        ("source.relay.serial", format!("{source}[source.relay.serial]\npath = '/a'\nxyzzy-0 = 1\n")),
+        (
+            "source.relay.tcp-connect",
+            format!("{source}[source.relay.tcp-connect]\nhost = 'a'\nport = 1\nxyzzy-0 = 1\n"),
+        ),
+        (
+            "source.relay.tcp-listen",
+            format!("{source}[source.relay.tcp-listen]\naddress = '0.0.0.0:1'\nallow = []\nxyzzy-0 = 1\n"),
+        ),
         ("roles", "[roles]\nxyzzy-0 = 1\n".to_owned()),
         ("numbers", "[numbers]\nxyzzy-0 = 1\n".to_owned()),
         ("privacy", "[privacy]\nxyzzy-0 = 1\n".to_owned()),

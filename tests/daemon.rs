@@ -7,20 +7,37 @@
 // The receiver is the supplier's program.
 #![cfg(feature = "supplier")]
 
+#[path = "daemon/approval.rs"]
+mod approval;
+#[path = "receiver/authority.rs"]
+mod authority;
 #[path = "daemon/days.rs"]
 mod days;
 #[path = "daemon/delivery.rs"]
 mod delivery;
+#[path = "daemon/folder.rs"]
+mod folder;
+#[path = "daemon/import.rs"]
+mod import;
+#[path = "daemon/interrupted.rs"]
+mod interrupted;
 #[path = "daemon/lines.rs"]
 mod lines;
 #[path = "daemon/panasonic.rs"]
 mod panasonic;
 #[path = "daemon/rebuild.rs"]
 mod rebuild;
+#[path = "daemon/relay.rs"]
+mod relay;
+#[path = "daemon/reload.rs"]
+mod reload;
 #[path = "daemon/rig.rs"]
 mod rig;
+mod schema;
 #[path = "daemon/sharing.rs"]
 mod sharing;
+#[path = "daemon/simulate.rs"]
+mod simulate;
 #[path = "daemon/trouble.rs"]
 mod trouble;
 #[path = "daemon/verbs.rs"]

@@ -3,6 +3,8 @@
 
 #![cfg(feature = "supplier")]
 
+mod schema;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
@@ -116,6 +118,7 @@ fn make(date: &str, mut made: Vec<(SourceInput, Vec<(i64, i64)>)>, calls: Vec<(i
     }
     for (source, ups) in &mut made {
         source.links.up = ups.iter().map(|(from, length)| Up { from: at(*from), to: at(from + length) }).collect();
+        source.links.source.clone_from(&source.name);
         source.links.causes = vec![Cause { from: at(0), word: "link-down".into() }];
     }
     let sources: Vec<SourceInput> = made.into_iter().map(|(source, _)| source).collect();
@@ -183,6 +186,7 @@ proptest! {
         let verdict = verify(&body, &address);
         prop_assert!(verdict.is_ok(), "{:?}", verdict.err());
         prop_assert!(verdict.unwrap().1, "the bytes are canonical");
+        prop_assert_eq!(schema::faults(&serde_json::from_slice(&body).unwrap()), Vec::<String>::new());
         let inbound = &document.totals.inbound;
         prop_assert_eq!(inbound.calls_seen, seen);
         let parts = [inbound.ivr_ended, inbound.answered, inbound.callback_requested, inbound.missed];

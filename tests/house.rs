@@ -80,6 +80,10 @@ fn the_service_speaks_to_the_daemon_as_it_is() {
     let verb = run.split(' ').next().unwrap();
     let command = smdrd::cli::command();
     assert!(command.find_subcommand(verb).is_some(), "there is no verb {verb}");
+    let reload = unit.lines().find_map(|line| line.strip_prefix("ExecReload=/usr/bin/smdrd ")).unwrap();
+    let mut words = reload.split(' ');
+    let verb = command.find_subcommand(words.next().unwrap()).unwrap();
+    assert!(verb.find_subcommand(words.next().unwrap()).is_some(), "there is no verb {reload}");
     let sysusers = read("systemd/smdrd.sysusers");
     assert!(sysusers.contains("\nu smdrd ") && sysusers.contains("\nm smdrd dialout"));
 }

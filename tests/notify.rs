@@ -17,6 +17,7 @@ fn tells_when_it_is_the_child() {
     smdrd::notify::ready();
     smdrd::notify::status("hears 2 PBXs\nREADY=0");
     smdrd::notify::watchdog();
+    smdrd::notify::reloading();
     smdrd::notify::stopping();
     assert_eq!(smdrd::notify::watchdog_interval(), Some(Duration::from_secs(60)));
 }
@@ -40,10 +41,10 @@ fn hear(socket: &UnixDatagram) -> Vec<String> {
         let length = socket.recv(&mut datagram).unwrap();
         String::from_utf8(datagram[..length].to_vec()).unwrap()
     };
-    (0..4).map(|_| next()).collect()
+    TOLD.map(|_| next()).to_vec()
 }
 
-const TOLD: [&str; 4] = ["READY=1", "STATUS=hears 2 PBXs READY=0", "WATCHDOG=1", "STOPPING=1"];
+const TOLD: [&str; 5] = ["READY=1", "STATUS=hears 2 PBXs READY=0", "WATCHDOG=1", "RELOADING=1", "STOPPING=1"];
 
 #[test]
 fn a_service_manager_behind_a_path_hears_it_all() {

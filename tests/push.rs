@@ -9,8 +9,21 @@ mod day;
 mod feed;
 #[path = "push/misbehaving.rs"]
 mod misbehaving;
+#[path = "push/night.rs"]
+mod night;
+#[path = "push/office.rs"]
+mod office;
+#[path = "push/proxy.rs"]
+mod proxy;
 #[path = "push/raw.rs"]
 mod raw;
+#[path = "push/repair.rs"]
+mod repair;
+mod schema;
+#[path = "push/scripted.rs"]
+mod scripted;
+#[path = "push/table.rs"]
+mod table;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +35,7 @@ use feed::{Feed, TOKEN, private_file};
 use jiff::civil::date;
 use smdrd::clock::Clock;
 use smdrd::push::client::Deadlines;
-use smdrd::push::{Bearer, Client, Delivery, MEDIA_TYPE, Parcel, Receipt, SetUpError, Why};
+use smdrd::push::{Bearer, Client, Delivery, MEDIA_TYPE, Parcel, Receipt, Route, SetUpError, Why};
 use wiremock::matchers::{header, header_exists, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -40,7 +53,8 @@ fn bearer(token: &Path) -> Arc<Bearer> {
 
 fn client(url: &str, token: &Path, ca_file: Option<&Path>) -> Client {
     let deadlines = Deadlines { connect: Duration::from_secs(20), total: Duration::from_secs(60) };
-    Client::with_deadlines(url, bearer(token), ca_file, Clock::system(), deadlines).unwrap()
+    let route = Route { url, ca_file, ..Route::default() };
+    Client::with_deadlines(&route, bearer(token), Clock::system(), deadlines).unwrap()
 }
 
 fn a_parcel() -> Parcel {
@@ -162,7 +176,8 @@ async fn a_certificate_that_cannot_be_trusted_is_named() {
 
     // Without a ca-file the system's authorities are trusted, and ours is not among them.
     let feed = Feed::start(&sub("system"), Some(&ours.identity("localhost")));
-    match Client::new(&feed.https(), bearer(&token), None, Clock::system()) {
+    let url = feed.https();
+    match Client::new(&Route { url: &url, ..Route::default() }, bearer(&token), Clock::system()) {
         Ok(client) => assert_eq!(why(client.deliver(&a_parcel()).await), Why::UntrustedAuthority),
         Err(error) => assert!(matches!(error, SetUpError::Tls(_)), "{error}"),
     }
@@ -171,8 +186,9 @@ async fn a_certificate_that_cannot_be_trusted_is_named() {
 #[test]
 fn what_cannot_be_set_up_is_refused_before_anything_is_sent() {
     let (folder, token) = folder();
-    let set_up =
-        |url: &str, ca_file: Option<&Path>| Client::new(url, bearer(&token), ca_file, Clock::system()).unwrap_err();
+    let set_up = |url: &str, ca_file: Option<&Path>| {
+        Client::new(&Route { url, ca_file, ..Route::default() }, bearer(&token), Clock::system()).unwrap_err()
+    };
     let plain = set_up("http://feed.example", None);
     assert!(matches!(plain, SetUpError::NotEncrypted { .. }));
     assert!(plain.to_string().contains("http://feed.example"), "{plain}");

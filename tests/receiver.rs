@@ -15,6 +15,7 @@ mod openapi;
 mod process;
 #[path = "receiver/refusals.rs"]
 mod refusals;
+mod schema;
 
 use day::{full_day, parcel, revision};
 use feed::{Feed, TOKEN, private_file};

@@ -1,7 +1,7 @@
 //! The simulated PBXs on real parts: a TCP collector that comes and goes, and a pseudo-terminal.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use smdrd::clock::Clock;
 use smdrd::simulator::scenario::{Day, Ending, Parties, Pbx};
 use smdrd::simulator::serial::SerialPort;
 use smdrd::simulator::truth::Truth;
-use smdrd::simulator::{Line, hipath, ipoffice, practice_day::practice_day};
+use smdrd::simulator::{Line, Played, hipath, ipoffice, panasonic, panasonic_port, practice_day::practice_day};
 
 fn friday() -> Day {
     practice_day(jiff::civil::date(2026, 11, 20), TimeZone::get("Europe/London").unwrap(), 2026)
@@ -63,7 +63,7 @@ fn the_ip_office_sends_every_record_once_and_in_order_across_an_outage() {
     let played = ipoffice::play(&lines, &clock(&day, 3.0), address, &[outage], day.at(80_000), &stop, &sent);
     assert_eq!(received(&from, lines.len()), texts(&lines));
     assert_eq!((played.sent, played.overwritten, played.unsent), (lines.len(), 0, 0));
-    assert_eq!(played.connects, 2);
+    assert_eq!(played.links.len(), 2);
     assert_eq!(sent.load(Ordering::Relaxed), lines.len());
 }
 
@@ -92,7 +92,7 @@ fn the_ip_office_waits_for_a_collector_and_stops_when_told() {
     });
     let played = ipoffice::play(&lines, &clock(&day, 60.0), address, &[], day.bounds().1, &stop, &sent);
     stopper.join().unwrap();
-    assert_eq!((played.sent, played.connects), (0, 0));
+    assert_eq!((played.sent, played.links.len()), (0, 0));
     assert_eq!(played.unsent, lines.len());
 }
 
@@ -116,7 +116,7 @@ fn the_hipath_prints_every_record_on_the_serial_line_once_somebody_listens() {
     let (stop, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
     let played = hipath::play(&lines, &clock(&day, 2.0), &mut port, day.at(80_000), &stop, &sent);
     assert_eq!(received(&from, lines.len()), texts(&lines));
-    assert_eq!((played.sent, played.unsent, played.connects), (lines.len(), 0, 1));
+    assert_eq!((played.sent, played.unsent, played.links.len()), (lines.len(), 0, 1));
     drop(port);
     reader.join().unwrap();
 }
@@ -124,14 +124,17 @@ fn the_hipath_prints_every_record_on_the_serial_line_once_somebody_listens() {
 #[test]
 fn lines_are_printed_in_order_of_their_time_and_are_the_same_for_a_seed() {
     let day = friday();
-    for (lines, again) in
-        [(ipoffice::lines(&day), ipoffice::lines(&friday())), (hipath::lines(&day), hipath::lines(&friday()))]
-    {
+    for (lines, again) in [
+        (ipoffice::lines(&day), ipoffice::lines(&friday())),
+        (hipath::lines(&day), hipath::lines(&friday())),
+        (panasonic::lines(&day), panasonic::lines(&friday())),
+    ] {
         assert_eq!(lines, again);
         assert!(lines.windows(2).all(|pair| pair[0].at <= pair[1].at));
     }
     assert!(hipath::lines(&day).iter().all(|line| line.text.len() == hipath::WIDTH && line.text.is_ascii()));
     assert!(ipoffice::lines(&day).iter().all(|line| line.text.split(',').count() == 35));
+    assert!(panasonic::lines(&day).iter().all(|line| line.text.len() == panasonic::WIDTH && line.text.is_ascii()));
 }
 
 #[test]
@@ -282,13 +285,165 @@ mod by_hand {
         }
         calls
     }
+
+    /// Joins the records of the Panasonic by trunk and number: RC begins a call, a leg of the group without talk and
+    /// without NA is its wait, TR goes on.
+    pub fn annexe(day: &Day, lines: &[Line]) -> Vec<Call> {
+        let mut calls: Vec<(String, Call)> = Vec::new();
+        for line in lines.iter().filter(|line| !panasonic::is_log(line)) {
+            let column = |from: usize, to: usize| line.text[from..to].trim();
+            let span = |text: &str| {
+                text.replace('\'', ":").split(':').fold(0, |sum, part| sum * 60 + part.parse::<u32>().unwrap_or(0))
+            };
+            let (station, trunk, number, code) = (column(17, 22), column(23, 27), column(28, 78), column(116, 120));
+            let (ring, talk) = (span(column(79, 83)), span(column(84, 92)));
+            let minute = instant(day, "%d/%m/%y %H:%M", line.text[..16].trim());
+            let begin = minute - SignedDuration::from_secs(i64::from(ring + talk));
+            let trunk = trunk.parse::<u8>().ok();
+            let talked = match station {
+                "500" => Step::Mailbox { seconds: talk },
+                _ => Step::Talk { station: 0, seconds: talk, hold: 0 },
+            };
+            if !number.starts_with("<D>") {
+                let parties = match number.strip_prefix("EXT") {
+                    Some(_) => Parties::Internal { from: 0, to: 0 },
+                    None => Parties::Outbound { station: 0, number: String::new() },
+                };
+                calls.push((
+                    String::new(),
+                    Call { pbx: Pbx::Annexe, arrival: begin, line: trunk, parties, steps: vec![talked] },
+                ));
+                continue;
+            }
+            let key = format!("{trunk:?} {number}");
+            match code {
+                "RC" => {
+                    let call =
+                        Call { pbx: Pbx::Annexe, arrival: minute, line: trunk, parties: caller(""), steps: Vec::new() };
+                    calls.push((key, call));
+                    continue;
+                }
+                "AN" => continue,
+                _ => {}
+            }
+            let (_, call) = calls.iter_mut().rev().find(|(other, _)| *other == key).unwrap();
+            if ring > 0 {
+                call.steps.push(Step::Ring { station: 0, seconds: ring });
+                call.arrival = begin;
+            }
+            if talk > 0 {
+                call.steps.push(talked);
+            }
+        }
+        calls.into_iter().map(|(_, call)| call).collect()
+    }
+}
+
+#[test]
+fn the_minutes_of_the_panasonic_hold_all_but_the_second() {
+    for seed in 0..8 {
+        let zone = TimeZone::get("Europe/London").unwrap();
+        let day = practice_day(jiff::civil::date(2026, 7, 3), zone, seed);
+        let played: Vec<&smdrd::simulator::scenario::Call> =
+            day.calls.iter().filter(|call| call.pbx == Pbx::Annexe).collect();
+        let read = by_hand::annexe(&day, &panasonic::lines(&day));
+        assert_eq!(read.len(), played.len());
+        let of = |wanted: fn(&Parties) -> bool| {
+            let mut told: Vec<_> = played
+                .iter()
+                .filter(|call| wanted(&call.parties))
+                .map(|call| (call.line, call.ending(), call.wait(), call.talk()))
+                .collect();
+            let mut seen: Vec<_> = read
+                .iter()
+                .filter(|call| wanted(&call.parties))
+                .map(|call| (call.line, call.ending(), call.wait(), call.talk()))
+                .collect();
+            told.sort_by_key(|one| format!("{one:?}"));
+            seen.sort_by_key(|one| format!("{one:?}"));
+            (told, seen)
+        };
+        let (told, seen) = of(|parties| matches!(parties, Parties::Inbound { .. }));
+        assert!(told.len() > 40);
+        assert_eq!(seen, told);
+        let (told, seen) = of(|parties| !matches!(parties, Parties::Inbound { .. }));
+        let talks = |calls: Vec<(Option<u8>, Ending, u32, u32)>| {
+            let mut talks: Vec<_> = calls.into_iter().map(|one| (one.0, one.3)).collect();
+            talks.sort_unstable();
+            talks
+        };
+        assert_eq!(talks(seen), talks(told));
+        // Where the minutes place a call is never after its arrival, and less than a minute before it.
+        for call in read.iter().filter(|call| matches!(call.parties, Parties::Inbound { .. })) {
+            let near = |other: &&&smdrd::simulator::scenario::Call| {
+                let early = other.arrival.duration_since(call.arrival).as_secs();
+                other.line == call.line && (0..60).contains(&early) && other.talk() == call.talk()
+            };
+            assert!(played.iter().find(near).is_some(), "{call:?}");
+        }
+    }
+}
+
+#[test]
+fn the_panasonic_wants_its_password_and_keeps_a_hundred_records_until_it_has_it() {
+    let day = friday();
+    let lines: Vec<Line> = (0..130).map(|n| Line { at: day.at(26_000), text: format!("record {n}") }).collect();
+    let mut port = panasonic_port::Port::open(SocketAddr::from(([127, 0, 0, 1], 0)), "12345").unwrap();
+    let address = port.address();
+    let (stop, sent) = (Arc::new(AtomicBool::new(false)), AtomicUsize::new(0));
+    let halt = Arc::clone(&stop);
+    let listener = std::thread::spawn(move || {
+        let mut link = std::net::TcpStream::connect(address).unwrap();
+        link.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let until = |link: &mut std::net::TcpStream, end: &str| {
+            let mut heard = Vec::new();
+            while !heard.ends_with(end.as_bytes()) {
+                let mut byte = [0];
+                link.read_exact(&mut byte).unwrap();
+                heard.push(byte[0]);
+            }
+            String::from_utf8_lossy(&heard).into_owned()
+        };
+        let mut said = until(&mut link, "-");
+        // Long enough for all records to have come before anybody is in.
+        std::thread::sleep(Duration::from_millis(1_500));
+        for (typed, answered) in
+            [("help\r\n", "-"), ("\u{1}SMDR\r\n", "Password:"), ("wrong\r\n", "Password:"), ("12345\r\n", "*****\r\n")]
+        {
+            // What Telnet itself has to say is not typed: DO ECHO.
+            let bytes =
+                typed.as_bytes().iter().flat_map(|byte| if *byte == 1 { vec![0xFF, 0xFD, 1] } else { vec![*byte] });
+            link.write_all(&bytes.collect::<Vec<u8>>()).unwrap();
+            said += &until(&mut link, answered);
+        }
+        said += &until(&mut link, "record 129\r\n");
+        link.write_all(b"q\r\n").unwrap();
+        let mut rest = Vec::new();
+        link.read_to_end(&mut rest).unwrap();
+        halt.store(true, Ordering::Relaxed);
+        (said, rest)
+    });
+    let clock = clock(&day, 10.0);
+    let played: Played = panasonic_port::play(&lines, &clock, &mut port, Timestamp::MAX, &stop, &sent);
+    let (said, rest) = listener.join().unwrap();
+    assert_eq!((played.sent, played.overwritten, played.unsent), (100, 30, 0));
+    assert_eq!(rest, b"", "q closes the link");
+    let said = said.replace(&panasonic::TITLE.to_owned(), "TITLE").replace(&"-".repeat(panasonic::WIDTH), "RULE");
+    let begins = "help\r-SMDR\r\rEnter Password:*****\r\nEnter Password:*****\r\n\x0CTITLE\r\nRULE\r\nrecord 30\r\nrecord 31\r\n";
+    assert!(said.split_once('-').unwrap().1.starts_with(begins), "{said:?}");
+    assert!(said.contains("record 83\r\n\x0CTITLE\r\nRULE\r\nrecord 84\r\n"), "a page has 54 records: {said:?}");
+    // Four lines of dialogue, one of them with a blank line behind it, and the tops of two pages.
+    assert_eq!((played.dialogue.len(), played.furniture.len()), (4, 1 + 6));
+    assert_eq!(played.links.len(), 1);
 }
 
 #[test]
 fn the_lines_hold_all_that_the_truth_says() {
     for seed in 0..8 {
         let zone = TimeZone::get("Europe/London").unwrap();
-        let day = practice_day(jiff::civil::date(2026, 7, 3), zone, seed);
+        let mut day = practice_day(jiff::civil::date(2026, 7, 3), zone, seed);
+        // The Panasonic shows no seconds: it is read in a test of its own.
+        day.calls.retain(|call| call.pbx != Pbx::Annexe);
         let mut read = Day { calls: by_hand::reception(&day, &ipoffice::lines(&day)), ..day.clone() };
         read.calls.extend(by_hand::surgery(&day, &hipath::lines(&day)));
         read.calls.sort_by_key(|call| call.arrival);

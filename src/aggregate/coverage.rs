@@ -32,10 +32,19 @@ pub struct Links {
     pub up: Vec<Up>,
     /// Why it was not, in order.
     pub causes: Vec<Cause>,
+    /// The stretches for which records came in a file: nothing is known of what the file lacks, so they are gaps like
+    /// others, with a word of their own.
+    pub imported: Vec<Up>,
+    /// It is a file of a PBX that is a source itself, whose link says what was observed.
+    pub beside: bool,
 }
 
 /// The gaps of one source between `start` and `end`. Where no cause is known the daemon was not running.
 pub fn gaps(links: &Links, start: Timestamp, end: Timestamp) -> Vec<Gap> {
+    if links.beside {
+        return Vec::new();
+    }
+    let imported = |from, to| links.imported.iter().any(|stretch| stretch.from < to && from <= stretch.to);
     let mut up = links.up.clone();
     up.sort();
     let mut gaps = Vec::new();
@@ -55,12 +64,12 @@ pub fn gaps(links: &Links, start: Timestamp, end: Timestamp) -> Vec<Gap> {
     let gap = |(from, to): (Timestamp, Timestamp)| Gap {
         start: from,
         end: to,
-        cause: links
-            .causes
-            .iter()
-            .rev()
-            .find(|cause| cause.from <= from)
-            .map_or_else(|| "not-running".to_owned(), |cause| cause.word.clone()),
+        cause: if imported(from, to) {
+            "imported".to_owned()
+        } else {
+            let cause = links.causes.iter().rev().find(|cause| cause.from <= from);
+            cause.map_or_else(|| "not-running".to_owned(), |cause| cause.word.clone())
+        },
         source: links.source.clone(),
     };
     gaps.into_iter().map(gap).filter(|gap| gap.end > gap.start).collect()
@@ -109,6 +118,7 @@ mod tests {
             source: "pbx".into(),
             up: vec![up("08:00:00", "08:47:00"), up("08:30:00", "08:40:00"), up("08:52:00", "09:30:00")],
             causes: vec![Cause { from: at("08:47:00"), word: "link-down".into() }],
+            ..Links::default()
         };
         let gaps = gaps(&links, at("07:30:00"), at("09:00:00"));
         let shown: Vec<(&str, String, String)> =
@@ -122,6 +132,17 @@ mod tests {
         );
         assert_eq!(slot_observed_s(&gaps, at("08:30:00")), 1500);
         assert_eq!(observed_s(&gaps, at("07:30:00"), at("09:00:00")), 5400 - 1800 - 300);
+    }
+
+    #[test]
+    fn what_came_in_a_file_was_not_observed() {
+        let imported = vec![up("08:03:00", "08:40:00")];
+        let links = Links { source: "pbx".into(), up: vec![up("09:00:00", "10:00:00")], imported, ..Links::default() };
+        let shown = |links: &Links| -> Vec<String> {
+            gaps(links, at("08:00:00"), at("11:00:00")).into_iter().map(|gap| gap.cause).collect()
+        };
+        assert_eq!(shown(&links), ["imported", "not-running"]);
+        assert!(shown(&Links { beside: true, ..links }).is_empty(), "the PBX's own link says what was observed");
     }
 
     #[test]

@@ -148,7 +148,7 @@ pub struct Gap {
     pub start: Timestamp,
     /// First instant after it.
     pub end: Timestamp,
-    /// Why, as one word: `link-down`, `not-running`, `not-connected`.
+    /// Why, as one word: `link-down`, `not-running`, `not-connected`, `imported`.
     pub cause: String,
     /// Which source.
     pub source: String,

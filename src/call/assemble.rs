@@ -80,6 +80,33 @@ impl Assembler {
         self.walls.insert(source, wall);
     }
 
+    /// Says that `file` holds what the PBX of `source` printed.
+    pub fn stands_for(&mut self, file: u16, source: u16) {
+        self.site.stands_for(file, source);
+    }
+
+    /// Whether it has this source.
+    pub fn has(&self, source: u16) -> bool {
+        self.rules.contains_key(&source)
+    }
+
+    /// When the earliest call of a source arrived that a later leg may still join.
+    pub fn earliest(&self, source: u16) -> Option<Timestamp> {
+        let of_source = self.calls.iter().filter(|(id, _)| id.source == source);
+        of_source.flat_map(|(_, joined)| joined.legs.iter().map(|leg| leg.arrival)).min()
+    }
+
+    /// Lets go of a source and of its calls.
+    pub fn leave(&mut self, source: u16) {
+        self.rules.remove(&source);
+        self.walls.remove(&source);
+        self.calls.retain(|id, _| id.source != source);
+        self.by_key.retain(|_, ids| {
+            ids.retain(|id| id.source != source);
+            !ids.is_empty()
+        });
+    }
+
     /// Where a source's wall clock stands, to be saved.
     pub fn wall(&self, source: u16) -> Wall {
         self.walls.get(&source).cloned().unwrap_or_default()

@@ -85,6 +85,8 @@ pub struct Site {
     everywhere: Roles,
     /// What a source says of its own stations and trunks goes before what is said of all.
     by_source: HashMap<u16, Roles>,
+    /// Files, and the sources whose PBX wrote them.
+    files: HashMap<u16, u16>,
     shares: Vec<Share>,
 }
 
@@ -130,19 +132,30 @@ impl Site {
         Site {
             everywhere: Roles::new(&config.roles),
             by_source: own.collect(),
+            files: HashMap::new(),
             shares: practices.chain(tenants).collect(),
         }
     }
 
+    /// Says that `file` holds what the PBX of `source` printed.
+    pub fn stands_for(&mut self, file: u16, source: u16) {
+        self.files.insert(file, source);
+    }
+
+    /// The source whose PBX it is.
+    fn pbx(&self, source: u16) -> u16 {
+        self.files.get(&source).copied().unwrap_or(source)
+    }
+
     /// What a station of a source is; staff unless the configuration says otherwise.
     pub fn station(&self, source: u16, name: &str) -> StationRole {
-        let own = self.by_source.get(&source).and_then(|roles| roles.stations.get(name));
+        let own = self.by_source.get(&self.pbx(source)).and_then(|roles| roles.stations.get(name));
         own.or_else(|| self.everywhere.stations.get(name)).copied().unwrap_or_default()
     }
 
     /// What a trunk of a source is; an exchange line unless the configuration says otherwise.
     pub fn trunk(&self, source: u16, name: &str) -> TrunkRole {
-        let own = self.by_source.get(&source).and_then(|roles| roles.trunks.get(name));
+        let own = self.by_source.get(&self.pbx(source)).and_then(|roles| roles.trunks.get(name));
         own.or_else(|| self.everywhere.trunks.get(name)).copied().unwrap_or_default()
     }
 
@@ -153,12 +166,12 @@ impl Site {
         let first = |named: fn(&Leg) -> Option<&CompactString>, listed: fn(&Share) -> &[CompactString]| {
             legs.iter().find_map(|leg| {
                 let name = named(leg)?;
-                let of_source = |share: &&Share| share.speaks_of(leg.line.source);
+                let of_source = |share: &&Share| share.speaks_of(self.pbx(leg.line.source));
                 self.shares.iter().filter(of_source).find(|share| listed(share).contains(name))
             })
         };
         let unmatched = || {
-            let source = legs.first()?.line.source;
+            let source = self.pbx(legs.first()?.line.source);
             self.shares.iter().find(|share| share.unmatched && share.speaks_of(source))
         };
         first(|leg| leg.record.ddi.as_ref()?.own.as_ref(), |share| &share.ddis)

@@ -1,5 +1,5 @@
-//! `smdrd demo`: a practice day in under a minute, from two PBXs to the supplier's receipt, and the proof that it came
-//! through right.
+//! `smdrd demo`: a practice day in under a minute, from three PBXs to the supplier's receipt, and the proof that it came
+//! through right, over a link that breaks, a supplier that fails, and a leg that comes when the day is delivered.
 //!
 //! The daemon and the receiver are the very programs that run at a practice and at a supplier, as processes of their
 //! own; only the clock is scaled. The PBXs are [`crate::simulator`]'s, which know nothing of how lines are read.
@@ -7,6 +7,8 @@
 mod children;
 mod compare;
 mod error;
+mod front;
+mod programme;
 mod show;
 mod stage;
 mod supplier;
@@ -18,46 +20,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
-use crate::clock::Clock;
-use crate::simulator::practice_day::practice_day;
-use crate::simulator::scenario::Day;
+use crate::aggregate::slots::date_of;
 use crate::simulator::truth::Truth;
-use crate::simulator::{hipath, ipoffice};
+use crate::simulator::{Played, hipath, ipoffice, panasonic};
 use compare::{Comparison, SentBy};
 use error::DemoError;
+use front::Try;
+use programme::{ANNEXE, DATE, Programme, RECEPTION, SURGERY};
 use show::Progress;
 use stage::Stage;
 use supplier::Receipt;
-use theatre::Theatre;
-
-/// Name of the IP Office in the configuration.
-const RECEPTION: &str = "reception-pbx";
-/// Name of the HiPath in the configuration.
-const SURGERY: &str = "surgery-pbx";
-/// The day that is played: a Friday.
-const DATE: Date = jiff::civil::date(2026, 11, 20);
-/// Which of all practice days it is.
-const SEED: u64 = 112;
-/// When the clock starts, in seconds of the day: 06:55.
-const STARTS: i64 = 24_900;
-/// When the last line may be sent and the day is pushed, in seconds of the day: 00:11 the next day.
-const ENDS: i64 = 87_060;
-/// How long that takes, in seconds of the machine.
-const TAKES_S: f64 = 35.0;
-/// The machine's time from here to 06:55, for the programs to start in.
-const LEAD: SignedDuration = SignedDuration::from_millis(1_000);
-/// When the link to the IP Office is down, in seconds of the day: 13:00 to 13:20. The PBX keeps its records meanwhile.
-const OUTAGE: std::ops::Range<i64> = 46_800..48_000;
+use theatre::{AllPlayed, Theatre};
 
 /// How many lines of each process's messages are shown when the demo fails.
 const LAST_WORDS: usize = 6;
 
-/// Play a practice day on this machine: two PBXs, the daemon, a supplier.
+/// Play a practice day on this machine: three PBXs, the daemon, a supplier.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// End when the day is done, instead of leaving the daemon and the supplier running
@@ -74,9 +55,17 @@ pub struct Arguments {
 /// A day that was played to its end.
 #[derive(Debug)]
 struct Performance {
-    document: serde_json::Value,
+    /// The newest document of the day, as the supplier holds it.
+    document: Value,
     sha256: String,
+    /// What the supplier said to it.
     receipt: Receipt,
+    /// Every try to deliver the day.
+    tries: Vec<Try>,
+    /// The box missed its night, and was told to send.
+    by_hand: bool,
+    /// The half-hours of which less than all was observed.
+    incomplete: Vec<String>,
     comparison: Comparison,
     /// Lines sent, by source.
     lines: Vec<(&'static str, usize)>,
@@ -134,22 +123,37 @@ fn last_words(logs: &Path) {
 
 /// Plays the day and reports it. True when nothing differs.
 fn perform(arguments: &Arguments, stage: &mut Stage, began: Instant, stop: &AtomicBool) -> Result<bool, DemoError> {
-    let zone = TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC);
-    let day = practice_day(DATE, zone.clone(), SEED);
-    let mut progress = Progress::new(zone);
-    let clock = Clock::scaled(day.at(STARTS), Timestamp::now() + LEAD, (ENDS - STARTS) as f64 / TAKES_S);
-    let mut theatre = Theatre::open(stage, &clock, stop)?;
-    let calls = day.calls.len();
-    progress.say(&format!("Playing {DATE} with {calls} calls on two PBXs; it takes {TAKES_S:.0} seconds."));
-    let lines = theatre.play(&day, &clock, &mut progress, stop)?;
-    progress.say("The day is over; the daemon closes it and sends it to the supplier.");
-    let receipt = theatre.push(stage, stop)?;
+    let programme = Programme::begin();
+    let (day, clock) = (&programme.day, &programme.clock);
+    let mut progress = Progress::new(day.zone.clone());
+    let mut theatre = Theatre::open(stage, clock, stop)?;
+    progress.say(&format!("Playing {DATE} with {} calls on three PBXs; it takes some forty seconds.", day.calls.len()));
+    let played = theatre.play(&programme, &mut progress, stop)?;
+    let taken = |theatre: &Theatre| theatre.tries().into_iter().rev().find(|one| one.accepted() && one.revision == 2);
+    let by_hand = taken(&theatre).is_none();
+    if by_hand {
+        theatre.push(stage, stop)?;
+    }
+    let tries = theatre.tries();
+    let last = taken(&theatre).ok_or(DemoError::NotDelivered { what: "second", tries: tries.len() })?;
+    let receipt = supplier::receipt(&last.answer);
+    let days = theatre.days(stage, stop)?;
     let held = theatre.held()?;
-    let mut comparison = compare::compare(&held.document, DATE, &Truth::of(&day), &sent_by(&day));
-    // A day is delivered when the receipt names the very bytes that the supplier holds.
+    let truth = Truth::of(day);
+    let mut comparison = compare::compare(&held.document, DATE, &truth, &sent_by(&programme, &played));
+    comparison.exactly(&held.document, "document", "/revision", 2);
+    let links = played.each_ref().map(|(_, played)| played.links.as_slice());
+    comparison.coverage(&held.document, &truth, &links);
+    // A day is delivered when the receipt names the very bytes that the supplier holds, and the daemon has noted it.
     comparison.exactly(&json!({"sha256": receipt.sha256}), "receipt", "/sha256", held.sha256.clone());
+    for nothing in ["/pending", "/parked", "/held"] {
+        comparison.exactly(&days, "days at the daemon", nothing, 0);
+    }
+    let lines = played.iter().map(|(name, played)| (*name, played.sent)).collect();
+    let incomplete = compare::incomplete(&held.document);
     let (document, sha256, seconds) = (held.document, held.sha256, began.elapsed().as_secs_f64());
-    let mut performance = Performance { document, sha256, receipt, comparison, lines, seconds };
+    let mut performance =
+        Performance { document, sha256, receipt, tries, by_hand, incomplete, comparison, lines, seconds };
     let well = performance.comparison.differences.is_empty();
     if !well {
         stage.keep();
@@ -183,6 +187,9 @@ fn print(arguments: &Arguments, stage: &Stage, performance: &Performance) {
             "figures": comparison.figures,
             "differences": comparison.differences,
             "lines": lines,
+            "tries": performance.tries,
+            "pushed_by_hand": performance.by_hand,
+            "incomplete": performance.incomplete,
             "receipt": performance.receipt,
             "sha256": performance.sha256,
             "seconds": performance.seconds,
@@ -199,19 +206,41 @@ fn print(arguments: &Arguments, stage: &Stage, performance: &Performance) {
     }
 }
 
-/// What each PBX printed, by kind of line.
-fn sent_by(day: &Day) -> [SentBy; 2] {
+/// What each PBX printed on the day, by kind of line. A record counts with the day that it bears.
+fn sent_by(programme: &Programme, played: &AllPlayed) -> [SentBy; 3] {
+    let day = &programme.day;
     let surgery = hipath::lines(day);
     let offers = surgery.iter().filter(|line| hipath::is_offer(line)).count();
-    let reception = ipoffice::lines(day).len();
+    let log = programme.annexe.iter().filter(|line| panasonic::is_log(line)).count();
+    let on_the_day = |moments: &[Timestamp]| moments.iter().filter(|at| date_of(&day.zone, **at) == DATE).count();
+    let [_, _, (_, Played { dialogue, furniture, .. })] = played;
     [
-        SentBy { name: RECEPTION, dialect: "avaya-ipoffice", records: reception, offers: 0 },
-        SentBy { name: SURGERY, dialect: "siemens-hipath3000", records: surgery.len() - offers, offers },
+        SentBy {
+            name: RECEPTION,
+            dialect: "avaya-ipoffice",
+            records: ipoffice::lines(day).len(),
+            events: 0,
+            headers: 0,
+        },
+        SentBy {
+            name: SURGERY,
+            dialect: "siemens-hipath3000",
+            records: surgery.len() - offers,
+            events: offers,
+            headers: 0,
+        },
+        SentBy {
+            name: ANNEXE,
+            dialect: "panasonic-kx",
+            records: programme.annexe.len() - log,
+            events: log + on_the_day(dialogue),
+            headers: on_the_day(furniture),
+        },
     ]
 }
 
 /// Sets `stop` on Ctrl-C and on a request to end, so that the processes are ended in order and the directory goes.
-fn stop_on_signals(stop: &Arc<AtomicBool>) {
+pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) {
     let stop = Arc::clone(stop);
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };

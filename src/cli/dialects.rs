@@ -9,15 +9,17 @@ use std::process::ExitCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::parse::{self, Outcome, SITE_DIALECTS};
+use super::Asking;
+use super::parse::{self, Outcome};
 use crate::dialect::{Dialect, Library, LinkKey};
 
 /// List, show and test the dialects.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Directory of dialect files that add to the shipped ones or replace them.
-    #[arg(long, value_name = "DIR", default_value = SITE_DIALECTS, global = true)]
-    dialects: PathBuf,
+    /// Directory of dialect files that add to the shipped ones or replace them. Without it: the one that
+    /// /etc/smdrd/smdrd.toml names, or /etc/smdrd/dialects.
+    #[arg(long, value_name = "DIR", global = true)]
+    dialects: Option<PathBuf>,
     /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -39,11 +41,17 @@ enum Verb {
         /// The directory, searched to its depths.
         dir: Option<PathBuf>,
     },
+    /// Have the daemon read the site's dialect files again. Links stay up; lines that were not understood and are still
+    /// held are tried again. The configuration itself is not read again: for that, restart the daemon.
+    Reload(Box<Asking>),
 }
 
 /// Runs the verb.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let library = match parse::library(&arguments.dialects) {
+    if let Verb::Reload(asking) = &arguments.verb {
+        return super::reload::run(asking, arguments.json);
+    }
+    let library = match parse::library(arguments.dialects) {
         Ok(library) => library,
         Err(code) => return code,
     };
@@ -53,6 +61,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             Some(dialect) => show(dialect, arguments.json),
             None => ExitCode::from(super::USAGE),
         },
+        Verb::Reload(_) => ExitCode::from(super::DONE),
         Verb::Test { dir: None } => examples(&library, arguments.json),
         Verb::Test { dir: Some(dir) } => pairs(&library, &dir, arguments.json),
     }
@@ -61,14 +70,20 @@ pub fn run(arguments: Arguments) -> ExitCode {
 fn list(library: &Library, as_json: bool) -> ExitCode {
     for dialect in library.ids().filter_map(|id| library.get(id)) {
         if as_json {
-            let origin = if dialect.from_site { "site" } else { "shipped" };
-            println!("{}", json!({"id": dialect.id, "name": dialect.name, "from": origin}));
+            let from = if dialect.from_site { "site" } else { "shipped" };
+            let (id, name, version) = (&dialect.id, &dialect.name, dialect.version());
+            println!("{}", json!({"id": id, "name": name, "from": from, "file": file(dialect), "version": version}));
         } else {
-            let origin = if dialect.from_site { "  (site)" } else { "" };
+            let origin = file(dialect).map(|file| format!("  (site: {file})")).unwrap_or_default();
             println!("{:<20} {}{origin}", dialect.id, dialect.name);
         }
     }
     ExitCode::from(super::DONE)
+}
+
+/// The site's file that it comes from.
+fn file(dialect: &Dialect) -> Option<&str> {
+    dialect.from_site.then(|| dialect.origin())
 }
 
 fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
@@ -85,14 +100,16 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
         let shown = json!({
             "id": dialect.id, "name": dialect.name, "doc": dialect.doc, "transport": dialect.transport,
             "cannot": dialect.cannot, "options": options, "rules": rules, "examples": dialect.examples(),
-            "from": if dialect.from_site { "site" } else { "shipped" },
+            "from": if dialect.from_site { "site" } else { "shipped" }, "file": file(dialect),
+            "version": dialect.version(),
             "link": {"by": words(linking.by), "window_s": linking.window_s, "slack_s": linking.slack_s,
                      "chained": linking.chained},
         });
         println!("{shown}");
         return ExitCode::from(super::DONE);
     }
-    println!("{}: {}\n\n{}\n\nTransport\n{}", dialect.id, dialect.name, dialect.doc, indented(&dialect.transport));
+    println!("{}: {}\n{}, version {}\n", dialect.id, dialect.name, dialect.origin(), dialect.version());
+    println!("{}\n\nTransport\n{}", dialect.doc, indented(&dialect.transport));
     println!("\nOptions");
     for (name, option) in &dialect.options {
         println!("  {name} = {} (default {})\n{}", option.values.join(" | "), option.default, indented(&option.doc));

@@ -1,14 +1,18 @@
 //! The command line of `smdrd`: one file a verb. Exit codes: 0 done, 1 the thing asked about is not well, 2 usage,
 //! 78 configuration.
 
+mod approve;
 mod check;
 mod day;
 mod demo;
 mod dialects;
+mod import;
 mod parse;
 mod push;
 mod rebuild;
+mod reload;
 mod run;
+mod simulate;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -46,9 +50,12 @@ enum Verb {
     Status(status::Arguments),
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
+    Import(import::Arguments),
     Rebuild(rebuild::Arguments),
+    Simulate(simulate::Arguments),
     Day(day::Arguments),
     Push(push::Arguments),
+    Approve(approve::Arguments),
 }
 
 /// The whole command line, for the man page.
@@ -65,9 +72,12 @@ pub fn main() -> ExitCode {
         Verb::Status(arguments) => status::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),
+        Verb::Import(arguments) => import::run(arguments),
         Verb::Rebuild(arguments) => rebuild::run(arguments),
+        Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Day(arguments) => day::run(arguments),
         Verb::Push(arguments) => push::run(arguments),
+        Verb::Approve(arguments) => approve::run(arguments),
     }
 }
 
@@ -101,25 +111,34 @@ impl Asking {
 
 /// Reads and checks the configuration, or says what is wrong with it.
 fn configured(path: &Path) -> Result<Config, ExitCode> {
-    check::inspect(path).map(|checked| checked.config).map_err(|error| {
+    check::inspect(path, check::Options::OfShipped).map(|checked| checked.config).map_err(|error| {
         eprintln!("{}", error.report());
         ExitCode::from(CONFIGURATION)
     })
 }
 
-/// Where no daemon runs, a verb run by root does its work as the user that has the database, so that no file in it
-/// ever belongs to root. Answers with that run's exit code; nothing when this process may go on.
-fn as_service_user(config: &Config) -> Option<ExitCode> {
+/// This program as the user that has the database, where root runs it: so that no file in it ever belongs to root.
+/// Nothing when this process is that user, or may do as it is.
+fn service_user(config: &Config) -> Option<std::process::Command> {
     use std::os::unix::fs::MetadataExt as _;
     use std::os::unix::process::CommandExt as _;
     let owner = std::fs::metadata(&config.state_dir).ok()?;
-    let other = rustix::process::geteuid().is_root() && owner.uid() != 0;
-    if !other || std::os::unix::net::UnixStream::connect(control::path(&config.runtime_dir)).is_ok() {
+    if !rustix::process::geteuid().is_root() || owner.uid() == 0 {
         return None;
     }
-    let own = std::env::current_exe().ok()?;
-    let status =
-        std::process::Command::new(own).args(std::env::args_os().skip(1)).uid(owner.uid()).gid(owner.gid()).status();
+    let mut command = std::process::Command::new(std::env::current_exe().ok()?);
+    command.uid(owner.uid()).gid(owner.gid());
+    Some(command)
+}
+
+/// Where no daemon runs, a verb run by root does its work as the user that has the database. Answers with that run's
+/// exit code; nothing when this process may go on.
+fn as_service_user(config: &Config) -> Option<ExitCode> {
+    let mut command = service_user(config)?;
+    if std::os::unix::net::UnixStream::connect(control::path(&config.runtime_dir)).is_ok() {
+        return None;
+    }
+    let status = command.args(std::env::args_os().skip(1)).status();
     Some(match status {
         Ok(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(NOT_WELL)),
         Err(error) => {

@@ -6,12 +6,10 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::dialect::{Dialect, Library, Line, Plan, Reading, Settled, SourceState, What};
+use crate::config::Config;
+use crate::dialect::{Dialect, FileFault, Library, Line, Plan, Reading, Settled, SourceState, What};
 use crate::framing::{Ended, Framer, Settings};
 use crate::record::Record;
-
-/// The site's own dialect files.
-pub(super) const SITE_DIALECTS: &str = "/etc/smdrd/dialects";
 
 /// Parse a file of call records; nothing is stored.
 ///
@@ -31,15 +29,17 @@ pub struct Arguments {
     /// Print JSON, one object a line.
     #[arg(long)]
     json: bool,
-    /// Directory of dialect files that add to the shipped ones or replace them.
-    #[arg(long, value_name = "DIR", default_value = SITE_DIALECTS)]
-    dialects: PathBuf,
+    /// Directory of dialect files that add to the shipped ones or replace them. Without it: the one that
+    /// /etc/smdrd/smdrd.toml names, or /etc/smdrd/dialects.
+    #[arg(long, value_name = "DIR")]
+    dialects: Option<PathBuf>,
     /// The file; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
+/// `KEY=VALUE`, taken apart.
+pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }
@@ -53,7 +53,7 @@ pub(super) enum Outcome<'a> {
 
 /// Runs the verb.
 pub fn run(arguments: Arguments) -> ExitCode {
-    let library = match library(&arguments.dialects) {
+    let library = match library(arguments.dialects) {
         Ok(library) => library,
         Err(code) => return code,
     };
@@ -94,12 +94,16 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// The shipped dialects with those of `dir`, or the exit code after saying what is wrong with it.
-pub(super) fn library(dir: &Path) -> Result<Library, ExitCode> {
-    Library::with_site_dir(dir).map_err(|error| {
-        eprintln!("{error}");
-        ExitCode::from(super::CONFIGURATION)
-    })
+/// The shipped dialects with those of `dir`, or of the folder that the daemon reads; the exit code after saying what is
+/// wrong with it.
+pub(super) fn library(dir: Option<PathBuf>) -> Result<Library, ExitCode> {
+    let dir = dir.unwrap_or_else(|| super::check::site_dialects(Config::default_path()));
+    let (faults, library) = match Library::of_site(&dir) {
+        Ok(library) => (library.broken().iter().flat_map(|b| &b.faults).map(FileFault::cited).collect(), Some(library)),
+        Err(error) => (vec![error.to_string()], None),
+    };
+    faults.iter().for_each(|fault| eprintln!("{fault}"));
+    library.filter(|_| faults.is_empty()).ok_or(ExitCode::from(super::CONFIGURATION))
 }
 
 /// The dialect, or nothing after saying which there are.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Asking, table};
 use crate::control::Request;
-use crate::daemon::status::{Snapshot, SourceStatus};
+use crate::daemon::status::{Snapshot, SourceStatus, SupplierStatus};
 
 /// Say how the daemon is; exit 1 when something is not well
 #[derive(Debug, clap::Args)]
@@ -68,6 +68,15 @@ fn shown(snapshot: &Snapshot, json: bool) -> ExitCode {
     if snapshot.well { ExitCode::SUCCESS } else { ExitCode::from(super::NOT_WELL) }
 }
 
+/// The dialect, with the state of the site's file where it is one.
+fn dialect(source: &SourceStatus) -> String {
+    match (&source.dialect_version, source.dialect_from.as_str()) {
+        (_, "shipped") => source.dialect.clone(),
+        (Some(version), _) => format!("{} (site {version})", source.dialect),
+        (None, _) => format!("{} (cannot be used)", source.dialect),
+    }
+}
+
 fn readable(snapshot: &Snapshot) -> String {
     let versions = &snapshot.versions;
     let mut text = format!(
@@ -118,11 +127,28 @@ fn readable(snapshot: &Snapshot) -> String {
         lines.unparsed,
         lines.duplicates,
     );
+    let held = &snapshot.held;
+    if held.lines + held.crowded_out + held.expired + held.understood > 0 {
+        text += &format!(
+            "held {} lines not understood, {} KiB; let go {} for room and {} after a day; {} read again and understood\n",
+            held.lines,
+            held.bytes.div_ceil(1024),
+            held.crowded_out,
+            held.expired,
+            held.understood,
+        );
+    }
+    if let Some(reloaded) = &snapshot.reloaded {
+        text += &format!("dialects read again {}: {}\n", reloaded.at, reloaded.summary());
+    }
     text += &format!("calls {} = {} counted + {} open\n", calls.stored, calls.counted, calls.open);
     text += &format!(
         "days closed {} = {} receipted + {} pending + {} parked + {} held\n",
         days.closed, days.receipted, days.pending, days.parked, days.held,
     );
+    if let Some(supplier) = &snapshot.supplier {
+        text += &supplier_lines(supplier);
+    }
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     text += &format!(
         "disk: {} used, {} free\n",
@@ -132,11 +158,39 @@ fn readable(snapshot: &Snapshot) -> String {
     text
 }
 
+fn supplier_lines(supplier: &SupplierStatus) -> String {
+    let never = || "never".to_owned();
+    let mut text = format!(
+        "supplier {}: last success {}, next try {}\n",
+        supplier.url,
+        supplier.last_success.clone().unwrap_or_else(never),
+        supplier.next_try.as_deref().unwrap_or("not without the daemon"),
+    );
+    text += &format!(
+        "  {} queued, {} parked, {} held; heartbeat noted {}; clock {}\n",
+        supplier.queued,
+        supplier.parked,
+        supplier.held,
+        supplier.heartbeat.clone().unwrap_or_else(never),
+        match supplier.clock_ahead_s {
+            None => "not measured".to_owned(),
+            Some(seconds) if seconds < 0 => format!("{} s behind", seconds.unsigned_abs()),
+            Some(seconds) => format!("{seconds} s ahead"),
+        },
+    );
+    if let (Some(problem), Some(at)) = (&supplier.last_problem, &supplier.last_problem_at) {
+        let open =
+            if supplier.failed > 0 { format!("{} tries", supplier.failed) } else { "cleared up since".to_owned() };
+        text += &format!("  last problem {at} ({open}): {problem}\n");
+    }
+    text
+}
+
 fn source(source: &SourceStatus) -> Vec<String> {
     let link = if source.up { "up" } else { source.cause.as_deref().unwrap_or("down") };
     vec![
         source.name.clone(),
-        source.dialect.clone(),
+        dialect(source),
         link.to_owned(),
         format!("{} lines/min, {}/h", source.last_minute, source.last_hour),
         format!("{} records", source.today.records),
@@ -144,6 +198,11 @@ fn source(source: &SourceStatus) -> Vec<String> {
         match source.wire.line_errors + source.wire.cut {
             0 => String::new(),
             _ => format!("{} bytes in error, {} cut", source.wire.line_errors, source.wire.cut),
+        },
+        match &source.relay {
+            None => String::new(),
+            Some(relay) if relay.up => format!("relay up, {} bytes not repeated", relay.dropped),
+            Some(relay) => format!("relay down, {} bytes not repeated", relay.dropped),
         },
         source.last_line_at.clone().unwrap_or_default(),
         source.last_line.clone().unwrap_or_default(),

@@ -24,6 +24,15 @@ impl Checked {
         citation::report(path, &self.text, &self.warnings)
     }
 
+    /// Adds warnings for what only the caller can see, each a field's path, a reason and a remedy.
+    pub fn warn(&mut self, found: Vec<(String, String, String)>) {
+        let (document, _) = parse::parse(&self.text);
+        for (field, reason, remedy) in found {
+            self.warnings.push(document.fault(Severity::Warning, &field, reason, remedy));
+        }
+        self.warnings.sort_by_key(|fault| (fault.line, fault.column));
+    }
+
     /// The same configuration refused, for what only the caller can see (a dialect's options, for instance): each of
     /// `found` is a field's path, a reason and a remedy.
     pub fn refuse(self, path: &Path, found: Vec<(String, String, String)>) -> ConfigError {

@@ -7,8 +7,10 @@ mod check;
 mod citation;
 mod document;
 mod error;
+mod folder;
 pub mod keys;
 mod parse;
+mod relay;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,8 @@ use toml::Spanned;
 
 pub use check::{Checked, inspect, read, read_with};
 pub use error::{ConfigError, Fault, Severity};
+pub use folder::Folder;
+pub use relay::{Relay, RelayConnect, is_on_site};
 
 /// Everything a site says about itself.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +35,9 @@ pub struct Config {
     /// Where keys, the lock and the control socket are; must be in memory (tmpfs). Default `/run/smdrd`.
     #[serde(default = "default_runtime_dir")]
     pub runtime_dir: PathBuf,
+    /// Where the site's own dialect files are. Default `/etc/smdrd/dialects`.
+    #[serde(default = "default_dialects_dir")]
+    pub dialects_dir: PathBuf,
     /// The civil time zone of the practice. Default `Europe/London`.
     #[serde(default = "default_zone")]
     pub zone: Spanned<String>,
@@ -70,6 +77,10 @@ fn default_state_dir() -> PathBuf {
 
 fn default_runtime_dir() -> PathBuf {
     "/run/smdrd".into()
+}
+
+fn default_dialects_dir() -> PathBuf {
+    Config::default_dialects_dir().into()
 }
 
 fn default_zone() -> Spanned<String> {
@@ -180,6 +191,10 @@ pub struct Source {
     pub tcp_connect: Option<Spanned<TcpConnect>>,
     /// A PBX that calls us.
     pub tcp_listen: Option<Spanned<TcpListen>>,
+    /// A folder into which files are put.
+    pub folder: Option<Spanned<Folder>>,
+    /// An older call logger that goes on hearing the PBX.
+    pub relay: Option<Spanned<Relay>>,
     /// Zone of the PBX's own wall clock, when it is not the practice's.
     pub zone: Option<Spanned<String>>,
     /// What its stations and trunks are, where two PBXs use one number for two things. Goes before `[roles]`.
@@ -346,12 +361,20 @@ pub struct Privacy {
     /// `none`, or `day` (the default). `window:N` needs a key bound to a TPM and is refused without one.
     #[serde(default = "default_linkage")]
     pub linkage: Spanned<String>,
+    /// Whether lines that no rule understands are held as they came, in locked memory, for at most 24 hours, so that a
+    /// dialect that is put right can read them again. Default yes.
+    #[serde(default = "default_hold_unparsed")]
+    pub hold_unparsed: bool,
 }
 
 impl Default for Privacy {
     fn default() -> Self {
-        Privacy { linkage: default_linkage() }
+        Privacy { linkage: default_linkage(), hold_unparsed: default_hold_unparsed() }
     }
+}
+
+fn default_hold_unparsed() -> bool {
+    true
 }
 
 fn default_linkage() -> Spanned<String> {
@@ -368,6 +391,10 @@ pub struct Supplier {
     pub token_file: Option<PathBuf>,
     /// Certificate authority to trust, and then no other.
     pub ca_file: Option<PathBuf>,
+    /// Proxy that is asked to connect, as `http://host:port`. What the environment says of proxies is ignored.
+    pub proxy: Option<Spanned<String>>,
+    /// File that holds `user:password` for the proxy, where it wants them.
+    pub proxy_credentials_file: Option<PathBuf>,
     /// Hold each day until `smdrd approve`.
     #[serde(default)]
     pub approve: bool,
@@ -424,5 +451,10 @@ impl Config {
     /// The default path of the configuration.
     pub fn default_path() -> &'static Path {
         Path::new("/etc/smdrd/smdrd.toml")
+    }
+
+    /// Where a site's own dialect files are unless the configuration says otherwise.
+    pub fn default_dialects_dir() -> &'static Path {
+        Path::new("/etc/smdrd/dialects")
     }
 }

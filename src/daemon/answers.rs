@@ -2,19 +2,23 @@
 //! answers the same question itself: there is one door to the database.
 
 use std::collections::BTreeSet;
+use std::os::unix::net::UnixStream;
+use std::thread::JoinHandle;
 
-use jiff::civil::Date;
 use serde_json::Value;
 
-use super::courier::{self, Sent};
 use super::desk::Desk;
+use super::import::import;
 use super::keeper::Keeper;
+use super::memory;
 use super::rebuild::rebuild;
+use super::sending;
 use super::setup::{Lock, SetUpError};
 use super::status::snapshot;
 use crate::call::Owner;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::control::exchange::{self, Exchange};
 use crate::control::{self, Refusal, Request};
 
 /// Why a verb got no answer.
@@ -36,12 +40,7 @@ pub fn ask(config: &Config, clock: Clock, request: Request) -> Result<Value, Ask
     if let Some(value) = control::ask(&config.runtime_dir, &request)? {
         return Ok(value);
     }
-    super::memory::keep_files_private();
-    let _lock = Lock::take(&config.state_dir)?;
-    let mut keeper = Keeper::open(config.clone(), clock)?;
-    // What nobody heard must not be said to have been observed.
-    keeper.end_abandoned_links(&BTreeSet::new()).map_err(SetUpError::from)?;
-    let (desk, writer) = Desk::start(keeper)?;
+    let (_lock, desk, writer) = stand_in(config, clock)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let who = format!("uid {}", rustix::process::getuid().as_raw());
     let value = runtime.block_on(answer(&desk, config, clock, &who, false, request));
@@ -59,8 +58,6 @@ pub async fn answer(
     running: bool,
     request: Request,
 ) -> Result<Value, Refusal> {
-    let gone = || Refusal::new("the writer is gone", "restart the daemon");
-    let stored = |error: crate::store::StoreError| Refusal::new(error, "see smdrd status");
     match request {
         Request::Status => {
             let taken = desk.with(move |keeper| snapshot(keeper, running)).await.ok_or_else(gone)?;
@@ -76,7 +73,14 @@ pub async fn answer(
                 .ok_or_else(gone)??;
             serde_json::from_slice(&body).map_err(|error| Refusal::new(error, "report this"))
         }
-        Request::Push { date } => push(desk, config, clock, who, date).await,
+        Request::ReloadDialects => Err(Refusal::new(
+            "no daemon is running",
+            "start it with systemctl start smdrd: it reads dialects at its start",
+        )),
+        Request::Push { date, dry_run: true } => sending::preview(desk, config, clock, date).await,
+        Request::Push { date, dry_run: false } => sending::push(desk, config, clock, who, date).await,
+        Request::Approve { date, practice } => sending::approve(desk, who, date, practice).await,
+        Request::Import(_) => Err(Refusal::new("an import comes with its file", "use smdrd import")),
         Request::Rebuild { apply } => {
             let who = who.to_owned();
             let difference = desk
@@ -91,7 +95,70 @@ pub async fn answer(
     }
 }
 
-fn audit(keeper: &mut Keeper, who: &str, what: &str) -> Result<(), crate::store::StoreError> {
+/// Answers a request that something may follow.
+pub async fn converse(
+    desk: &Desk,
+    config: &Config,
+    clock: Clock,
+    who: &str,
+    request: Request,
+    exchange: Exchange,
+) -> Result<Value, Refusal> {
+    match request {
+        Request::Import(order) => {
+            let report = import(desk, config, clock, who, order, exchange).await?;
+            serde_json::to_value(report).map_err(|error| Refusal::new(error, "report this"))
+        }
+        request => answer(desk, config, clock, who, true, request).await,
+    }
+}
+
+/// Serves one conversation where no daemon runs.
+pub fn serve_one(config: &Config, clock: Clock, stream: UnixStream) -> Result<(), AskError> {
+    memory::seal();
+    let (_lock, desk, writer) = match stand_in(config, clock) {
+        Ok(all) => all,
+        Err(error) => {
+            exchange::refuse(stream, Refusal::new(&error, "nothing was stored"));
+            return Err(error);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let served = runtime.block_on(async {
+        stream.set_nonblocking(true)?;
+        let stream = tokio::net::UnixStream::from_std(stream)?;
+        control::converse(stream, |request, who, exchange| {
+            let desk = &desk;
+            async move { converse(desk, config, clock, &who, request, exchange).await }
+        })
+        .await
+    });
+    drop(runtime);
+    drop(desk);
+    let _ = writer.join();
+    Ok(served?)
+}
+
+/// Takes the daemon's place: its lock, and a writer.
+fn stand_in(config: &Config, clock: Clock) -> Result<(Lock, Desk, JoinHandle<()>), AskError> {
+    memory::keep_files_private();
+    let lock = Lock::take(&config.state_dir)?;
+    let mut keeper = Keeper::open(config.clone(), clock)?;
+    // What nobody heard must not be said to have been observed.
+    keeper.end_abandoned_links(&BTreeSet::new()).map_err(SetUpError::from)?;
+    let (desk, writer) = Desk::start(keeper)?;
+    Ok((lock, desk, writer))
+}
+
+pub(super) fn gone() -> Refusal {
+    Refusal::new("the writer is gone", "restart the daemon")
+}
+
+pub(super) fn stored(error: crate::store::StoreError) -> Refusal {
+    Refusal::new(error, "see smdrd status")
+}
+
+pub(super) fn audit(keeper: &mut Keeper, who: &str, what: &str) -> Result<(), crate::store::StoreError> {
     let now = keeper.clock.now();
     let work = keeper.store.begin()?;
     work.audit(now, who, what)?;
@@ -99,7 +166,7 @@ fn audit(keeper: &mut Keeper, who: &str, what: &str) -> Result<(), crate::store:
 }
 
 /// The practice that is meant.
-fn whose(keeper: &Keeper, practice: Option<&str>) -> Result<Owner, Refusal> {
+pub(super) fn whose(keeper: &Keeper, practice: Option<&str>) -> Result<Owner, Refusal> {
     let practices = keeper.practices();
     let named = |owner: &&Owner| {
         let (ods, site) = owner.key();
@@ -121,54 +188,4 @@ fn whose(keeper: &Keeper, practice: Option<&str>) -> Result<Owner, Refusal> {
             }
         }
     }
-}
-
-async fn push(desk: &Desk, config: &Config, clock: Clock, who: &str, date: Option<Date>) -> Result<Value, Refusal> {
-    let gone = || Refusal::new("the writer is gone", "restart the daemon");
-    let stored = |error: crate::store::StoreError| Refusal::new(error, "see smdrd status");
-    let client = match courier::client(config, clock) {
-        None => {
-            return Err(Refusal::new("no supplier is configured", "add [supplier] to the configuration"));
-        }
-        Some(made) => made.map_err(|error| Refusal::new(error, "check [supplier] with smdrd check"))?,
-    };
-    let who = who.to_owned();
-    let (due, settled, device) = desk
-        .with(move |keeper| {
-            if let Some(date) = date.filter(|date| !keeper.is_over(*date)) {
-                let closes = keeper.closes_at(date);
-                return Err(Refusal::new(
-                    format!("{date} is not over; it is closed at {closes}"),
-                    "look at it with smdrd day",
-                ));
-            }
-            audit(keeper, &who, "push").map_err(stored)?;
-            keeper.tick().map_err(stored)?;
-            keeper.settle_days(keeper.clock.now(), true).map_err(stored)?;
-            let wanted = |of: Date| date.is_none_or(|date| date == of);
-            let pending = keeper.store.read().pending().map_err(stored)?;
-            let due: Vec<_> = pending.into_iter().filter(|row| wanted(row.date)).collect();
-            // A day that is asked for by name is reported even when it has been delivered before.
-            let mut settled = Vec::new();
-            if let Some(date) = date.filter(|_| due.is_empty()) {
-                for owner in keeper.practices() {
-                    settled.extend(keeper.store.read().newest(&owner, date).map_err(stored)?);
-                }
-            }
-            // Somebody who names a day that was refused has put right what it was refused for.
-            let (refused, settled): (Vec<_>, Vec<_>) =
-                settled.into_iter().partition(|row| row.state == crate::store::OutboxState::Parked);
-            let due: Vec<_> = due.into_iter().chain(refused).collect();
-            Ok((due, settled, keeper.device().map_err(stored)?))
-        })
-        .await
-        .ok_or_else(gone)??;
-    let zone = config.time_zone();
-    let mut sent: Vec<Sent> = settled.iter().map(courier::said).collect();
-    for row in due {
-        let row = courier::send(&client, row, &device, &zone, clock).await;
-        sent.push(courier::said(&row));
-        desk.with(move |keeper| courier::note(keeper, &row)).await.ok_or_else(gone)?.map_err(stored)?;
-    }
-    serde_json::to_value(sent).map_err(|error| Refusal::new(error, "report this"))
 }

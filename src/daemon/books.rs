@@ -1,7 +1,7 @@
 //! The books: what one portion of lines does to calls, counters and days. Live and in a rebuild the same functions
 //! run; everything a portion changes goes into one transaction.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,7 +13,10 @@ use crate::aggregate::slots::{date_of, slot_of};
 use crate::call::{Assembler, Call, CallKind, LineRef, Owner, Rules, Site};
 use crate::dialect::SourceState;
 use crate::record::{LineKind, MaskedRecord};
-use crate::store::{Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Wire, Work};
+use crate::source::FileMark;
+use crate::store::{
+    Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Stretch, Wire, Work, second_of_day,
+};
 
 /// For how long after a record the lines without one are counted with its day: a replayed month brings its headers
 /// along, while tonight's noise is not yesterday's.
@@ -81,6 +84,8 @@ pub struct Batch {
     pub state: SourceState,
     /// What was wrong on the wire since the batch before, and when.
     pub wire: Option<(Timestamp, Wire)>,
+    /// Of a file: how far it is read with them.
+    pub mark: Option<Box<FileMark>>,
 }
 
 /// What a transaction adds up before it is written.
@@ -89,6 +94,7 @@ pub struct Portion {
     deltas: Deltas,
     lines: BTreeMap<u16, BTreeMap<(Date, u8), i64>>,
     days: BTreeSet<(Owner, Date)>,
+    stretches: BTreeMap<(u16, Date), Stretch>,
 }
 
 #[derive(Debug)]
@@ -101,12 +107,14 @@ struct DayCallers {
 /// Calls that may still change, and who has called today.
 #[derive(Debug)]
 pub struct Books {
-    assembler: Assembler,
+    pub(super) assembler: Assembler,
     zone: TimeZone,
-    stored: HashMap<LineRef, StoredCall>,
+    pub(super) stored: HashMap<LineRef, StoredCall>,
     callers: HashMap<(Owner, Date), DayCallers>,
     /// Where each source's clock stood when old calls were last looked for.
-    swept: HashMap<u16, Timestamp>,
+    pub(super) swept: HashMap<u16, Timestamp>,
+    /// Sources whose lines come late by their nature, as files do: when they come says nothing of the PBX's clock.
+    pub(super) late: HashSet<u16>,
     /// In a rebuild: what was known of repeat calls when their tokens still existed.
     remembered: HashMap<LineRef, bool>,
 }
@@ -120,6 +128,7 @@ impl Books {
             stored: HashMap::new(),
             callers: HashMap::new(),
             swept: HashMap::new(),
+            late: HashSet::new(),
             remembered: HashMap::new(),
         }
     }
@@ -146,6 +155,11 @@ impl Books {
             work.put_call(&stored)?;
         }
         Ok(())
+    }
+
+    /// Notes that the lines of a source come late.
+    pub fn comes_late(&mut self, source: u16) {
+        self.late.insert(source);
     }
 
     /// Adds a source with where it stands, and puts back its calls that later legs may join.
@@ -184,6 +198,9 @@ impl Books {
         source: &mut SourceRow,
         batch: &Batch,
     ) -> Result<(), StoreError> {
+        if let Some(mark) = &batch.mark {
+            work.put_file_mark(mark)?;
+        }
         if let Some((at, wire)) = &batch.wire {
             work.add_wire(source.id, date_of(&self.zone, *at), wire)?;
         }
@@ -192,7 +209,8 @@ impl Books {
                 Entry::Line(line) => self.line(work, portion, source, line)?,
                 Entry::Settled { seq, kind, reason, record, .. } => {
                     let (line, kind) = (LineRef { source: source.id, seq: *seq }, *kind);
-                    let call = record.clone().and_then(|record| self.assembler.accept(line, record));
+                    let record_counted = record.clone().filter(|_| kind != LineKind::Duplicate);
+                    let call = record_counted.and_then(|record| self.assembler.accept(line, record));
                     let before = work.settle_line(
                         line,
                         kind,
@@ -206,7 +224,7 @@ impl Books {
                         // By when the line came, not by when the group closed: silence passes only once, and a rebuild
                         // must find the same.
                         if let Some(record) = record {
-                            note_record(source, record, at);
+                            note_record(portion, source, record, at);
                         }
                     }
                     if let Some(call) = call {
@@ -235,9 +253,11 @@ impl Books {
             (_, Some((day, at))) if line.at.duration_since(at).abs() <= WITH_RECORD => day,
             _ => date_of(&self.zone, line.at),
         };
-        let call = line.record.clone().and_then(|record| self.assembler.accept(id, record));
+        // What may repeat a stored line has its place in its day, and makes no call.
+        let counted = line.record.clone().filter(|_| line.kind != LineKind::Duplicate);
+        let call = counted.and_then(|record| self.assembler.accept(id, record));
         if let Some(record) = &line.record {
-            note_record(source, record, line.at);
+            note_record(portion, source, record, line.at);
         }
         count(portion, source.id, day, line.kind, 1);
         let stored = NewLine {
@@ -282,14 +302,14 @@ impl Books {
     fn measure_clock(&self, work: &Work<'_>, call: &Call, at: Timestamp) -> Result<(), StoreError> {
         let offset = call.end.duration_since(at).as_secs();
         // A line that is hours old comes from a buffer and says nothing of the clock.
-        if call.legs == 1 && call.later_s == 0 && offset.abs() < 6 * 3600 {
+        if call.legs == 1 && !self.late.contains(&call.id.source) && call.later_s == 0 && offset.abs() < 6 * 3600 {
             work.clock_offset(call.id.source, date_of(&self.zone, call.arrival), offset)?;
         }
         Ok(())
     }
 
     /// Puts a call in place of what was counted of it.
-    fn change(&mut self, work: &Work<'_>, portion: &mut Portion, mut call: Call) -> Result<(), StoreError> {
+    pub(super) fn change(&mut self, work: &Work<'_>, portion: &mut Portion, mut call: Call) -> Result<(), StoreError> {
         let day = date_of(&self.zone, call.arrival);
         let old = self.stored.remove(&call.id);
         if let Some(old) = &old {
@@ -431,6 +451,9 @@ impl Books {
         for (owner, date) in &portion.days {
             work.touch_day(owner, *date)?;
         }
+        for ((source, date), stretch) in &portion.stretches {
+            work.widen_stretch(*source, *date, *stretch)?;
+        }
         for date in dates {
             work.touch_closed(date)?;
         }
@@ -442,8 +465,11 @@ fn count(portion: &mut Portion, source: u16, day: Date, kind: LineKind, by: i64)
     *portion.lines.entry(source).or_default().entry((day, kind.code())).or_insert(0) += by;
 }
 
-fn note_record(source: &mut SourceRow, record: &MaskedRecord, at: Timestamp) {
+fn note_record(portion: &mut Portion, source: &mut SourceRow, record: &MaskedRecord, at: Timestamp) {
     if let Some(stamp) = record.stamp {
+        let second = second_of_day(stamp.at);
+        let stretch = portion.stretches.entry((source.id, stamp.at.date())).or_insert((second, second));
+        *stretch = (stretch.0.min(second), stretch.1.max(second));
         source.last_record = Some((stamp.at.date(), at));
     }
 }

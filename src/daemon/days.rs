@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::keeper::Keeper;
 use crate::aggregate::count::peaks;
+use crate::aggregate::coverage::Links;
 use crate::aggregate::document::{DayDocument, Features, PracticeSite, canonical};
 use crate::aggregate::slots::{bounds, date_of, midnight};
 use crate::aggregate::{DayInputs, SourceInput, render};
@@ -14,7 +15,7 @@ use crate::call::Owner;
 use crate::config::Practice;
 use crate::push::Parcel;
 use crate::push::schedule::nightly;
-use crate::store::{OutboxRow, OutboxState, StoreError};
+use crate::store::{DayRow, OutboxRow, OutboxState, StoreError};
 
 /// How long after local midnight a day is closed, so that a call over midnight is in.
 const CLOSING: SignedDuration = SignedDuration::from_mins(10);
@@ -53,13 +54,17 @@ impl Keeper {
     pub fn settle_days(&mut self, now: Timestamp, changed: bool) -> Result<(), StoreError> {
         let open_day = self.first_open_day(now);
         let oldest = self.oldest_day(now);
+        let busy = self.days_being_imported(now)?;
         for owner in self.practices() {
             for date in self.days_to_close(&owner, open_day)?.into_iter().filter(|date| *date >= oldest) {
-                self.close(&owner, date, now)?;
+                if !busy.contains(&date) {
+                    self.close(&owner, date, now)?;
+                }
             }
             if changed {
                 let days = self.store.read().unsettled_days(&owner, open_day)?;
-                for day in days.into_iter().filter(|day| day.closed && day.date >= oldest) {
+                let settled = |day: &DayRow| day.closed && day.date >= oldest && !busy.contains(&day.date);
+                for day in days.into_iter().filter(settled) {
                     self.close(&owner, day.date, now)?;
                 }
             }
@@ -75,7 +80,7 @@ impl Keeper {
 
     /// Days before `open_day` that are not closed: those with calls, and every day since collecting began, since a
     /// day without calls is a figure too.
-    fn days_to_close(&self, owner: &Owner, open_day: Date) -> Result<Vec<Date>, StoreError> {
+    pub(super) fn days_to_close(&self, owner: &Owner, open_day: Date) -> Result<Vec<Date>, StoreError> {
         let read = self.store.read();
         let mut days: Vec<Date> =
             read.unsettled_days(owner, open_day)?.into_iter().filter(|day| !day.closed).map(|day| day.date).collect();
@@ -108,16 +113,9 @@ impl Keeper {
             let body = canonical(&document).map_err(unrendered)?;
             let parcel = Parcel::new(ods, site, date, document.revision, body);
             work.enqueue(&OutboxRow {
-                owner: owner.clone(),
-                date,
-                revision: document.revision,
-                sha256: parcel.sha256,
-                body: parcel.body,
                 state: if send { OutboxState::Pending } else { OutboxState::Held },
-                attempts: 0,
                 next: nightly(&device, &self.zone, now - SignedDuration::from_mins(5)),
-                problem: None,
-                receipt: None,
+                ..OutboxRow::new(owner.clone(), date, document.revision, parcel.sha256, parcel.body)
             })?;
             work.audit(now, "smdrd", &format!("closed {date} revision {}", document.revision))?;
         }
@@ -140,6 +138,7 @@ impl Keeper {
     ) -> Result<DayDocument, StoreError> {
         let (start, end) = bounds(&self.zone, date);
         let read = self.store.read();
+        let files = self.files_of(date, start)?;
         let mut sources = Vec::new();
         // A site of a practice has its own PBX, or its part of one: what another PBX missed is not its gap.
         let practice = self.config.practice.iter().find(|practice| is_of(practice, owner));
@@ -155,9 +154,14 @@ impl Keeper {
                 shows_callback: plan.plan.shows_callback(),
                 lines: read.lines_of(id, date)?,
                 clock_offset_s: read.clock_offset(id, date)?,
-                links: read.links(id, &plan.name, start, end.min(now).max(start))?,
+                links: Links {
+                    imported: files.iter().filter(|file| file.of == plan.name).map(|file| file.stretch).collect(),
+                    ..read.links(id, &plan.name, start, end.min(now).max(start))?
+                },
             });
         }
+        let heard = |of: &str| practice.is_none_or(|practice| practice.hears(of));
+        sources.extend(files.into_iter().filter(|file| heard(&file.of)).map(|file| file.input));
         let features = practice.and_then(|practice| practice.features).unwrap_or(self.config.features);
         let counters = read.counters_of(owner, start, end)?;
         let peaks: BTreeMap<_, _> = peaks(&read.line_use(owner, start, end)?);
@@ -168,7 +172,7 @@ impl Keeper {
             date,
             zone: &self.zone,
             zone_name: self.config.zone.get_ref(),
-            revision: newest.map_or(1, |row| row.revision + 1),
+            revision: newest.map_or(1, |row| row.revision.saturating_add(1)),
             produced_at: Timestamp::from_second(now.as_second()).unwrap_or(now),
             features: Features { callback: features.callback, auto_attendant: features.auto_attendant },
             sources: &sources,
@@ -241,7 +245,7 @@ fn unrendered(error: serde_json::Error) -> StoreError {
 }
 
 /// Whether a stored document says the same as a newly rendered one, apart from when and in which revision.
-fn same_figures(body: &[u8], document: &DayDocument) -> bool {
+pub(super) fn same_figures(body: &[u8], document: &DayDocument) -> bool {
     let Ok(mut old) = serde_json::from_slice::<serde_json::Value>(body) else { return false };
     let Ok(mut new) = serde_json::to_value(document) else { return false };
     for value in [&mut old, &mut new] {

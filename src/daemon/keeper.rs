@@ -1,7 +1,7 @@
 //! The desk that has the database: takes portions of lines, closes days, renders documents and answers questions. The
 //! daemon runs it in the writer thread; a verb without a daemon runs it in its own process.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -9,6 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
+use super::hold::{Hold, SharedHold};
+use super::relays::Relays;
+use super::reload::Reloaded;
 use super::setup::{self, SetUpError, SourcePlan};
 use crate::aggregate::slots::date_of;
 use crate::call::Owner;
@@ -21,6 +24,8 @@ use crate::store::{SourceRow, Store, StoreError, Wire, Work};
 const NO_EARLIER: Date = Date::constant(2026, 1, 1);
 
 /// One thing that happened on the reading side.
+// Nearly all are lines, so room for lines is no waste.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum Event {
     /// Lines.
@@ -29,6 +34,10 @@ pub enum Event {
     Up(u16, Timestamp),
     /// The last connection of a source went down, with the cause in one word.
     Down(u16, Timestamp, String),
+    /// A file of a drop folder is gone.
+    Removed(String),
+    /// Something that is audited, by the daemon itself.
+    Audit(Timestamp, String),
 }
 
 /// A line that a stop cut in two. Its second half makes it whole in the next run, if that takes the link up.
@@ -62,6 +71,14 @@ pub struct Keeper {
     pub linked: bool,
     /// Why nothing can be stored at present.
     pub trouble: Option<String>,
+    /// Lines that no rule understands, as they came.
+    pub hold: SharedHold,
+    /// What the last reload of dialects came to.
+    pub reloaded: Option<Reloaded>,
+    /// Files of drop folders that are in the way, by the number of their source.
+    pub files_in_the_way: BTreeMap<u16, Vec<String>>,
+    /// How relays are.
+    pub relays: Relays,
     pub(super) zone: TimeZone,
     pub(super) books: Books,
     pub(super) rows: HashMap<u16, SourceRow>,
@@ -69,7 +86,7 @@ pub struct Keeper {
     /// Whether this process hears the PBXs; a verb without a daemon does not.
     pub(super) collecting: bool,
     /// The books are not what is stored: a change of them failed half-way.
-    astray: bool,
+    pub(super) astray: bool,
 }
 
 impl Keeper {
@@ -87,6 +104,10 @@ impl Keeper {
             zone,
             linked,
             trouble: None,
+            hold: Hold::off("no daemon is running").into(),
+            reloaded: None,
+            files_in_the_way: BTreeMap::new(),
+            relays: Relays::new(),
             plans,
             ids,
             store,
@@ -141,12 +162,25 @@ impl Keeper {
         self.collecting = true;
         let now = self.clock.now();
         let first_try = nightly(&self.device()?, &self.zone, now - SignedDuration::from_mins(5));
+        let parked = self.store.read().parked()?;
         let work = self.store.begin()?;
         if self.config.supplier.as_ref().is_some_and(|supplier| !supplier.approve) {
             let released = work.release_held(first_try)?;
             if released > 0 {
                 work.audit(now, "smdrd", &format!("released {released} held documents: a supplier is configured"))?;
             }
+        } else {
+            let held = work.hold_unapproved()?;
+            if held > 0 {
+                work.audit(now, "smdrd", &format!("held {held} documents: no supplier, or approval is wanted"))?;
+            }
+        }
+        // Another version may render otherwise what the supplier refused.
+        if work.read().meta("version")?.as_deref() != Some(env!("CARGO_PKG_VERSION")) {
+            for row in parked {
+                work.touch_day(&row.owner, row.date)?;
+            }
+            work.set_meta("version", env!("CARGO_PKG_VERSION"))?;
         }
         note_first_day(&work, date_of(&self.zone, now))?;
         work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
@@ -205,7 +239,7 @@ impl Keeper {
 
     /// Puts the books in step with what is stored, where a change failed half-way. Nothing else may be done with them
     /// before.
-    fn find_way(&mut self) -> Result<(), StoreError> {
+    pub(super) fn find_way(&mut self) -> Result<(), StoreError> {
         if self.astray {
             self.reload()?;
             self.astray = false;
@@ -226,6 +260,8 @@ impl Keeper {
                 }
                 Event::Up(source, at) => work.link_up(*source, *at)?,
                 Event::Down(source, at, cause) => work.link_down(*source, *at, cause)?,
+                Event::Removed(file) => work.forget_file(file)?,
+                Event::Audit(at, what) => work.audit(*at, "smdrd", what)?,
             }
         }
         self.books.finish(&work, portion)?;
@@ -233,6 +269,18 @@ impl Keeper {
             work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
         }
         work.commit()
+    }
+
+    /// Goes on by other rules.
+    pub(super) fn replan(&mut self, plans: Vec<SourcePlan>) -> Result<(), StoreError> {
+        self.plans = plans;
+        self.astray = true;
+        self.find_way()
+    }
+
+    /// Notes that a change of the books may have failed half-way.
+    pub(super) fn go_astray(&mut self) {
+        self.astray = true;
     }
 
     /// Puts the books back to what is stored.
@@ -290,6 +338,11 @@ impl Keeper {
     /// The instant at which changed days are rendered next.
     pub fn next_nightly(&self) -> Timestamp {
         self.next_nightly
+    }
+
+    /// Whether this process is the daemon: it hears the PBXs and keeps the schedule.
+    pub fn collecting(&self) -> bool {
+        self.collecting
     }
 
     /// The civil day of an instant at the practice, and its midnight.

@@ -11,10 +11,7 @@ use jiff::civil::Date;
 use zeroize::Zeroize as _;
 
 use crate::privacy::{Keys, PEER_LIFE_MS, PeerEntry, Peers};
-
-/// The `f_type` of a tmpfs (`linux/magic.h`).
-const TMPFS: u64 = 0x0102_1994;
-const RAMFS: u64 = 0x8584_58f6;
+use crate::source::in_memory;
 
 /// Keeps the keys, and the peers seen so far.
 #[derive(Debug)]
@@ -45,6 +42,11 @@ impl KeyRing {
         let ring = KeyRing { directory, keys: Keys::new(link, today), day, peers: file };
         ring.remove_old_days();
         Ok((ring, peers))
+    }
+
+    /// Keys that nobody else has and that live as long as this value: those of an import.
+    pub fn of_its_own(day: Date) -> io::Result<KeyRing> {
+        Ok(KeyRing { directory: None, keys: Keys::new(key(None, "")?, key(None, "")?), day, peers: None })
     }
 
     /// The keys.
@@ -188,10 +190,6 @@ fn key(directory: Option<&Path>, name: &str) -> io::Result<[u8; 32]> {
 
 fn keep_key(path: &Path, key: &[u8; 32]) -> io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(key)
-}
-
-fn in_memory(path: &Path) -> bool {
-    rustix::fs::statfs(path).is_ok_and(|stat| matches!(stat.f_type as u64, TMPFS | RAMFS))
 }
 
 #[cfg(test)]

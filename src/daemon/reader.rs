@@ -1,12 +1,15 @@
 //! The reading side: bytes to masked lines. Here numbers end; what leaves is free of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::books::{Batch, Entry, MaskedLine};
+use super::hold::SharedHold;
+use super::import::Trace;
 use super::keys::KeyRing;
 use crate::aggregate::slots::date_of;
 use crate::dialect::{Line, Plan, Reading, Settled, SourceState, What};
@@ -14,7 +17,7 @@ use crate::framing::{Ended, Framer, Rest, Settings};
 use crate::number::{Anonymous, Class, Number};
 use crate::privacy::{Privacy, shape};
 use crate::record::LineKind;
-use crate::source::LineErrors;
+use crate::source::{FileMark, LineErrors};
 use crate::store::Wire;
 
 /// The longest line that is kept; what is beyond is cut and counted.
@@ -41,6 +44,12 @@ pub struct Reader {
     reading: Reading,
     /// What was wrong on the wire since the last batch.
     wire: Wire,
+    /// Where lines that are not understood are held as they came.
+    hold: Option<SharedHold>,
+    /// Connections whose lines are cut as another dialect's, until the line that has begun is over.
+    reframe: HashSet<u64>,
+    /// What an import notes of each line.
+    trace: Option<Trace>,
 }
 
 impl Reader {
@@ -55,12 +64,62 @@ impl Reader {
             framers: HashMap::new(),
             reading: Reading::default(),
             wire: Wire::default(),
+            hold: None,
+            reframe: HashSet::new(),
+            trace: None,
         }
+    }
+
+    /// Holds lines that are not understood as they came.
+    pub fn holding(self, hold: SharedHold) -> Reader {
+        Reader { hold: Some(hold), ..self }
+    }
+
+    /// Reads by another plan from the next line on. A record of several lines that it does not know ends here.
+    pub fn adopt(&mut self, plan: Arc<Plan>, at: Timestamp) -> Option<Batch> {
+        if plan.protocol() != self.plan.protocol() {
+            self.reframe.extend(self.framers.keys());
+        }
+        let mut reading = Reading::default();
+        plan.take_over(&self.plan, &mut self.state, &mut reading);
+        self.plan = plan;
+        let mut entries = Vec::new();
+        self.settle(reading.settled, None, at, &mut entries);
+        self.batch(entries, at)
+    }
+
+    /// Goes on from this state: earlier lines were read again.
+    pub fn resume(&mut self, mut state: SourceState) {
+        state.sequence = self.state.sequence;
+        self.state = state;
+    }
+
+    /// Reads a file rather than a link.
+    pub fn with_trace(self, trace: Trace) -> Reader {
+        Reader { trace: Some(trace), ..self }
+    }
+
+    /// What was noted of the lines of a file.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
     }
 
     /// Takes bytes of one connection.
     pub fn bytes(&mut self, gate: &mut Gate, connection: u64, bytes: &[u8], at: Timestamp) -> Option<Batch> {
         self.run(gate, connection, at, |framer, sink| framer.push(bytes, &mut |line| sink(line)))
+    }
+
+    /// Takes a part of a file; its mark goes with its lines. At the file's end half a line and half a group end.
+    pub fn part(&mut self, gate: &mut Gate, connection: u64, bytes: &[u8], at: Timestamp, mark: FileMark) -> Batch {
+        let mut batch = self.bytes(gate, connection, bytes, at);
+        if mark.whole
+            && let Some(rest) = self.ended(gate, connection, at, false)
+        {
+            batch = Some(join(batch, rest));
+        }
+        let (source, state) = (self.source, self.state.clone());
+        let batch = batch.unwrap_or(Batch { source, entries: Vec::new(), state, wire: None, mark: None });
+        Batch { mark: Some(Box::new(mark)), ..batch }
     }
 
     /// Notes bytes that came in error.
@@ -90,6 +149,7 @@ impl Reader {
         let batch =
             self.run(gate, connection, at, |framer, sink| framer.flush(Ended::EndOfInput, &mut |line| sink(line)));
         self.framers.remove(&connection);
+        self.reframe.remove(&connection);
         if goes_on {
             return batch;
         }
@@ -130,7 +190,11 @@ impl Reader {
         at: Timestamp,
         feed: impl FnOnce(&mut Framer, &mut dyn FnMut(crate::framing::Line<'_>)),
     ) -> Option<Batch> {
-        let mut framer = self.framers.remove(&connection).unwrap_or_else(|| Framer::new(self.framing()));
+        let settings = self.framing();
+        let mut framer = self.framers.remove(&connection).unwrap_or_else(|| Framer::new(settings));
+        if !framer.pending() && self.reframe.remove(&connection) {
+            framer = Framer::new(settings);
+        }
         let mut entries = Vec::new();
         feed(&mut framer, &mut |line| self.line(gate, &line, at, &mut entries));
         self.framers.insert(connection, framer);
@@ -145,6 +209,7 @@ impl Reader {
             entries,
             state: self.state.clone(),
             wire: noisy.then_some((at, wire)),
+            mark: None,
         })
     }
 
@@ -154,7 +219,17 @@ impl Reader {
         self.wire.stripped += u64::from(line.stripped);
         self.wire.cut += line.dropped;
         if line.bytes.is_empty() && line.stripped > 0 {
+            if let Some(trace) = &mut self.trace {
+                trace.noise();
+            }
             entries.push(Entry::Line(plain(seq, at, LineKind::Noise)));
+            return;
+        }
+        if let Some(why) = self.plan.why_unusable() {
+            let mut masked = plain(seq, at, LineKind::Unparsed);
+            masked.reason = Some(why.to_owned());
+            self.keep_shape(line.bytes, &mut masked);
+            entries.push(Entry::Line(masked));
             return;
         }
         let today = date_of(&self.zone, at);
@@ -162,12 +237,16 @@ impl Reader {
         let mut reading = std::mem::take(&mut self.reading);
         let input = Line { no: seq, bytes: line.bytes, kept: &[], today };
         self.plan.step(&mut self.state.clone(), &input, &mut reading);
+        let heard = self.trace.as_mut().map_or(at, |trace| trace.line(line, &reading));
         let mut masked = plain(seq, at, LineKind::Unparsed);
         if is_unparsed(&reading) {
             self.shape(&mut reading, line.bytes, &mut masked);
         } else {
-            let passed = gate.privacy.pass(gate.ring.keys(), self.source, line.bytes, &reading, at);
+            let passed = gate.privacy.pass(gate.ring.keys(), self.source, line.bytes, &reading, heard);
             (masked.text, masked.numbers) = (passed.text, passed.numbers);
+            if let Some(trace) = &mut self.trace {
+                trace.tokens(&mut masked.numbers);
+            }
             // Read again as it is stored, which is how a rebuild will read it.
             let before = self.state.clone();
             let input = Line { no: seq, bytes: &masked.text, kept: &masked.numbers, today };
@@ -182,6 +261,16 @@ impl Reader {
                 self.shape(&mut reading, line.bytes, &mut masked);
             } else if let Some(own) = reading.settled.last() {
                 masked.kind = kind(&own.what);
+                if let Some(trace) = &mut self.trace {
+                    if trace.leaves_out(seq, &reading.settled) {
+                        // As if it had not come: a rebuild will not find it either.
+                        self.state = before;
+                        reading.settled.clear();
+                        self.reading = reading;
+                        return;
+                    }
+                    trace.stood(seq, &reading.settled, before);
+                }
             }
         }
         self.settle(std::mem::take(&mut reading.settled), Some(masked), at, entries);
@@ -196,13 +285,20 @@ impl Reader {
             (masked.reason, masked.column) = (Some(reason), column);
         }
         reading.settled.clear();
+        self.keep_shape(line, masked);
+    }
+
+    fn keep_shape(&self, line: &[u8], masked: &mut MaskedLine) {
         masked.text = shape(line).into_bytes();
         masked.numbers = Vec::new();
         masked.shape = true;
+        if let Some(hold) = &self.hold {
+            hold.get().keep(self.source, masked.seq, line, Instant::now());
+        }
     }
 
     fn close_groups(&mut self, at: Timestamp) -> Option<Batch> {
-        if !self.state.has_open_groups() {
+        if !self.state.has_open_groups() || self.plan.why_unusable().is_some() {
             return None;
         }
         let mut reading = Reading::default();
@@ -254,7 +350,8 @@ impl Reader {
     }
 }
 
-fn is_unparsed(reading: &Reading) -> bool {
+/// Whether the line itself was not understood.
+pub(super) fn is_unparsed(reading: &Reading) -> bool {
     matches!(reading.settled.last(), Some(Settled { what: What::Unparsed { .. }, .. }))
 }
 

@@ -3,18 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Entry, MaskedLine, Portion};
 use super::keeper::Keeper;
 use super::reader::kind;
-use super::setup;
-use crate::aggregate::slots::date_of;
+use super::retry::Retry;
+use super::setup::{self, SourcePlan};
+use crate::aggregate::slots::{date_of, midnight};
 use crate::call::LineRef;
 use crate::dialect::{Line, Reading, SourceState, What};
 use crate::number::Anonymous;
 use crate::record::{LineKind, MaskedRecord};
-use crate::store::{Store, StoreError, StoredCall, StoredLine};
+use crate::store::{SourceRow, Store, StoreError, StoredCall, StoredLine, day_number};
 
 /// Lines read at a time.
 const PORTION: u32 = 5_000;
@@ -51,23 +54,37 @@ impl Difference {
 
 /// Derives history again and says what differs; with `apply`, puts it in place.
 pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreError> {
+    derive(keeper, apply, None)
+}
+
+/// Reads the lines that `retry` holds again. Where some are understood now, the history that follows from the stored
+/// lines and from them is put in place.
+pub fn with_held_lines(keeper: &mut Keeper, retry: &mut Retry) -> Result<Difference, StoreError> {
+    derive(keeper, true, Some(retry))
+}
+
+fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Result<Difference, StoreError> {
     // What time has sealed is sealed on both sides of the comparison.
     keeper.seal(keeper.clock.now())?;
+    // Days some of whose lines are kept no more stay as they are; so does the first day after them, into which their
+    // last calls may reach.
+    let from = keeper.store.read().kept_from()?.and_then(|kept| kept.tomorrow().ok());
+    let plans = all_plans(keeper)?;
     let stored = keeper.store.read().calls()?;
     let mut derived = Store::in_memory()?;
     let mut difference = Difference::default();
     {
         let work = derived.begin()?;
-        for plan in &keeper.plans {
+        for (_, plan) in &plans {
             work.source(&plan.name, &plan.dialect)?;
         }
         work.copy_rolled(&keeper.store.read())?;
         work.commit()?;
     }
-    let mut books = setup::books(&keeper.config, &derived, &keeper.plans)?;
+    let mut books = setup::bare_books(&keeper.config, &keeper.store.read(), &keeper.ids)?;
     books.remember_repeats(&stored);
     {
-        let gone = |source: u16| !keeper.ids.values().any(|id| *id == source);
+        let gone = |source: u16| !plans.iter().any(|(id, _)| *id == source);
         let work = derived.begin()?;
         let mut portion = Portion::default();
         let calls = stored.iter().filter(|stored| gone(stored.call.id.source)).cloned();
@@ -76,14 +93,18 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
         work.copy_line_counts(&keeper.store.read(), gone)?;
         work.commit()?;
     }
-    for plan in &keeper.plans {
-        let Some(source) = keeper.ids.get(&plan.name).copied() else { continue };
+    for (source, plan) in &plans {
+        let source = *source;
         let work = derived.begin()?;
         let Some(mut row) = work.read().source(&plan.name)? else { continue };
         row.id = source;
+        if !keeper.ids.contains_key(&plan.name) {
+            begin_file(&keeper.store.read(), &mut row)?;
+        }
         books.source(&work.read(), &row, plan.rules())?;
         work.commit()?;
-        let mut state = SourceState::default();
+        let mut state = std::mem::take(&mut row.state);
+        let mut repeats = HashMap::new();
         let mut next = 1;
         loop {
             let lines = keeper.store.read().lines(source, next, PORTION)?;
@@ -92,12 +113,20 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
             next = last + 1;
             let work = derived.begin()?;
             let mut portion = Portion::default();
-            let mut batch = Batch { source, entries: Vec::new(), state: SourceState::default(), wire: None };
-            for line in lines {
+            let mut batch =
+                Batch { source, entries: Vec::new(), state: SourceState::default(), wire: None, mark: None };
+            for mut line in lines {
                 difference.lines += 1;
                 let today = date_of(&plan.zone, line.at);
-                let numbers = kept.get(&line.line.seq).map_or(&[][..], Vec::as_slice);
-                let (entries, shape) = again(&plan.plan, &mut state, &line, numbers, today);
+                let raw = retry.as_deref_mut().filter(|_| line.shape);
+                let found = raw.and_then(|retry| retry.read(&plan.plan, &state, &mut line, today));
+                let stored = kept.get(&line.line.seq).map_or(&[][..], Vec::as_slice);
+                let numbers = found.as_deref().unwrap_or(stored);
+                let (mut entries, shape) = again(&plan.plan, &mut state, &line, numbers, today);
+                if line.kind == LineKind::Duplicate {
+                    repeats.insert(line.line.seq, line.reason.clone());
+                }
+                stay_repeats(&mut entries, &repeats);
                 difference.shapes += u64::from(shape);
                 let first = difference.from.get_or_insert_with(|| line.day.to_string());
                 if line.day.to_string() < *first {
@@ -105,10 +134,17 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
                 }
                 batch.entries.extend(entries);
             }
+            batch.state = state.clone();
             books.take(&work, &mut portion, &mut row, &batch)?;
             books.finish(&work, portion)?;
             work.commit()?;
         }
+        if let Some(retry) = retry.as_deref_mut() {
+            retry.rows.insert(source, row);
+        }
+    }
+    if retry.as_ref().is_some_and(|retry| retry.counts().1 == 0) {
+        return Ok(Difference::default());
     }
     let now = keeper.clock.now();
     let work = derived.begin()?;
@@ -118,29 +154,82 @@ pub fn rebuild(keeper: &mut Keeper, apply: bool) -> Result<Difference, StoreErro
     books.tick(&work, &mut portion, now, closing)?;
     books.finish(&work, portion)?;
     work.commit()?;
-    compare(keeper, &derived, &stored, &mut difference)?;
-    if apply && !difference.is_none() {
+    compare(keeper, &derived, &stored, &plans, from, &mut difference)?;
+    if apply && (retry.is_some() || !difference.is_none()) {
+        let begins = begins(keeper, from);
         let work = keeper.store.begin()?;
-        work.replace_history(&derived.read())?;
+        work.replace_history(&derived.read(), from, begins)?;
+        let from = from.unwrap_or(Date::MIN);
         let days: BTreeSet<_> = derived
             .read()
             .calls()?
             .into_iter()
             .chain(stored)
             .map(|stored| (stored.call.owner.clone(), stored.day))
+            .filter(|(_, day)| *day >= from)
             .collect();
         for (owner, date) in days {
             work.touch_day(&owner, date)?;
         }
-        for date in derived.read().line_days()? {
+        for date in derived.read().line_days()?.into_iter().filter(|date| *date >= from) {
             work.touch_closed(date)?;
+        }
+        if let Some(retry) = &retry {
+            retry.store(&work, &keeper.rows)?;
         }
         work.audit(now, "smdrd", &format!("rebuilt: {} calls changed", difference.changed_calls))?;
         work.commit()?;
+        if let Some(retry) = retry {
+            retry.done();
+        }
         keeper.rebuilt()?;
         difference.applied = true;
     }
     Ok(difference)
+}
+
+/// The plans of all sources whose lines can be read again, each with its number: those that are configured, and files
+/// that were imported.
+fn all_plans(keeper: &Keeper) -> Result<Vec<(u16, SourcePlan)>, StoreError> {
+    // Of a source whose dialect cannot be used, what is known stays.
+    let usable = keeper.plans.iter().filter(|plan| plan.plan.why_unusable().is_none());
+    let configured = usable.filter_map(|plan| Some((*keeper.ids.get(&plan.name)?, plan.clone())));
+    let mut plans: Vec<(u16, SourcePlan)> = configured.collect();
+    for row in keeper.store.read().imports()? {
+        if let Ok(plan) = SourcePlan::of_import(&keeper.config, &row) {
+            plans.push((row.source, plan));
+        }
+    }
+    Ok(plans)
+}
+
+/// Puts a file where it stood before the first of its lines that is kept.
+fn begin_file(read: &crate::store::Reading<'_>, row: &mut SourceRow) -> Result<(), StoreError> {
+    let Some(first) = read.lines(row.id, 1, 1)?.pop() else { return Ok(()) };
+    // A title before the first record was counted with it.
+    row.last_record = Some((first.day, first.at));
+    if let Some((state, wall)) = read.stood_at(row.id, first.line.seq)? {
+        row.state = serde_json::from_str(&state).unwrap_or_default();
+        row.wall = serde_json::from_str(&wall).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// That a line may repeat another was decided when it came, and stays.
+fn stay_repeats(entries: &mut [Entry], repeats: &HashMap<u64, Option<String>>) {
+    for entry in entries {
+        let (seq, kind, reason) = match entry {
+            Entry::Line(line) => (line.seq, &mut line.kind, &mut line.reason),
+            Entry::Settled { seq, kind, reason, .. } => (*seq, kind, reason),
+            Entry::Idle(_) => continue,
+        };
+        if *kind == LineKind::Record
+            && let Some(why) = repeats.get(&seq)
+        {
+            *kind = LineKind::Duplicate;
+            reason.clone_from(why);
+        }
+    }
 }
 
 fn by_line(numbers: Vec<(u64, (u16, Anonymous))>) -> HashMap<u64, Vec<(u16, Anonymous)>> {
@@ -157,7 +246,7 @@ fn again(
     state: &mut SourceState,
     line: &StoredLine,
     kept: &[(u16, Anonymous)],
-    today: jiff::civil::Date,
+    today: Date,
 ) -> (Vec<Entry>, bool) {
     let mut entries = Vec::new();
     let masked =
@@ -214,12 +303,19 @@ fn compare(
     keeper: &Keeper,
     derived: &Store,
     stored: &[StoredCall],
+    plans: &[(u16, SourcePlan)],
+    from: Option<Date>,
     difference: &mut Difference,
 ) -> Result<(), StoreError> {
     let new = derived.read().calls()?;
     difference.calls = new.len() as u64;
+    if let Some(from) = from {
+        difference.from = Some(from.to_string());
+    }
+    let first = from.unwrap_or(Date::MIN);
     let index = |calls: &[StoredCall]| -> BTreeMap<LineRef, StoredCall> {
-        calls.iter().map(|stored| (stored.call.id, unlinked(stored))).collect()
+        let calls = calls.iter().filter(|stored| stored.day >= first);
+        calls.map(|stored| (stored.call.id, unlinked(stored))).collect()
     };
     let (before, after) = (index(stored), index(&new));
     let ids: BTreeSet<LineRef> = before.keys().chain(after.keys()).copied().collect();
@@ -239,8 +335,8 @@ fn compare(
             }
         }
     }
-    for plan in &keeper.plans {
-        let Some(source) = keeper.ids.get(&plan.name).copied() else { continue };
+    for (source, _) in plans {
+        let source = *source;
         let mut next = 1;
         loop {
             let old = keeper.store.read().lines(source, next, PORTION)?;
@@ -250,6 +346,7 @@ fn compare(
             difference.changed_lines += old
                 .iter()
                 .zip(&new)
+                .filter(|(old, new)| old.day >= first || new.day >= first)
                 .filter(|(old, new)| (old.kind, &old.record, old.day) != (new.kind, &new.record, new.day))
                 .count() as u64;
         }
@@ -257,7 +354,8 @@ fn compare(
     let (old, new) = (keeper.store.read().counters()?, derived.read().counters()?);
     let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     let zone = keeper.config.time_zone();
-    for key in keys {
+    let start = begins(keeper, from).as_second();
+    for key in keys.into_iter().filter(|key| key.2 >= start) {
         let (was, is) = (old.get(key).copied().unwrap_or(0), new.get(key).copied().unwrap_or(0));
         if was != is {
             let slot = jiff::Timestamp::from_second(key.2).unwrap_or_default();
@@ -267,11 +365,20 @@ fn compare(
             difference.figures.push(format!("{} {} {local} {metric} {was} → {is}", key.0, key.1));
         }
     }
-    let (old, new) = (keeper.store.read().line_counts()?, derived.read().line_counts()?);
+    let first = day_number(first);
+    let of_whole_days = |counts: BTreeMap<(i64, i64, i64), i64>| -> BTreeMap<_, _> {
+        counts.into_iter().filter(|((_, day, _), _)| *day >= first).collect()
+    };
+    let (old, new) = (of_whole_days(keeper.store.read().line_counts()?), of_whole_days(derived.read().line_counts()?));
     if old != new {
         difference.figures.push("line counts differ".into());
     }
     Ok(())
+}
+
+/// The first instant that is derived again.
+fn begins(keeper: &Keeper, from: Option<Date>) -> Timestamp {
+    from.map_or(Timestamp::MIN, |from| midnight(&keeper.config.time_zone(), from))
 }
 
 /// The call without what joins calls: that is not derived, only kept.

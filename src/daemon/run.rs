@@ -4,21 +4,27 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroize as _;
 
 use super::answers;
 use super::courier;
 use super::desk::Desk;
+use super::files;
 use super::handover::{self, Inheritance, Left};
+use super::hold::{Hold, SharedHold};
 use super::keeper::{Event, Keeper};
 use super::keys::KeyRing;
 use super::memory;
 use super::reader::{Gate, Reader};
-use super::setup::{Lock, SetUpError};
+use super::relays;
+use super::reload::{self, Reloaded};
+use super::retry::Retry;
+use super::round::{Round, RoundError};
+use super::setup::{Lock, SetUpError, SourcePlan};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control;
+use crate::control::{self, Refusal, Request};
 use crate::notify;
 use crate::privacy::Privacy;
 use crate::push::schedule::quiet;
@@ -65,12 +71,17 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     let next_peer = keeper.store.read().largest_peer()?.saturating_add(1).min(1 << 31);
     let (ring, peers) = KeyRing::open(&config.runtime_dir, today, next_peer).map_err(system("keeping the keys"))?;
     let gate = Gate { privacy: Privacy::new(config.number_plan(), keeper.linked, peers), ring };
+    keeper.hold = match config.privacy.hold_unparsed {
+        true => Hold::open(&clock).into(),
+        false => Hold::off("by configuration (privacy.hold-unparsed)").into(),
+    };
+    let rules = Rules { plans: keeper.plans.clone(), ids: keeper.ids.clone(), hold: keeper.hold.clone() };
     let mut readers = HashMap::new();
     let mut specs = Vec::new();
     for (plan, source) in keeper.plans.iter().zip(&config.source) {
         let Some(row) = keeper.row(&plan.name) else { continue };
         let reader = Reader::new(row.id, plan.plan.clone(), plan.zone.clone(), row.state.clone(), row.next_seq);
-        readers.insert(row.id, reader);
+        readers.insert(row.id, reader.holding(rules.hold.clone()));
         specs.push(Spec::from_config(row.id, source)?.with_locks(&config.runtime_dir));
     }
     let rests = inheritance.rests(&specs);
@@ -85,7 +96,9 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     let (desk, writer) = Desk::start(keeper).map_err(system("starting the writer"))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("starting the runtime"))?;
-    let daemon = Loop { config, clock, gate, readers, links, left: Vec::new(), desk };
+    let names = specs.iter().map(|spec: &Spec| (spec.id, spec.name.clone())).collect();
+    let specs = specs.into_iter().map(|spec| spec.with_ledger(files::ledger(&desk))).collect();
+    let daemon = Loop { config, clock, gate, readers, rules, links, names, left: Vec::new(), desk };
     let result = runtime.block_on(daemon.run(specs, inheritance.links));
     drop(runtime);
     // The writer ends when nobody can reach it any more, and only after everything is stored.
@@ -98,11 +111,23 @@ struct Loop {
     clock: Clock,
     gate: Gate,
     readers: HashMap<u16, Reader>,
+    rules: Rules,
     links: HashMap<u16, Link>,
+    names: HashMap<u16, String>,
     /// Links that stay open behind this process.
     left: Vec<Left>,
     desk: Desk,
 }
+
+/// What the sources' lines are read by.
+struct Rules {
+    plans: Vec<SourcePlan>,
+    ids: HashMap<String, u16>,
+    hold: SharedHold,
+}
+
+/// Somebody asks for the dialects to be read again, and waits to be told what came of it.
+type Asked = (String, oneshot::Sender<Reloaded>);
 
 #[derive(Default)]
 struct Link {
@@ -117,12 +142,19 @@ impl Loop {
         let system = |doing| move |reason| RunError::System { doing, reason };
         let mut terminate = signal(SignalKind::terminate()).map_err(system("listening for SIGTERM"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("listening for SIGINT"))?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(system("listening for SIGHUP"))?;
+        let (ask, mut asked) = mpsc::channel::<Asked>(1);
         let (stop, stopped) = watch::channel(false);
         let (sender, mut happenings) = mpsc::channel(64);
         let (desk, config, clock) = (self.desk.clone(), self.config.clone(), self.clock);
-        let answer = move |request, who: String| {
-            let (desk, config) = (desk.clone(), config.clone());
-            async move { answers::answer(&desk, &config, clock, &who, true, request).await }
+        let answer = move |request, who: String, exchange| {
+            let (desk, config, ask) = (desk.clone(), config.clone(), ask.clone());
+            async move {
+                match request {
+                    Request::ReloadDialects => ask_to_reload(&ask, who).await,
+                    request => answers::converse(&desk, &config, clock, &who, request, exchange).await,
+                }
+            }
         };
         let server = control::serve(&self.config.runtime_dir, answer).map_err(system("opening the control socket"))?;
         let server = tokio::spawn(server);
@@ -149,6 +181,8 @@ impl Loop {
                 _ = look.tick() => self.look().await,
                 _ = tick.tick() => self.tick().await,
                 () = beat(&mut pulse) => self.alive().await,
+                Some((who, answer)) = asked.recv() => { let _ = answer.send(self.reload(&who).await); }
+                _ = hangup.recv() => { self.reload("SIGHUP").await; }
                 _ = terminate.recv() => { begin_to_stop(&stop); unconfigured = None; }
                 _ = interrupt.recv() => { begin_to_stop(&stop); unconfigured = None; }
             }
@@ -201,6 +235,24 @@ impl Loop {
                     self.pass(batch).await;
                 }
             }
+            Happening::Part { source, at, connection, mut bytes, mark } => {
+                // The file's end closes groups, not silence: nobody prints it meanwhile.
+                self.links.entry(source).or_default().heard = None;
+                self.turn();
+                let reader = self.readers.get_mut(&source);
+                let batch = reader.map(|reader| reader.part(&mut self.gate, connection, &bytes, at, mark));
+                bytes.zeroize();
+                if let Some(batch) = batch {
+                    self.pass(batch).await;
+                }
+            }
+            Happening::Removed { file, .. } => self.desk.tell(Event::Removed(file)).await,
+            Happening::Trouble { source, problems } => {
+                files::in_the_way(&self.desk, self.name(source), source, problems).await;
+            }
+            Happening::Relay { source, at, news } => {
+                relays::happened(&self.desk, self.name(source), source, at, news).await;
+            }
             Happening::Down { source, at, connection, cause } => {
                 tracing::warn!(source, %cause, "link down");
                 // A record that is half printed when the daemon stops goes on after the restart.
@@ -241,6 +293,10 @@ impl Loop {
         tracing::info!(source, "link left open");
         let rest = self.readers.get_mut(&source).map(|reader| reader.park(connection)).unwrap_or_default();
         self.left.push(Left { source, connection, rest, state });
+    }
+
+    fn name(&self, source: u16) -> &str {
+        self.names.get(&source).map_or("", String::as_str)
     }
 
     async fn pass(&mut self, batch: super::books::Batch) {
@@ -289,8 +345,45 @@ impl Loop {
         }
     }
 
+    /// Reads the dialect files again. Nothing is read meanwhile: what comes waits on its link.
+    async fn reload(&mut self, who: &str) -> Reloaded {
+        notify::reloading();
+        self.turn();
+        let prepared = reload::prepare(&self.config, &self.rules.plans);
+        self.rules.plans = prepared.plans.clone();
+        let at = self.clock.now();
+        for plan in prepared.plans.iter().filter(|plan| prepared.replaced.contains(&plan.name)) {
+            let reader = self.rules.ids.get(&plan.name).and_then(|id| self.readers.get_mut(id));
+            if let Some(batch) = reader.and_then(|reader| reader.adopt(plan.plan.clone(), at)) {
+                self.pass(batch).await;
+            }
+        }
+        let zone = self.config.time_zone();
+        let today = crate::aggregate::slots::date_of(&zone, at);
+        let (privacy, keys) = (self.gate.privacy.aside(), self.gate.ring.keys().clone());
+        let retry = Retry::new(self.rules.hold.clone(), privacy, keys, today, zone);
+        let report = prepared.report.clone();
+        let asker = who.to_owned();
+        let in_force = self.desk.with(move |keeper| reload::put_in_force(keeper, prepared, retry, &asker)).await;
+        let report = match in_force {
+            Some(in_force) => {
+                self.gate.privacy.rejoin(in_force.retry.privacy);
+                for (source, state) in in_force.states {
+                    if let Some(reader) = self.readers.get_mut(&source) {
+                        reader.resume(state);
+                    }
+                }
+                in_force.report
+            }
+            None => Reloaded { well: false, trouble: Some("the writer is gone".to_owned()), ..report },
+        };
+        notify::ready();
+        report
+    }
+
     async fn tick(&mut self) {
         self.turn();
+        self.rules.hold.get().expire(self.clock.instant());
         match self.desk.with(|keeper| keeper.tick()).await {
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::error!(%error, "the books could not be brought up to date"),
@@ -313,51 +406,47 @@ fn begin_to_stop(stop: &watch::Sender<bool>) {
     let _ = stop.send(true);
 }
 
+async fn ask_to_reload(ask: &mpsc::Sender<Asked>, who: String) -> Result<serde_json::Value, Refusal> {
+    let stopping = || Refusal::new("the daemon is stopping", "start it again: it reads dialects at its start");
+    let (answer, answered) = oneshot::channel();
+    ask.send((who, answer)).await.map_err(|_| stopping())?;
+    let reloaded = answered.await.map_err(|_| stopping())?;
+    serde_json::to_value(reloaded).map_err(|error| Refusal::new(error, "report this"))
+}
+
 /// Delivers what is due, for as long as the daemon runs.
 async fn carry(desk: Desk, config: Config, clock: Clock) {
     let zone = config.time_zone();
     let mut client = None;
+    let mut refused = None;
     let mut tick = tokio::time::interval(clock.real(TICK.0).max(TICK.1));
     loop {
         tick.tick().await;
-        let now = clock.now();
-        if quiet(&zone, now).is_some() {
-            continue;
-        }
-        let due = move |keeper: &mut Keeper| {
-            let pending = keeper.store.read().pending().unwrap_or_default();
-            let device = keeper.device().unwrap_or_default();
-            (pending.into_iter().filter(|row| row.next <= now).collect::<Vec<_>>(), device)
-        };
-        let Some((due, device)) = desk.with(due).await else { return };
-        if due.is_empty() {
+        if quiet(&zone, clock.now()).is_some() {
             continue;
         }
         if client.is_none() {
             match courier::client(&config, clock) {
-                Some(Ok(made)) => client = Some(made),
+                Some(Ok(made)) => {
+                    client = Some(made);
+                    let _ = desk.with(|keeper| courier::note_set_up(keeper, None)).await;
+                }
                 Some(Err(error)) => {
-                    tracing::error!(error, "the supplier cannot be reached");
+                    if refused.as_ref() != Some(&error) {
+                        tracing::error!(error, "the supplier cannot be reached");
+                        refused = Some(error.clone());
+                        let _ = desk.with(move |keeper| courier::note_set_up(keeper, Some(&error))).await;
+                    }
                     continue;
                 }
                 None => continue,
             }
         }
         let Some(client) = &client else { continue };
-        for row in due {
-            let row = courier::send(client, row, &device, &zone, clock).await;
-            match &row.problem {
-                None => tracing::info!(date = %row.date, revision = row.revision, "delivered"),
-                Some(problem) => tracing::warn!(date = %row.date, problem, "not delivered"),
-            }
-            let failed = row.problem.is_some();
-            if desk.with(move |keeper| courier::note(keeper, &row)).await.is_none() {
-                return;
-            }
-            if failed {
-                // What keeps one document back mostly keeps the others back too.
-                break;
-            }
+        match (Round { desk: &desk, client, clock }).scheduled().await {
+            Ok(()) => {}
+            Err(RoundError::Gone) => return,
+            Err(RoundError::Store(error)) => tracing::error!(%error, "what became of a delivery could not be noted"),
         }
     }
 }

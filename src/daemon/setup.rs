@@ -10,9 +10,10 @@ use jiff::tz::TimeZone;
 
 use crate::call::{Rules, Site};
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::dialect::{Library, Plan};
-use crate::store::{Store, StoreError};
+use crate::config::{Config, Source};
+use crate::dialect::{Dialect, FileFault, Library, LibraryError, Plan};
+use crate::framing::Protocol;
+use crate::store::{ImportRow, Reading, Store, StoreError};
 
 use super::books::Books;
 use super::memory;
@@ -52,6 +53,22 @@ pub enum SetUpError {
     SimulatedWithRealSupplier,
 }
 
+/// Why a source has no rules.
+#[derive(Debug)]
+pub enum PlanFault {
+    /// The site's own file cannot be used: others run on without it.
+    Site {
+        /// What is wrong, and where.
+        why: String,
+        /// The file or the directory.
+        origin: String,
+        /// How the PBX most likely cuts its output into lines.
+        protocol: Protocol,
+    },
+    /// The configuration asks for what does not exist.
+    Configuration(String),
+}
+
 /// One configured source, ready to run.
 #[derive(Debug, Clone)]
 pub struct SourcePlan {
@@ -59,41 +76,126 @@ pub struct SourcePlan {
     pub name: String,
     /// Its dialect.
     pub dialect: String,
-    /// The dialect with the source's options.
+    /// The dialect with the source's options; one that understands nothing where it cannot be used.
     pub plan: Arc<Plan>,
+    /// Where the dialect comes from: the path of the site's file, or `shipped`.
+    pub origin: String,
+    /// Which state of its file this is; nothing where it cannot be used.
+    pub version: Option<String>,
     /// Zone of the PBX's clock.
     pub zone: TimeZone,
+    /// Whether its lines come as they are printed; out of a folder they come late.
+    pub live: bool,
 }
 
 impl SourcePlan {
-    /// The plans of all configured sources, in order.
+    /// The plans of all configured sources, in order. A site's dialect file that cannot be used takes away the rules
+    /// of its own sources only: their lines come in, and none is understood.
+    ///
+    /// # Errors
+    /// A source names a dialect, or an option of a shipped one, that does not exist.
     pub fn all(config: &Config) -> Result<Vec<SourcePlan>, SetUpError> {
-        let library = Library::shipped();
+        let library = Library::of_site(&config.dialects_dir);
         let mut plans = Vec::new();
         for source in &config.source {
-            let name = source.name.get_ref().clone();
-            let fault = |reason: String| SetUpError::Dialect { source_name: name.clone(), reason };
-            let id = source.dialect.get_ref();
-            let dialect = library.get(id).ok_or_else(|| {
-                let known: Vec<&str> = library.ids().collect();
-                fault(format!("dialect {id:?} is not known; known are {}", known.join(", ")))
+            let plan = SourcePlan::of(config, source, library.as_ref()).or_else(|fault| match fault {
+                PlanFault::Site { why, protocol, origin } => {
+                    tracing::error!(source = source.name.get_ref().as_str(), why, "no line is understood");
+                    Ok(SourcePlan::unusable(config, source, origin, protocol, why))
+                }
+                PlanFault::Configuration(reason) => {
+                    Err(SetUpError::Dialect { source_name: source.name.get_ref().clone(), reason })
+                }
             })?;
-            let plan = dialect.plan(&source.options, None).map_err(|error| fault(error.to_string()))?;
-            let zone = source.zone.as_ref().and_then(|zone| TimeZone::get(zone.get_ref()).ok());
-            plans.push(SourcePlan {
-                name,
-                dialect: id.clone(),
-                plan: Arc::new(plan),
-                zone: zone.unwrap_or_else(|| config.time_zone()),
-            });
+            plans.push(plan);
         }
         Ok(plans)
+    }
+
+    /// The plan of one source, by the dialects of `library`.
+    pub fn of(
+        config: &Config,
+        source: &Source,
+        library: Result<&Library, &LibraryError>,
+    ) -> Result<SourcePlan, PlanFault> {
+        let id = source.dialect.get_ref();
+        let shipped = Library::shipped().get(id).map(Dialect::protocol).unwrap_or_default();
+        let site = |why: String, origin: String, protocol| Err(PlanFault::Site { why, origin, protocol });
+        let library = match library {
+            Ok(library) => library,
+            Err(error) => return site(error.to_string(), config.dialects_dir.display().to_string(), shipped),
+        };
+        if let Some(broken) = library.broken_file(id) {
+            let place = broken.faults.first().map(FileFault::place).unwrap_or_default();
+            let why = format!("{place}: the dialect file is wrong; smdrd check shows why");
+            return site(why, broken.path.display().to_string(), broken.protocol);
+        }
+        let Some(dialect) = library.get(id) else {
+            let known: Vec<&str> = library.ids().collect();
+            let reason = format!("dialect {id:?} is not known; known are {}", known.join(", "));
+            return Err(PlanFault::Configuration(reason));
+        };
+        match dialect.plan(&source.options, None) {
+            Ok(plan) => Ok(SourcePlan {
+                name: source.name.get_ref().clone(),
+                dialect: id.clone(),
+                plan: Arc::new(plan),
+                origin: dialect.origin().to_owned(),
+                version: Some(dialect.version()),
+                zone: zone_of(config, source),
+                live: source.folder.is_none(),
+            }),
+            Err(error) if dialect.from_site => site(error.to_string(), dialect.origin().to_owned(), dialect.protocol()),
+            Err(error) => Err(PlanFault::Configuration(error.to_string())),
+        }
+    }
+
+    /// The plan of a source whose dialect cannot be used.
+    pub fn unusable(config: &Config, source: &Source, origin: String, protocol: Protocol, why: String) -> SourcePlan {
+        let dialect = source.dialect.get_ref().clone();
+        SourcePlan {
+            name: source.name.get_ref().clone(),
+            plan: Arc::new(Plan::unusable(&dialect, protocol, why)),
+            dialect,
+            origin,
+            version: None,
+            zone: zone_of(config, source),
+            live: source.folder.is_none(),
+        }
+    }
+
+    /// The plan of a file that is or was imported.
+    pub fn of_import(config: &Config, row: &ImportRow) -> Result<SourcePlan, SetUpError> {
+        let fault = |reason: String| SetUpError::Dialect { source_name: row.name.clone(), reason };
+        let library = Library::of_site(&config.dialects_dir).map_err(|error| fault(error.to_string()))?;
+        let dialect = library.get(&row.dialect).ok_or_else(|| {
+            let known: Vec<&str> = library.ids().collect();
+            fault(format!("dialect {:?} is not known; known are {}", row.dialect, known.join(", ")))
+        })?;
+        let plan = dialect.plan(&row.options, row.assume_year).map_err(|error| fault(error.to_string()))?;
+        let of = config.source.iter().find(|source| *source.name.get_ref() == row.of);
+        let zone = of.and_then(|source| TimeZone::get(source.zone.as_ref()?.get_ref()).ok());
+        Ok(SourcePlan {
+            name: row.name.clone(),
+            dialect: row.dialect.clone(),
+            plan: Arc::new(plan),
+            origin: dialect.origin().to_owned(),
+            version: Some(dialect.version()),
+            zone: zone.unwrap_or_else(|| config.time_zone()),
+            live: false,
+        })
     }
 
     /// How the legs of its calls find each other.
     pub fn rules(&self) -> Rules {
         Rules { linking: self.plan.linking().clone(), zone: self.zone.clone() }
     }
+}
+
+/// The zone of the PBX's clock.
+fn zone_of(config: &Config, source: &Source) -> TimeZone {
+    let own = source.zone.as_ref().and_then(|zone| TimeZone::get(zone.get_ref()).ok());
+    own.unwrap_or_else(|| config.time_zone())
 }
 
 /// Holds the database for one process.
@@ -152,6 +254,17 @@ pub fn open(config: &Config, plans: &[SourcePlan]) -> Result<(Store, Books, Hash
     Ok((store, books, ids))
 }
 
+/// Books without a line: what the configuration says of the sources that have these numbers, and of their files.
+pub fn bare_books(config: &Config, read: &Reading<'_>, ids: &HashMap<String, u16>) -> Result<Books, StoreError> {
+    let mut books = Books::new(Site::new(config, ids), config.time_zone());
+    for import in read.imports()? {
+        if let Some(source) = ids.get(&import.of) {
+            books.assembler.stands_for(import.source, *source);
+        }
+    }
+    Ok(books)
+}
+
 /// The books as the store has them.
 pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Books, StoreError> {
     let mut rows = Vec::new();
@@ -161,9 +274,12 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
         }
     }
     let ids = rows.iter().map(|(plan, row)| (plan.name.clone(), row.id)).collect();
-    let mut books = Books::new(Site::new(config, &ids), config.time_zone());
+    let mut books = bare_books(config, &store.read(), &ids)?;
     for (plan, row) in rows {
         books.source(&store.read(), &row, plan.rules())?;
+        if !plan.live {
+            books.comes_late(row.id);
+        }
     }
     Ok(books)
 }

@@ -6,12 +6,19 @@ use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use super::disk::Disk;
+use super::hold::Held;
 use super::keeper::Keeper;
+use super::memory;
+use super::outlook::outlook;
+use super::relays::RelayStatus;
+use super::reload::{Change, Reloaded};
 use crate::aggregate::count::Metric;
 use crate::aggregate::document::{Gap, SCHEMA};
 use crate::aggregate::slots::bounds;
 use crate::call::Owner;
 use crate::store::StoreError;
+
+pub use super::outlook::{Comparison, ParkedDay, StoppedPractice, SupplierStatus};
 
 /// Share of lines not understood above which a source is not well, in percent, and from how many lines on.
 const UNPARSED: (u64, u64) = (1, 200);
@@ -41,6 +48,14 @@ pub struct Snapshot {
     pub calls: CallCounts,
     /// Days that are closed, and where they stand.
     pub days: DayCounts,
+    /// Lines that no rule understands, held in memory as they came.
+    #[serde(default)]
+    pub held: Held,
+    /// What the last reload of dialects came to, where there was one.
+    #[serde(default)]
+    pub reloaded: Option<Reloaded>,
+    /// How things stand with the supplier; absent when there is none.
+    pub supplier: Option<SupplierStatus>,
     /// Today's external inbound calls so far, per practice.
     pub today: Vec<Today>,
     /// Today's external inbound calls that are on nobody's list, and in no document.
@@ -72,6 +87,12 @@ pub struct SourceStatus {
     pub name: String,
     /// Its dialect.
     pub dialect: String,
+    /// Where the dialect's rules come from: the path of the site's file, or `shipped`.
+    #[serde(default)]
+    pub dialect_from: String,
+    /// Which state of that file is in force; nothing where it cannot be used.
+    #[serde(default)]
+    pub dialect_version: Option<String>,
     /// Whether its link is up.
     pub up: bool,
     /// Since when.
@@ -86,6 +107,8 @@ pub struct SourceStatus {
     pub last_line: Option<String>,
     /// When it came.
     pub last_line_at: Option<String>,
+    /// The relay to an older call logger, where there is one and the daemon runs.
+    pub relay: Option<RelayStatus>,
     /// How many lines came in the last minute …
     #[serde(default)]
     pub last_minute: u64,
@@ -191,6 +214,10 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
                 ),
             });
         }
+        if let Some(why) = plan.plan.why_unusable() {
+            problems
+                .push(format!("{}: no line is understood: {why}; put it right, then smdrd dialects reload", plan.name));
+        }
         if counts.lines >= UNPARSED.1 && counts.unparsed * 100 > counts.lines * UNPARSED.0 {
             problems.push(format!(
                 "{}: {} of {} lines today are not understood; check the dialect and its options",
@@ -200,6 +227,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         sources.push(SourceStatus {
             name: plan.name.clone(),
             dialect: plan.dialect.clone(),
+            dialect_from: plan.origin.clone(),
+            dialect_version: plan.version.clone(),
             up,
             since: link.as_ref().map(|(_, since, _)| local(*since)),
             cause: link.and_then(|(_, _, cause)| cause).filter(|_| !up),
@@ -207,14 +236,32 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             wire: read.wire(row.id, today)?,
             last_line: last.as_ref().map(|line| String::from_utf8_lossy(&line.text).trim_end().to_owned()),
             last_line_at: last.map(|line| local(line.at)),
+            relay: keeper.relays.get(&row.id).cloned(),
             last_minute,
             last_hour,
         });
+        if let Some(RelayStatus { to, up: false, cause, .. }) = keeper.relays.get(&row.id) {
+            let cause = cause.as_deref().unwrap_or("not connected yet");
+            problems.push(format!("{}: the relay has no logger at {to} ({cause})", plan.name));
+        }
+        let files = keeper.files_in_the_way.get(&row.id).into_iter().flatten();
+        problems.extend(files.map(|problem| format!("{}: {problem}", plan.name)));
     }
+    for source in keeper.reloaded.iter().flat_map(|reloaded| &reloaded.sources) {
+        if let (Change::Kept, Some(why)) = (source.change, &source.why) {
+            problems.push(format!("{}: {why}; the rules that were in force before still are", source.name));
+        }
+    }
+    problems.extend(keeper.reloaded.as_ref().and_then(|reloaded| reloaded.trouble.clone()));
     let (lines, rows) = read.line_totals()?;
     let lines = LineCounts::of(lines);
-    if lines.lines != rows {
-        problems.push(format!("{rows} lines are stored and {} are counted; run smdrd rebuild", lines.lines));
+    let forgotten = read.forgotten_lines()?;
+    if lines.lines != rows + forgotten {
+        problems.push(format!(
+            "{} lines are or were stored and {} are counted; run smdrd rebuild",
+            rows + forgotten,
+            lines.lines
+        ));
     }
     let (stored, open) = read.call_counts()?;
     let ([receipted, pending, parked, held], closed) = read.outbox_counts()?;
@@ -222,13 +269,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         problems
             .push(format!("{closed} days are closed and {} are accounted for", receipted + pending + parked + held));
     }
-    if parked > 0 {
-        problems.push(format!("{parked} day(s) were refused by the supplier; see the log, then smdrd push DATE"));
-    }
-    for row in read.pending()?.iter().filter(|row| row.attempts >= 3) {
-        let problem = row.problem.as_deref().unwrap_or("no answer");
-        problems.push(format!("{} is not delivered after {} tries: {problem}", row.date, row.attempts));
-    }
+    let mut notes = notes(keeper)?;
+    let supplier = outlook(keeper, &mut problems, &mut notes)?;
     let (oldest, newest) = (keeper.oldest_day(now), today.tomorrow().unwrap_or(today));
     for owner in keeper.practices() {
         let outside = read.calls_outside(&owner, oldest, newest)?;
@@ -272,11 +314,14 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         now: local(now),
         well: problems.is_empty(),
         problems,
-        notes: notes(keeper),
+        notes,
         sources,
         lines,
         calls: CallCounts { stored, counted: stored - open, open },
         days: DayCounts { closed, receipted, pending, parked, held },
+        held: keeper.hold.get().held(),
+        reloaded: keeper.reloaded.clone(),
+        supplier,
         today: practices,
         unowned,
         disk,
@@ -297,7 +342,7 @@ fn continue_without(name: &str) -> String {
     format!("{name}: no daemon is running; start it with systemctl start smdrd")
 }
 
-fn notes(keeper: &Keeper) -> Vec<String> {
+fn notes(keeper: &Keeper) -> Result<Vec<String>, StoreError> {
     let mut notes = Vec::new();
     if keeper.plans.is_empty() {
         notes.push("no source is configured".to_owned());
@@ -308,8 +353,22 @@ fn notes(keeper: &Keeper) -> Vec<String> {
     if !keeper.linked && keeper.config.privacy.linkage.get_ref() != "none" {
         notes.push("swap is in clear, so calls are not linked and repeat calls are not counted".to_owned());
     }
-    for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty()) {
+    let held = keeper.hold.get().held();
+    if let Some(off) = held.off.filter(|_| keeper.config.privacy.hold_unparsed && keeper.collecting) {
+        notes.push(format!("lines that are not understood are not held: {off}"));
+    }
+    if keeper.plans.iter().any(|plan| !plan.live) && memory::swaps_in_clear() {
+        let note = "swap is in clear, so files in the drop folder may reach a disk; encrypt the swap or switch it off";
+        notes.push(note.to_owned());
+    }
+    for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty() && plan.version.is_some()) {
         notes.push(format!("{}: this format cannot show {}", plan.name, plan.plan.cannot().join(", ")));
     }
-    notes
+    for import in keeper.store.read().imports()?.iter().filter(|import| !import.done) {
+        notes.push(format!(
+            "{}: {} lines of the file are in; if it is not running, run the same command again to go on",
+            import.name, import.lines
+        ));
+    }
+    Ok(notes)
 }

@@ -1,21 +1,75 @@
 //! What can be wrong with a dialect file, with the options given for it, or with a line.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// One fault in a dialect file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {key}: {reason}. {remedy}")]
+#[error("{file}:{line}:{column}: {key}: {reason}. {remedy}")]
 pub struct FileFault {
     /// The file, or the id of a shipped one.
-    pub file: String,
+    pub file: Box<str>,
     /// The line, counted from 1.
-    pub line: usize,
+    pub line: u32,
+    /// The column, in characters, counted from 1.
+    pub column: u32,
+    /// How many characters of the line it is about.
+    pub length: u32,
+    /// The line as it stands in the file.
+    pub shown: Box<str>,
     /// The key, with the tables around it and its value.
     pub key: String,
     /// Why it cannot be.
     pub reason: String,
     /// What to write instead.
     pub remedy: String,
+}
+
+impl FileFault {
+    /// A fault at `span` of the file's text.
+    pub(super) fn at(
+        file: &str,
+        text: &str,
+        span: &Range<usize>,
+        key: String,
+        reason: String,
+        remedy: String,
+    ) -> FileFault {
+        let before = text.get(..span.start).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+        let shown = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().into();
+        let about = text.get(span.clone()).and_then(|about| about.lines().next()).unwrap_or_default();
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        FileFault {
+            file: file.into(),
+            line: number(before.bytes().filter(|byte| *byte == b'\n').count()).saturating_add(1),
+            column: number(before.get(start..).unwrap_or_default().chars().count()).saturating_add(1),
+            length: number(about.chars().count()).max(1),
+            shown,
+            key,
+            reason,
+            remedy,
+        }
+    }
+
+    /// Where it is, and no more: for a log, since the reason may quote an example of the file.
+    pub fn place(&self) -> String {
+        format!("{}:{}:{}", self.file, self.line, self.column)
+    }
+
+    /// The fault for a terminal: place, line, a caret run under what it is about, remedy.
+    pub fn cited(&self) -> String {
+        let number = self.line.to_string();
+        let margin = " ".repeat(number.len());
+        let shown: String = self.shown.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let indent = " ".repeat(self.column.saturating_sub(1) as usize);
+        let carets = "^".repeat(self.length as usize);
+        let FileFault { file, line, column, key, reason, remedy, .. } = self;
+        format!(
+            "{file}:{line}:{column}: {key}: {reason}\n{margin} |\n{number} | {shown}\n{margin} | {indent}{carets}\n  \
+             remedy: {remedy}\n"
+        )
+    }
 }
 
 /// The dialects could not be loaded.

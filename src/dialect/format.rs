@@ -193,6 +193,88 @@ impl Format {
         })
     }
 
+    /// Whether it begins with two digits.
+    pub fn begins_with_two(&self) -> bool {
+        matches!(self.parts.first(), Some(Part::Digits(_, 2)))
+    }
+
+    /// `text`, which is of this format, with another moment in it, in as many characters; nothing when that does not
+    /// fit. What the format does not use stays.
+    pub fn write_clock(&self, text: &[u8], moment: jiff::civil::DateTime) -> Option<Vec<u8>> {
+        let letter = |part: &Part| matches!(part, Part::Digits(Unit::HalfDay | Unit::Afternoon, _));
+        let named = |byte: &u8| matches!(byte, b'A' | b'P' | b'a' | b'p');
+        let halved = self.parts.contains(&Part::Digits(Unit::Afternoon, 0))
+            || (self.parts.iter().any(letter) && text.iter().any(named));
+        let afternoon = moment.hour() >= 12;
+        let mut rest = text;
+        let mut written = Vec::with_capacity(text.len());
+        for part in &self.parts {
+            match *part {
+                Part::Literal(_) => {
+                    let (first, after) = rest.split_first()?;
+                    written.push(*first);
+                    rest = after;
+                }
+                Part::Digits(Unit::HalfDay | Unit::Afternoon, _) => {
+                    let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
+                    written.extend_from_slice(rest.get(..blanks)?);
+                    rest = rest.get(blanks..)?;
+                    let Some((first, after)) = rest.split_first() else {
+                        // A blank stands for the morning, and there is no room for the other letter.
+                        if halved && afternoon {
+                            return None;
+                        }
+                        continue;
+                    };
+                    let shown = match (part, afternoon) {
+                        (Part::Digits(Unit::Afternoon, _), false) => b' ',
+                        (_, true) => b'P',
+                        (_, false) => b'A',
+                    };
+                    written.push(if first.is_ascii_lowercase() { shown.to_ascii_lowercase() } else { shown });
+                    rest = after;
+                    if let Some((&month, after)) =
+                        rest.split_first().filter(|(byte, _)| byte.eq_ignore_ascii_case(&b'M'))
+                    {
+                        written.push(month);
+                        rest = after;
+                    }
+                }
+                Part::Digits(unit, width) => {
+                    let found = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                    let width =
+                        if width == 0 || (written.is_empty() && width == 2 && found == 1) { found } else { width };
+                    let (field, after) = rest.split_at_checked(width)?;
+                    rest = after;
+                    let value = match unit {
+                        Unit::Year if width == 2 => i64::from(moment.year()) % 100,
+                        Unit::Year => i64::from(moment.year()),
+                        Unit::Month => i64::from(moment.month()),
+                        Unit::Day => i64::from(moment.day()),
+                        Unit::Hour if halved => (i64::from(moment.hour()).checked_add(11)? % 12).checked_add(1)?,
+                        Unit::Hour => i64::from(moment.hour()),
+                        Unit::Minute => i64::from(moment.minute()),
+                        Unit::Second => i64::from(moment.second()),
+                        _ => {
+                            written.extend_from_slice(field);
+                            continue;
+                        }
+                    };
+                    let digits = if field.first() == Some(&b' ') {
+                        format!("{value:>width$}")
+                    } else {
+                        format!("{value:0width$}")
+                    };
+                    if digits.len() != width {
+                        return None;
+                    }
+                    written.extend_from_slice(digits.as_bytes());
+                }
+            }
+        }
+        rest.is_empty().then_some(written)
+    }
+
     /// The seconds that `text` shows, or nothing when it does not fit.
     pub fn read_duration(&self, text: &[u8]) -> Option<u32> {
         let mut total: u32 = 0;
@@ -235,6 +317,31 @@ mod tests {
 
     fn duration(format: &str, text: &str) -> Option<u32> {
         Format::duration(format).unwrap().read_duration(text.as_bytes())
+    }
+
+    #[test]
+    fn another_moment_takes_the_same_columns_or_is_not_written() {
+        let moment = jiff::civil::date(2026, 11, 20).at(13, 5, 9, 0);
+        let written = |format: &str, text: &str| {
+            let written = Format::clock(format).unwrap().write_clock(text.as_bytes(), moment);
+            written.map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        for (format, text, expected) in [
+            ("DD.MM.YY", "01.02.71", Some("20.11.26")),
+            ("YYYY/MM/DD hh:mm:ss", "2014/06/26 10:27:44", Some("2026/11/20 13:05:09")),
+            ("MM/DD", " 2/29", Some("11/20")),
+            ("MM/DD", "2/29", None),
+            ("hh:mmap", "10:03AM", Some("01:05PM")),
+            ("hh:mmap", "10:03", Some("13:05")),
+            ("hh:mm:ss p", "09:03:59 P", Some("01:05:09 P")),
+            ("hh:mmp", "09:03", None),
+            ("hh:mm:ss.f", "08:00:00.250", Some("13:05:09.250")),
+        ] {
+            assert_eq!(written(format, text).as_deref(), expected, "{format} {text}");
+        }
+        let morning = moment.with().hour(0).build().unwrap();
+        let written = Format::clock("hh:mmap").unwrap().write_clock(b"10:03p", morning).unwrap();
+        assert_eq!(written, b"12:05a");
     }
 
     #[test]

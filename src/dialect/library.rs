@@ -1,15 +1,17 @@
 //! The dialects there are: the shipped ones, and those a site adds or puts in their place.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::LazyLock;
+
+use sha2::{Digest as _, Sha256};
 
 use super::Linking;
 use super::compile::{Place, compile, has_record, linking, protocol};
 use super::examples;
-use super::fault::{FileFault, LibraryError, OptionError};
+use super::fault::{FileFault, OptionError};
 use super::file::DialectFile;
 use super::plan::Plan;
+use super::site::BrokenFile;
 use crate::framing::Protocol;
 
 /// What a dialect may say that its format never shows. `call` and `aggregate` turn these into null figures.
@@ -48,6 +50,19 @@ pub struct DialectOption {
     pub default: String,
     /// What it is for.
     pub doc: String,
+}
+
+/// Lines that a dialect file gives as an example.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// What they show.
+    pub name: &'a str,
+    /// The options that they are read with.
+    pub options: &'a BTreeMap<String, String>,
+    /// The year of the first, where the format prints none.
+    pub assume_year: Option<i16>,
+    /// The lines.
+    pub lines: &'a str,
 }
 
 /// One PBX family's call record format.
@@ -194,6 +209,33 @@ impl Dialect {
         protocol(&self.file)
     }
 
+    /// Where it comes from: the path of the site's file, or `shipped`.
+    pub fn origin(&self) -> &str {
+        if self.from_site { &self.path } else { "shipped" }
+    }
+
+    /// What tells one state of the file from another: the first 12 digits of the SHA-256 of its text.
+    pub fn version(&self) -> String {
+        use std::fmt::Write as _;
+        Sha256::digest(&self.text).iter().take(6).fold(String::new(), |mut digits, byte| {
+            let _ = write!(digits, "{byte:02x}");
+            digits
+        })
+    }
+
+    /// The examples that the file carries, in order.
+    pub fn samples(&self) -> impl Iterator<Item = Sample<'_>> {
+        self.file.examples.iter().map(|example| {
+            let example = example.get_ref();
+            Sample {
+                name: &example.name,
+                options: &example.options,
+                assume_year: example.assume_year,
+                lines: &example.lines,
+            }
+        })
+    }
+
     /// How many examples the file carries.
     pub fn examples(&self) -> usize {
         self.file.examples.len()
@@ -220,8 +262,10 @@ impl Dialect {
 /// All dialects, by id.
 #[derive(Debug, Default)]
 pub struct Library {
-    dialects: BTreeMap<String, Dialect>,
-    faults: Vec<FileFault>,
+    pub(super) dialects: BTreeMap<String, Dialect>,
+    pub(super) faults: Vec<FileFault>,
+    /// The site's files that cannot be used.
+    pub(super) broken: Vec<BrokenFile>,
 }
 
 impl Library {
@@ -240,40 +284,6 @@ impl Library {
             library
         });
         &SHIPPED_LIBRARY
-    }
-
-    /// The shipped dialects with the site's own `*.toml` of `dir` added or put in their place; each of those must pass
-    /// its own examples. A directory that does not exist holds none.
-    ///
-    /// # Errors
-    /// Every fault of every file, or what could not be read.
-    pub fn with_site_dir(dir: &Path) -> Result<Library, LibraryError> {
-        let mut library = Library { dialects: Library::shipped().dialects.clone(), faults: Vec::new() };
-        let unreadable = |path: &Path, error| LibraryError::Unreadable { path: path.to_owned(), error };
-        let entries = match std::fs::read_dir(dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(library),
-            entries => entries.map_err(|error| unreadable(dir, error))?,
-        };
-        let mut paths = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|error| unreadable(dir, error))?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        for path in paths {
-            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-            match Dialect::read(&path.display().to_string(), &text) {
-                Ok(mut dialect) => {
-                    library.faults.extend(dialect.check_examples());
-                    dialect.from_site = true;
-                    library.dialects.insert(dialect.id.clone(), dialect);
-                }
-                Err(faults) => library.faults.extend(faults),
-            }
-        }
-        if library.faults.is_empty() { Ok(library) } else { Err(LibraryError::Faults(library.faults)) }
     }
 
     /// The dialect of this id.

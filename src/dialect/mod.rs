@@ -20,9 +20,12 @@ mod layout;
 mod library;
 mod many;
 mod plan;
+mod replay;
+mod site;
 mod stamp;
 mod state;
 mod step;
+mod swap;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,
@@ -34,8 +37,9 @@ mod step;
 mod tests;
 
 pub use fault::{FileFault, LibraryError, OptionError};
-pub use library::{CANNOT, Dialect, DialectOption, Library};
+pub use library::{CANNOT, Dialect, DialectOption, Library, Sample};
 pub use plan::Plan;
+pub use site::BrokenFile;
 pub use state::SourceState;
 
 use crate::number::{Anonymous, Number};

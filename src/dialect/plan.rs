@@ -32,6 +32,8 @@ pub struct Plan {
     pub(super) assume_year: Option<i16>,
     pub(super) regexes: Vec<Regex>,
     pub(super) desks: Mutex<Vec<Desk>>,
+    /// Why there are no rules: the dialect could not be loaded.
+    pub(super) unusable: Option<String>,
 }
 
 impl Plan {

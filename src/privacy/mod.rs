@@ -15,7 +15,7 @@ use crate::record::{Direction, Record};
 
 use mask::masked;
 
-pub use mask::shape;
+pub use mask::{outline, shape};
 pub use peers::{Keys, PEER_LIFE_MS, PeerEntry, Peers};
 
 /// The longest number that is taken for a station because a station field of the same line names it.
@@ -49,6 +49,16 @@ impl Privacy {
     /// The peers seen so far, for the daemon to keep in memory across a restart.
     pub fn peers_mut(&mut self) -> &mut Peers {
         &mut self.peers
+    }
+
+    /// The same for lines that are read again after others have come: see [`Privacy::rejoin`].
+    pub fn aside(&self) -> Privacy {
+        Privacy { plan: self.plan.clone(), tokens: self.tokens, peers: self.peers.aside() }
+    }
+
+    /// Takes up the peers that lines read [`Privacy::aside`] were given.
+    pub fn rejoin(&mut self, aside: Privacy) {
+        self.peers.rejoin(aside.peers);
     }
 
     /// A line with what its marks say: what of it may be stored. `at` is when the box received it.
@@ -270,6 +280,28 @@ mod tests {
         assert_eq!(peer("1", 6 * 3600), first, "its last line was three hours ago");
         assert_ne!(peer("2", 6 * 3600), first);
         assert_ne!(peer("1", 11 * 3600), first);
+    }
+
+    #[test]
+    fn lines_read_again_join_those_of_their_own_time_and_no_peer_is_given_twice() {
+        let mut privacy = privacy();
+        let (caller, other) = (number("07700900123"), number("07700900124"));
+        let peer = |privacy: &mut Privacy, number: &Number, seconds| {
+            privacy.anonymous(&keys(), 1, Some("1"), number, at(seconds)).peer
+        };
+        let morning = peer(&mut privacy, &caller, 0);
+        let mut aside = privacy.aside();
+        assert_eq!(peer(&mut aside, &caller, 60), morning);
+        let found = peer(&mut aside, &other, 120);
+        privacy.rejoin(aside);
+        assert_eq!(peer(&mut privacy, &other, 180), found, "a leg that comes after it joins it");
+        let evening = peer(&mut privacy, &caller, 10 * 3600);
+        let mut aside = privacy.aside();
+        let again = peer(&mut aside, &caller, 120);
+        assert_ne!(again, evening, "the evening's calls are not joined with the morning's");
+        privacy.rejoin(aside);
+        assert_eq!(peer(&mut privacy, &caller, 10 * 3600 + 60), evening, "time has not gone back here");
+        assert!(peer(&mut privacy, &number("07700900125"), 10 * 3600) > again);
     }
 
     #[test]

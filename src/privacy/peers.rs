@@ -101,12 +101,29 @@ impl Peers {
         std::mem::take(&mut self.fresh)
     }
 
+    /// A copy in which lines can be read again that came earlier, without moving time back here.
+    pub(super) fn aside(&self) -> Peers {
+        Peers { fresh: Vec::new(), ..self.clone() }
+    }
+
+    /// Takes back what [`Peers::aside`] gave: no peer is given twice, and what was seen later than here is known here.
+    pub(super) fn rejoin(&mut self, aside: Peers) {
+        self.next = self.next.max(aside.next);
+        for (digest, (peer, last)) in aside.seen {
+            if self.seen.get(&digest).is_none_or(|(_, known)| *known < last) {
+                self.seen.insert(digest, (peer, last));
+                self.fresh.push(PeerEntry { digest, peer, last_ms: last });
+            }
+        }
+    }
+
     pub(super) fn peer(&mut self, keys: &Keys, source: u16, trunk: &str, number: &str, at: Timestamp) -> u32 {
         let now = at.as_millisecond();
         let digest = keys.link(source, trunk, number);
         let next = self.next;
         let (peer, last) = self.seen.entry(digest).or_insert((next, now));
-        if now.saturating_sub(*last) > PEER_LIFE_MS {
+        // Lines that are read again hours later come with the time they had then.
+        if now.saturating_sub(*last).abs() > PEER_LIFE_MS {
             *peer = next;
         }
         *last = now;

@@ -35,38 +35,52 @@ pub struct Answer {
 impl Answer {
     /// What the answer means for `parcel`. `now` is what `Retry-After` is counted from when the server gives no date.
     pub fn meaning(&self, parcel: &Parcel, now: Timestamp) -> Delivery {
-        let status = Some(self.status);
-        let retry_after = self.pause(now);
-        let transient = |why| Delivery::Transient { why, retry_after, status };
+        match self.status {
+            200 | 201 => match self.receipt(parcel) {
+                Ok(receipt) => Delivery::Receipted(receipt),
+                Err(why) => self.transient(why, now),
+            },
+            202 => Delivery::Accepted { poll: self.location.clone(), retry_after: self.pause(now) },
+            _ => self.refusal(now),
+        }
+    }
+
+    /// What it means that the answer is not the success that was hoped for.
+    pub fn refusal(&self, now: Timestamp) -> Delivery {
         let said = self.problem_json().unwrap_or_default();
-        let not_participating =
-            said.kind.as_deref().is_some_and(|kind| kind.rsplit(['/', ':']).next() == Some("not-participating"));
+        // Problem types are URIs; the last part is the name, whoever made the rest.
+        let name = said.kind.as_deref().and_then(|kind| kind.rsplit(['/', ':', '#']).next()).unwrap_or_default();
         let problem = Problem {
             status: self.status,
             kind: said.kind.as_deref().map(legible),
             title: said.title.as_deref().map(legible),
             detail: said.detail.as_deref().map(legible),
         };
-        match self.status {
-            200 | 201 => match self.receipt(parcel) {
-                Ok(receipt) => Delivery::Receipted(receipt),
-                Err(why) => transient(why),
-            },
-            202 => transient(Why::Pending),
-            200..=299 => transient(Why::NotAReceipt(format!("status {}", self.status))),
-            300..=399 => transient(Why::Redirected(self.location.as_deref().map(legible))),
-            401 => Delivery::Unauthorised { problem, credentials: None },
-            403 if not_participating => Delivery::NotParticipating { problem },
-            403 => Delivery::Unauthorised { problem, credentials: None },
-            404 | 410 => Delivery::Gone { problem },
-            409 | 412 => {
+        match (self.status, name) {
+            (400..=499, "clock-skew") => self.transient(Why::ClockSkew(problem), now),
+            (300..=399, _) => self.transient(Why::Redirected(self.location.as_deref().map(legible)), now),
+            (401, _) => Delivery::Unauthorised { problem, credentials: None },
+            (403, "not-participating") | (451, _) => Delivery::NotParticipating { problem },
+            (403, _) => Delivery::Forbidden { problem },
+            (404 | 410, _) => Delivery::Gone { problem },
+            (407, _) => self.transient(Why::Proxy(problem.to_string()), now),
+            (409 | 412, _) => {
                 let held_sha256 = said.held_sha256.filter(|sha256| is_sha256(sha256));
                 Delivery::Stale { problem, held_revision: said.held_revision, held_sha256 }
             }
-            408 | 425 | 429 | 500..=599 => transient(Why::Refused(problem)),
-            400..=499 => Delivery::Parked { problem },
-            _ => transient(Why::NotAReceipt(format!("status {}", self.status))),
+            // The document was harmed on its way; as it is here it is still good.
+            (400, "body-incomplete" | "digest-mismatch") => self.transient(Why::Refused(problem), now),
+            // Busy or broken.
+            (408 | 425 | 429 | 500..=599, _) => self.transient(Why::Refused(problem), now),
+            // The way of asking is refused, not the document: an address, a front server or a proxy is to be put right.
+            (405 | 411 | 414 | 417 | 421 | 426 | 428 | 431, _) => self.transient(Why::Refused(problem), now),
+            (400..=499, _) => Delivery::Parked { problem },
+            _ => self.transient(Why::NotAReceipt(format!("status {}", self.status)), now),
         }
+    }
+
+    fn transient(&self, why: Why, now: Timestamp) -> Delivery {
+        Delivery::Transient { why, retry_after: self.pause(now), status: Some(self.status) }
     }
 
     fn receipt(&self, parcel: &Parcel) -> Result<Receipt, Why> {
@@ -123,9 +137,15 @@ fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// An HTTP-date (RFC 9110, 5.6.7) in the form that is to be sent.
+/// An HTTP-date (RFC 9110, 5.6.7): the form that is to be sent, or one of the two old ones that are to be understood.
 pub fn http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::parse(text.trim()).ok().map(|zoned| zoned.timestamp())
+    let text = text.trim();
+    let old = |format| {
+        let civil = jiff::fmt::strtime::parse(format, text).ok()?.to_datetime().ok()?;
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    };
+    let usual = jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
+    usual.or_else(|| old("%A, %d-%b-%y %H:%M:%S GMT")).or_else(|| old("%a %b %e %H:%M:%S %Y"))
 }
 
 #[cfg(test)]
@@ -157,7 +177,9 @@ mod tests {
             Delivery::Receipted(_) => "receipted",
             Delivery::Transient { .. } => "transient",
             Delivery::Parked { .. } => "parked",
+            Delivery::Accepted { .. } => "accepted",
             Delivery::Unauthorised { .. } => "unauthorised",
+            Delivery::Forbidden { .. } => "forbidden",
             Delivery::NotParticipating { .. } => "not participating",
             Delivery::Gone { .. } => "gone",
             Delivery::Stale { .. } => "stale",
@@ -169,40 +191,64 @@ mod tests {
         for (status, meaning) in [
             (200, "transient"),
             (201, "transient"),
-            (202, "transient"),
+            (202, "accepted"),
             (204, "transient"),
+            (206, "transient"),
             (302, "transient"),
+            (304, "transient"),
             (400, "parked"),
             (401, "unauthorised"),
-            (403, "unauthorised"),
+            (402, "parked"),
+            (403, "forbidden"),
             (404, "gone"),
-            (405, "parked"),
+            (405, "transient"),
+            (406, "parked"),
+            (407, "transient"),
             (408, "transient"),
             (409, "stale"),
             (410, "gone"),
+            (411, "transient"),
             (412, "stale"),
             (413, "parked"),
+            (414, "transient"),
             (415, "parked"),
+            (416, "parked"),
+            (417, "transient"),
+            (418, "parked"),
+            (421, "transient"),
             (422, "parked"),
+            (423, "parked"),
+            (424, "parked"),
+            (425, "transient"),
+            (426, "transient"),
+            (428, "transient"),
             (429, "transient"),
+            (431, "transient"),
+            (451, "not participating"),
             (500, "transient"),
             (501, "transient"),
             (502, "transient"),
             (503, "transient"),
             (504, "transient"),
             (511, "transient"),
+            (600, "transient"),
         ] {
             assert_eq!(kind(status, "{}"), meaning, "{status}");
         }
         assert_eq!(kind(403, r#"{"type":"urn:smdr-feed:problem:not-participating"}"#), "not participating");
         assert_eq!(kind(403, r#"{"type":"https://supplier.example/problems/not-participating"}"#), "not participating");
-        assert_eq!(kind(403, r#"{"type":"urn:x:problem:other"}"#), "unauthorised");
+        assert_eq!(kind(403, r#"{"type":"urn:x:problem:other"}"#), "forbidden");
+        for name in ["body-incomplete", "digest-mismatch", "clock-skew"] {
+            assert_eq!(kind(400, &format!(r#"{{"type":"urn:smdr-feed:problem:{name}"}}"#)), "transient", "{name}");
+        }
+        assert_eq!(kind(400, r#"{"type":"urn:smdr-feed:problem:not-json"}"#), "parked");
+        assert_eq!(kind(401, r#"{"type":"https://supplier.example/problems#clock-skew"}"#), "transient");
     }
 
     #[test]
     fn a_broken_server_is_asked_less_often_than_a_busy_one() {
         let tries = |status| answer(status, "text/plain", "").meaning(&parcel(), now()).tries_a_night();
-        assert_eq!([500, 501, 503, 429, 202, 200].map(tries), [3, 3, 12, 12, 1, 3]);
+        assert_eq!([500, 501, 503, 429, 202, 200, 405].map(tries), [3, 3, 12, 12, 1, 3, 3]);
     }
 
     #[test]
@@ -216,6 +262,9 @@ mod tests {
         assert_eq!(pause("Sat, 21 Nov 2026 00:43:07 GMT", None), seconds(120));
         // The server's clock is an hour ahead of the box's; its own date says that a minute is meant.
         assert_eq!(pause("Sat, 21 Nov 2026 01:42:07 GMT", Some("Sat, 21 Nov 2026 01:41:07 GMT")), seconds(60));
+        assert_eq!(pause("Saturday, 21-Nov-26 00:43:07 GMT", None), seconds(120));
+        assert_eq!(pause("Sat Nov 21 00:43:07 2026", None), seconds(120));
+        assert_eq!(http_date("Sun Nov  6 08:49:37 1994"), http_date("Sun, 06 Nov 1994 08:49:37 GMT"));
         assert_eq!(pause("Fri, 20 Nov 2026 00:00:00 GMT", None), seconds(0));
         assert_eq!(pause("99999999999999999999999", None), seconds(u64::MAX));
         assert_eq!(pause("-5", None), None);

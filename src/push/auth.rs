@@ -7,12 +7,10 @@ use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use zeroize::Zeroizing;
 
-use super::Parcel;
-
 /// Proof of who sends. A bearer token today; signatures (RFC 9421) and client certificates fit behind the same trait.
 pub trait Auth: Send + Sync + std::fmt::Debug {
-    /// The request with its proof.
-    fn apply(&self, request: RequestBuilder, parcel: &Parcel) -> RequestBuilder;
+    /// The request, whose body is `body`, with its proof.
+    fn apply(&self, request: RequestBuilder, body: &[u8]) -> RequestBuilder;
 
     /// Looks for newer credentials after a refusal. Returns whether there are any, so that one more try makes sense.
     fn refresh(&self) -> Result<bool, AuthError> {
@@ -59,7 +57,7 @@ impl Bearer {
 }
 
 impl Auth for Bearer {
-    fn apply(&self, request: RequestBuilder, _parcel: &Parcel) -> RequestBuilder {
+    fn apply(&self, request: RequestBuilder, _body: &[u8]) -> RequestBuilder {
         request.header(AUTHORIZATION, self.current())
     }
 

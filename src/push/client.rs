@@ -1,22 +1,33 @@
-//! The HTTPS client: one `PUT`, one [`Delivery`].
+//! The HTTPS client: one question, one answer. What is asked is a day's delivery, how an accepted one was judged, which
+//! days the supplier holds, one of them, or nothing but to be heard (the heartbeat).
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, Response, StatusCode, Url};
+use jiff::civil::Date;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::answer::{Answer, http_date};
+use super::fault::{Failure, innermost};
+use super::heartbeat::Heartbeat;
+use super::manifest::{self, Manifest};
 use super::parcel::{content_digest, sha256_hex};
+use super::route::{Route, SetUpError};
 use super::{Auth, Delivery, MEDIA_TYPE, Parcel, Problem, SKEW_HEADER, SKEW_WORTH_TELLING_S, Why, legible};
 use crate::clock::Clock;
 
-/// The most of an answer that is read, in bytes.
+/// The most of a receipt or a refusal that is read, in bytes.
 pub const LONGEST_ANSWER: usize = 64 * 1024;
+/// The most of a list of days that is read: two years of them, where a supplier does not know of `from` and `to`.
+pub const LONGEST_MANIFEST: usize = 256 * 1024;
+/// The most of a document that is read back.
+const LONGEST_DOCUMENT: usize = 1024 * 1024;
 /// No measure of the clock has been made yet.
 const NOT_MEASURED: i64 = i64::MIN;
+/// How the box names itself.
+const AGENT: &str = concat!("smdrd/", env!("CARGO_PKG_VERSION"));
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -43,80 +54,53 @@ pub struct Client {
     skew_s: AtomicI64,
 }
 
-/// The supplier cannot be set up as configured.
-#[derive(Debug, thiserror::Error)]
-pub enum SetUpError {
-    /// The URL cannot be read.
-    #[error("supplier url {url:?} cannot be read: {reason}; write it as https://feed.supplier.example")]
-    Url {
-        /// What was given.
-        url: String,
-        /// Why it is not a URL.
-        reason: String,
-    },
-    /// The URL is not `https`.
-    #[error(
-        "supplier url {url}: {scheme} would send figures and token in the clear; only a receiver on this machine may be reached without https"
-    )]
-    NotEncrypted {
-        /// What was given.
-        url: String,
-        /// Its scheme.
-        scheme: String,
-    },
-    /// The URL holds more than an address.
-    #[error("supplier url holds {part}; give the address only, and the token in `token-file`")]
-    MoreThanAnAddress {
-        /// What is too much.
-        part: &'static str,
-    },
-    /// The authority's file cannot be used.
-    #[error("supplier ca-file {path}: {reason}; it must hold the supplier's certificate authority as PEM")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// TLS cannot be set up.
-    #[error(
-        "TLS cannot be set up: {0}; without ca-file the system's certificates are needed (package ca-certificates)"
-    )]
-    Tls(String),
+/// A request as it would be sent, for people to look at. The secret is not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// HTTP method.
+    pub method: String,
+    /// The whole address.
+    pub url: String,
+    /// Names and values, in the order of names; that of `authorization` is hidden.
+    pub headers: Vec<(String, String)>,
+}
+
+/// A document that the supplier holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its revision.
+    pub revision: u32,
+    /// SHA-256 of its bytes, in lower-case hex.
+    pub sha256: String,
+    /// The box it came from.
+    pub device: String,
+    /// Seconds of the day that it says were observed.
+    pub observed_s: u64,
 }
 
 impl Client {
-    /// A client for the supplier at `url`. With `ca_file`, only that authority is trusted; without, the system's are.
-    /// `clock` tells how wrong the box's clock is, by the server's own.
-    pub fn new(url: &str, auth: Arc<dyn Auth>, ca_file: Option<&Path>, clock: Clock) -> Result<Client, SetUpError> {
-        Client::with_deadlines(url, auth, ca_file, clock, Deadlines::default())
+    /// A client for the supplier at the end of `route`. `clock` tells how wrong the box's clock is, by the server's own.
+    pub fn new(route: &Route<'_>, auth: Arc<dyn Auth>, clock: Clock) -> Result<Client, SetUpError> {
+        Client::with_deadlines(route, auth, clock, Deadlines::default())
     }
 
     /// The same with other deadlines, for tests.
     #[doc(hidden)]
     pub fn with_deadlines(
-        url: &str,
+        route: &Route<'_>,
         auth: Arc<dyn Auth>,
-        ca_file: Option<&Path>,
         clock: Clock,
         deadlines: Deadlines,
     ) -> Result<Client, SetUpError> {
-        let base = base_url(url)?;
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("smdrd/", env!("CARGO_PKG_VERSION")))
+        let base = route.base()?;
+        let builder = reqwest::Client::builder()
+            .user_agent(AGENT)
             .connect_timeout(deadlines.connect)
             .timeout(deadlines.total)
             // Shorter than a server's patience, so that a document is not sent into a connection that is being closed.
             .pool_idle_timeout(Duration::from_secs(15))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .https_only(base.scheme() == "https");
-        if let Some(path) = ca_file {
-            builder = builder.tls_certs_only(authorities(path)?);
-        } else if base.scheme() != "https" {
-            // The system's certificates are not needed for a receiver on this machine, and may not be there.
-            builder = builder.tls_certs_only([]);
-        }
+            .redirect(reqwest::redirect::Policy::none());
+        let builder = route.apply(builder, &base)?;
         let http = builder.build().map_err(|error| SetUpError::Tls(legible(&innermost(&error))))?;
         Ok(Client { http, base, auth, clock, skew_s: AtomicI64::new(NOT_MEASURED) })
     }
@@ -132,14 +116,85 @@ impl Client {
             };
             return Delivery::Parked { problem };
         }
-        match self.attempt(parcel).await {
-            Delivery::Unauthorised { problem, .. } if problem.status == 401 => match self.auth.refresh() {
-                Ok(true) => self.attempt(parcel).await,
-                Ok(false) => Delivery::Unauthorised { problem, credentials: None },
-                Err(error) => Delivery::Unauthorised { problem, credentials: Some(error.to_string()) },
-            },
-            settled => settled,
+        match self.ask(|| self.put(parcel), &parcel.body, LONGEST_ANSWER).await {
+            Ok(answer) => answer.meaning(parcel, self.clock.now()),
+            Err(delivery) => delivery,
         }
+    }
+
+    /// Asks how a parcel that was accepted (202) has been judged, at the address that the supplier gave. Where that is
+    /// not the supplier's own, or holds no answer any more, the parcel is sent again: the same bytes, so the same day.
+    pub async fn poll(&self, parcel: &Parcel, address: &str) -> Delivery {
+        let ours = self.base.join(address).ok().filter(|url| url.origin() == self.base.origin());
+        let Some(url) = ours else { return self.deliver(parcel).await };
+        match self.ask(|| self.http.get(url.clone()), &[], LONGEST_ANSWER).await {
+            Ok(answer) if matches!(answer.status, 204 | 300..=399 | 404 | 405 | 410) => self.deliver(parcel).await,
+            Ok(answer) => match answer.meaning(parcel, self.clock.now()) {
+                // Without a new address the old one holds.
+                Delivery::Accepted { poll: None, retry_after } => {
+                    Delivery::Accepted { poll: Some(address.to_owned()), retry_after }
+                }
+                delivery => delivery,
+            },
+            Err(delivery) => delivery,
+        }
+    }
+
+    /// Which days from `from` to `to` the supplier holds for a site, or why that is not known.
+    pub async fn manifest(&self, ods: &str, site: &str, from: Date, to: Date) -> Result<Manifest, Delivery> {
+        let mut url = self.url(&["v1", "practices", ods, "sites", site, "days"]);
+        url.query_pairs_mut().append_pair("from", &from.to_string()).append_pair("to", &to.to_string());
+        let answer = self.ask(|| self.http.get(url.clone()), &[], LONGEST_MANIFEST).await?;
+        if answer.status != 200 {
+            return Err(answer.refusal(self.clock.now()));
+        }
+        manifest::read(&answer.body, from, to).map_err(|reason| Delivery::Transient {
+            why: Why::NotAManifest(legible(&reason)),
+            retry_after: None,
+            status: Some(answer.status),
+        })
+    }
+
+    /// The newest document that the supplier holds of a parcel's day, or why that is not known.
+    pub async fn held(&self, parcel: &Parcel) -> Result<Held, Delivery> {
+        let answer = self.ask(|| self.http.get(self.day(parcel)), &[], LONGEST_DOCUMENT).await?;
+        if answer.status != 200 {
+            return Err(answer.refusal(self.clock.now()));
+        }
+        held(&answer.body, parcel).ok_or(Delivery::Transient {
+            why: Why::NotAReceipt("it is no document of that day".to_owned()),
+            retry_after: None,
+            status: Some(answer.status),
+        })
+    }
+
+    /// Says that the box is there.
+    pub async fn heartbeat(&self, device: &str, heartbeat: &Heartbeat) -> Result<(), Delivery> {
+        let url = self.url(&["v1", "devices", device, "heartbeat"]);
+        let body = serde_json::to_vec(heartbeat).unwrap_or_default();
+        let request = || self.http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone());
+        let answer = self.ask(request, &body, LONGEST_ANSWER).await?;
+        if (200..=299).contains(&answer.status) { Ok(()) } else { Err(answer.refusal(self.clock.now())) }
+    }
+
+    /// The request for a parcel as it would be sent now.
+    pub fn outline(&self, parcel: &Parcel) -> Outline {
+        let built = self.auth.apply(self.told_skew(self.put(parcel)), &parcel.body).build();
+        let Ok(request) = built else {
+            return Outline { method: "PUT".to_owned(), url: self.day(parcel).to_string(), headers: Vec::new() };
+        };
+        let mut headers: Vec<(String, String)> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                let hidden = value.is_sensitive() || name == AUTHORIZATION;
+                let value = if hidden { "(not shown)" } else { value.to_str().unwrap_or("(not ASCII)") };
+                (name.as_str().to_owned(), value.to_owned())
+            })
+            .collect();
+        headers.push((USER_AGENT.as_str().to_owned(), AGENT.to_owned()));
+        headers.sort();
+        Outline { method: Method::PUT.to_string(), url: request.url().to_string(), headers }
     }
 
     /// By how many seconds the box's clock was ahead of the supplier's at the last answer that bore a date.
@@ -147,68 +202,62 @@ impl Client {
         Some(self.skew_s.load(Ordering::Relaxed)).filter(|skew| *skew != NOT_MEASURED)
     }
 
-    async fn attempt(&self, parcel: &Parcel) -> Delivery {
-        let answer = async {
-            let response = self.request(parcel).send().await?;
-            self.measure_skew(response.headers());
-            self.read(response).await
-        };
-        match answer.await {
-            Ok(answer) => answer.meaning(parcel, self.clock.now()),
-            Err(Failure { why, status }) => Delivery::Transient { why, retry_after: None, status },
-        }
-    }
-
-    fn request(&self, parcel: &Parcel) -> reqwest::RequestBuilder {
-        let mut url = self.base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            let date = parcel.date.to_string();
-            path.pop_if_empty();
-            path.extend(["v1", "practices", &parcel.ods, "sites", &parcel.site, "days", &date]);
-        }
-        let key = format!("\"{}/{}/{}\"", parcel.ods, parcel.date, parcel.sha256);
-        let mut request = self
-            .http
-            .put(url)
-            .header(CONTENT_TYPE, MEDIA_TYPE)
-            .header("content-digest", content_digest(&parcel.body))
-            .header("idempotency-key", key)
-            .body(parcel.body.clone());
-        if let Some(skew) = self.skew_s().filter(|skew| skew.abs() > SKEW_WORTH_TELLING_S) {
-            request = request.header(SKEW_HEADER, skew);
-        }
-        self.auth.apply(request, parcel)
-    }
-
-    async fn read(&self, mut response: Response) -> Result<Answer, Failure> {
-        let headers = response.headers();
-        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut answer = Answer {
-            status: response.status().as_u16(),
-            media_type: text(CONTENT_TYPE),
-            retry_after: text(RETRY_AFTER),
-            date: text(DATE),
-            location: text(LOCATION),
-            body: Vec::new(),
-        };
-        let status = Some(answer.status);
-        // A refusal or a redirect is as clear without its text as with it.
-        let needed = response.status().is_success();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if answer.body.len() + chunk.len() <= LONGEST_ANSWER => {
-                    answer.body.extend_from_slice(&chunk)
-                }
-                Ok(None) => return Ok(answer),
-                Ok(Some(_)) if needed => {
-                    return Err(Failure { why: Why::Oversized { limit: LONGEST_ANSWER }, status });
-                }
-                Err(error) if needed => return Err(Failure { status, ..error.into() }),
-                _ => {
-                    answer.body.clear();
-                    return Ok(answer);
+    /// One request, or two when the first is refused for its credentials and newer ones are found. `Ok` is an answer of
+    /// any status but that refusal.
+    async fn ask(&self, request: impl Fn() -> RequestBuilder, body: &[u8], longest: usize) -> Result<Answer, Delivery> {
+        let transient = |Failure { why, status }: Failure| Delivery::Transient { why, retry_after: None, status };
+        let answer = self.once(&request, body, longest).await.map_err(transient)?;
+        let Delivery::Unauthorised { problem, .. } = answer.refusal(self.clock.now()) else { return Ok(answer) };
+        match self.auth.refresh() {
+            Ok(true) => {
+                let again = self.once(&request, body, longest).await.map_err(transient)?;
+                match again.refusal(self.clock.now()) {
+                    refused @ Delivery::Unauthorised { .. } => Err(refused),
+                    _ => Ok(again),
                 }
             }
+            Ok(false) => Err(Delivery::Unauthorised { problem, credentials: None }),
+            Err(error) => Err(Delivery::Unauthorised { problem, credentials: Some(error.to_string()) }),
+        }
+    }
+
+    async fn once(
+        &self,
+        request: &impl Fn() -> RequestBuilder,
+        body: &[u8],
+        longest: usize,
+    ) -> Result<Answer, Failure> {
+        let response = self.auth.apply(self.told_skew(request()), body).send().await?;
+        self.measure_skew(response.headers());
+        read(response, longest).await
+    }
+
+    fn url(&self, parts: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty();
+            path.extend(parts);
+        }
+        url
+    }
+
+    fn day(&self, parcel: &Parcel) -> Url {
+        self.url(&["v1", "practices", &parcel.ods, "sites", &parcel.site, "days", &parcel.date.to_string()])
+    }
+
+    fn put(&self, parcel: &Parcel) -> RequestBuilder {
+        self.http
+            .put(self.day(parcel))
+            .header(CONTENT_TYPE, MEDIA_TYPE)
+            .header("content-digest", content_digest(&parcel.body))
+            .header("idempotency-key", format!("\"{}/{}/{}\"", parcel.ods, parcel.date, parcel.sha256))
+            .body(parcel.body.clone())
+    }
+
+    fn told_skew(&self, request: RequestBuilder) -> RequestBuilder {
+        match self.skew_s().filter(|skew| skew.abs() > SKEW_WORTH_TELLING_S) {
+            Some(skew) => request.header(SKEW_HEADER, skew),
+            None => request,
         }
     }
 
@@ -221,120 +270,46 @@ impl Client {
     }
 }
 
-struct Failure {
-    why: Why,
-    status: Option<u16>,
-}
-
-impl From<reqwest::Error> for Failure {
-    fn from(error: reqwest::Error) -> Failure {
-        let why = match tls_error(&error) {
-            Some(tls) => tls_situation(tls),
-            None if error.is_timeout() => Why::TimedOut,
-            None if error.is_connect() => Why::NoConnection(legible(&innermost(&error))),
-            None => Why::Broken(legible(&innermost(&error))),
-        };
-        Failure { why, status: error.status().map(|status| status.as_u16()) }
-    }
-}
-
-fn tls_situation(error: &rustls::Error) -> Why {
-    use rustls::CertificateError as Certificate;
-    match error {
-        rustls::Error::InvalidCertificate(certificate) => match certificate {
-            Certificate::UnknownIssuer | Certificate::BadSignature => Why::UntrustedAuthority,
-            Certificate::Expired | Certificate::ExpiredContext { .. } => Why::ExpiredCertificate,
-            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => Why::CertificateNotYetValid,
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => Why::WrongName,
-            other => Why::Tls(legible(&other.to_string())),
-        },
-        other => Why::Tls(legible(&other.to_string())),
-    }
-}
-
-/// What an error says it comes from. An `io::Error` hides the error it carries from `source()`.
-fn cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (dyn std::error::Error + 'static)> {
-    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-        Some(carried) => Some(carried),
-        None => error.source(),
-    }
-}
-
-fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(tls);
-        }
-        next = cause(error);
-    }
-    None
-}
-
-/// The text of the error at the bottom; those above repeat the URL and little else.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut at: &(dyn std::error::Error + 'static) = error;
-    while let Some(deeper) = cause(at) {
-        at = deeper;
-    }
-    at.to_string()
-}
-
-fn base_url(text: &str) -> Result<Url, SetUpError> {
-    let unreadable = |reason: String| SetUpError::Url { url: legible(text), reason };
-    let url = Url::parse(text).map_err(|error| unreadable(error.to_string()))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(SetUpError::MoreThanAnAddress { part: "a user name or password" });
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(SetUpError::MoreThanAnAddress { part: "a query or fragment" });
-    }
-    let host =
-        url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| unreadable("it names no host".to_owned()))?;
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_this_machine(host) => Ok(url),
-        scheme => Err(SetUpError::NotEncrypted { url: text.to_owned(), scheme: scheme.to_owned() }),
-    }
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn authorities(path: &Path) -> Result<Vec<Certificate>, SetUpError> {
-    let wrong = |reason: String| SetUpError::CaFile { path: path.to_owned(), reason };
-    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let authorities = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(innermost(&error)))?;
-    if authorities.is_empty() {
-        return Err(wrong("it holds no certificate".to_owned()));
-    }
-    Ok(authorities)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_reached_in_the_clear() {
-        for url in ["https://feed.example", "https://feed.example/base/", "http://127.0.0.1:8080", "http://[::1]:1/x"] {
-            assert!(base_url(url).is_ok(), "{url}");
-        }
-        for url in
-            ["http://feed.example", "http://192.0.2.1", "http://localhost.example", "ftp://127.0.0.1", "http://0.0.0.0"]
-        {
-            assert!(matches!(base_url(url), Err(SetUpError::NotEncrypted { .. })), "{url}");
-        }
-        for url in ["https://me:secret@feed.example", "https://feed.example?token=x"] {
-            let error = base_url(url).unwrap_err();
-            assert!(matches!(error, SetUpError::MoreThanAnAddress { .. }), "{url}");
-            assert!(!error.to_string().contains("secret"));
-        }
-        for url in ["", "feed.example", "https://"] {
-            assert!(matches!(base_url(url), Err(SetUpError::Url { .. })), "{url}");
+/// The whole answer. Of a refusal or a redirect the text may be missing: it is as clear without.
+async fn read(mut response: Response, longest: usize) -> Result<Answer, Failure> {
+    let headers = response.headers();
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut answer = Answer {
+        status: response.status().as_u16(),
+        media_type: text(CONTENT_TYPE),
+        retry_after: text(RETRY_AFTER),
+        date: text(DATE),
+        location: text(LOCATION),
+        body: Vec::new(),
+    };
+    let status = Some(answer.status);
+    let needed = response.status().is_success();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if answer.body.len() + chunk.len() <= longest => answer.body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(answer),
+            Ok(Some(_)) if needed => return Err(Failure { why: Why::Oversized { limit: longest }, status }),
+            // The connection broke: whatever the status promised, there is no answer.
+            Err(error) if needed => return Err(Failure { status: None, ..error.into() }),
+            _ => {
+                answer.body.clear();
+                return Ok(answer);
+            }
         }
     }
+}
+
+fn held(body: &[u8], parcel: &Parcel) -> Option<Held> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = |pointer: &str| value.pointer(pointer)?.as_str();
+    let same = text("/practice/ods") == Some(&parcel.ods)
+        && text("/practice/site") == Some(&parcel.site)
+        && text("/date") == Some(&parcel.date.to_string());
+    let number = |pointer: &str| value.pointer(pointer)?.as_u64();
+    same.then_some(Held {
+        revision: number("/revision").and_then(|number| u32::try_from(number).ok())?,
+        sha256: sha256_hex(body),
+        device: text("/device")?.to_owned(),
+        observed_s: number("/coverage/observed_s")?,
+    })
 }

@@ -27,12 +27,24 @@ pub enum Delivery {
         /// What the supplier says.
         problem: Problem,
     },
+    /// The supplier has taken the document in and not yet judged it (202). No receipt, so nothing is settled.
+    Accepted {
+        /// Where it says how the judging went (`Location`), if it does.
+        poll: Option<String>,
+        /// How long the server asked to wait.
+        retry_after: Option<Duration>,
+    },
     /// The credentials are refused, newly read ones included; an alarm.
     Unauthorised {
         /// What the supplier says.
         problem: Problem,
         /// Why the credentials could not be read again, if that was tried and failed.
         credentials: Option<String>,
+    },
+    /// These credentials may not send for the practice, for a reason that is not its participation; an alarm.
+    Forbidden {
+        /// What the supplier says.
+        problem: Problem,
     },
     /// The practice takes no part at the supplier: stop sending for it, keep everything, ask again daily.
     NotParticipating {
@@ -56,15 +68,62 @@ pub enum Delivery {
     },
 }
 
+/// Whom a result concerns, and so what else is not worth trying now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concern {
+    /// This document and no other.
+    Document,
+    /// Every document of the practice.
+    Practice,
+    /// Whatever is sent to this supplier.
+    Supplier,
+}
+
 impl Delivery {
     /// How many tries a night such a result allows, the first included; the windows of the day come after them.
     pub fn tries_a_night(&self) -> u32 {
         match self {
-            Delivery::Transient { why: Why::Pending, .. } => 1,
             Delivery::Transient { status: Some(408 | 425 | 429 | 502 | 503 | 504) | None, .. } => TRIES_A_NIGHT,
             Delivery::Transient { .. } => TRIES_OF_A_BROKEN_SERVER,
             _ => 1,
         }
+    }
+
+    /// Whom it concerns.
+    pub fn concern(&self) -> Concern {
+        match self {
+            Delivery::Transient { .. } | Delivery::Unauthorised { .. } => Concern::Supplier,
+            Delivery::NotParticipating { .. } | Delivery::Forbidden { .. } | Delivery::Gone { .. } => Concern::Practice,
+            Delivery::Receipted(_) | Delivery::Accepted { .. } | Delivery::Parked { .. } | Delivery::Stale { .. } => {
+                Concern::Document
+            }
+        }
+    }
+
+    /// Whether the failure may lie in this very document: the next try is then made with another one, so that none
+    /// keeps all others back.
+    pub fn may_be_the_document(&self) -> bool {
+        matches!(self, Delivery::Transient { status: Some(_), .. }) && self.tries_a_night() < TRIES_A_NIGHT
+    }
+
+    /// What is said of it in the log and in the status; nothing for a receipt.
+    pub fn said(&self) -> Option<String> {
+        Some(match self {
+            Delivery::Receipted(_) => return None,
+            Delivery::Transient { why, .. } => why.to_string(),
+            Delivery::Accepted { .. } => "the supplier has taken the document but not yet judged it".to_owned(),
+            Delivery::Parked { problem } => format!("the supplier refuses it: {problem}"),
+            Delivery::Unauthorised { problem, credentials } => {
+                let file = credentials.as_deref().map(|text| format!("; {text}")).unwrap_or_default();
+                format!("the supplier refuses the token: {problem}{file}")
+            }
+            Delivery::Forbidden { problem } => format!("the token is not good for the practice: {problem}"),
+            Delivery::NotParticipating { problem } => {
+                format!("the practice takes no part at the supplier: {problem}")
+            }
+            Delivery::Gone { problem } => format!("the supplier does not know the practice: {problem}"),
+            Delivery::Stale { problem, .. } => format!("the supplier holds another document of the day: {problem}"),
+        })
     }
 }
 
@@ -74,6 +133,12 @@ pub enum Why {
     /// No connection.
     #[error("no connection to the supplier ({0}); look at the network, the name and the firewall")]
     NoConnection(String),
+    /// The name cannot be resolved.
+    #[error("the supplier's name cannot be found ({0}); look at the name in the URL and at this network's DNS")]
+    UnknownName(String),
+    /// The proxy of the configuration does not pass the connection on.
+    #[error("the proxy does not let this box through ({0}); look at supplier.proxy and its credentials")]
+    Proxy(String),
     /// The time for a try ran out.
     #[error("the supplier did not answer in time")]
     TimedOut,
@@ -119,11 +184,14 @@ pub enum Why {
         /// The first field that differs.
         field: &'static str,
     },
-    /// Taken in, but not yet judged (202).
-    #[error("the supplier has taken the document but not yet judged it")]
-    Pending,
+    /// An answer that should have been the supplier's list of days.
+    #[error("the supplier's list of days cannot be believed ({0}); nothing is done by it")]
+    NotAManifest(String),
+    /// The supplier will not talk to a box whose clock is so wrong.
+    #[error("the supplier refuses this box for its clock: {0}; set the clock (timedatectl)")]
+    ClockSkew(Problem),
     /// The server cannot now.
-    #[error("the supplier cannot take it now: {0}")]
+    #[error("the supplier does not take it now: {0}")]
     Refused(Problem),
 }
 
@@ -138,6 +206,13 @@ pub struct Problem {
     pub title: Option<String>,
     /// This very case, in words.
     pub detail: Option<String>,
+}
+
+impl Why {
+    /// Whether the box's own clock is the likely cause.
+    pub fn is_clock(&self) -> bool {
+        matches!(self, Why::CertificateNotYetValid | Why::ClockSkew(_))
+    }
 }
 
 impl std::fmt::Display for Problem {

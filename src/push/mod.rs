@@ -2,8 +2,9 @@
 //! that matches, byte for byte, what was sent.
 //!
 //! [`Client::deliver`] sends a [`Parcel`] once and says, as a [`Delivery`], what the answer means for it. [`mod@backoff`]
-//! and [`schedule`] are pure: they say when to try (again), and never inside the practice's busiest hours. What is
-//! queued, and what became of it, is the `store`'s to keep.
+//! and [`schedule`] are pure: they say when to try (again), and never inside the practice's busiest hours. [`standing`]
+//! is what is known of the supplier between two tries, [`manifest`] the nightly comparison of what it holds with what it
+//! should, [`route`] how it is reached. What is queued, and what became of it, is the `store`'s to keep.
 //!
 //! The contract is in `docs/upload.md` and `docs/openapi.yaml`.
 
@@ -12,16 +13,23 @@ pub mod auth;
 pub mod backoff;
 pub mod client;
 pub mod delivery;
+mod fault;
+pub mod heartbeat;
 pub mod legible;
+pub mod manifest;
 pub mod parcel;
+pub mod route;
 pub mod schedule;
+pub mod standing;
 
 pub use auth::{Auth, AuthError, Bearer};
 pub use backoff::backoff;
-pub use client::{Client, SetUpError};
-pub use delivery::{Delivery, Problem, Why};
+pub use client::Client;
+pub use delivery::{Concern, Delivery, Problem, Why};
 pub use legible::legible;
 pub use parcel::{Parcel, Receipt, ReceiptStatus};
+pub use route::{Route, SetUpError};
+pub use standing::Standing;
 
 /// Media type of a day document of the first major version.
 pub const MEDIA_TYPE: &str = "application/vnd.smdrd.day+json;v=1";

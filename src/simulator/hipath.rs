@@ -154,11 +154,10 @@ pub fn play(
 ) -> Played {
     let mut played = Played::default();
     let mut coming = lines.iter().peekable();
-    let mut attended = false;
     while !stop.load(Ordering::Relaxed) {
         let now = clock.now();
-        let was = std::mem::replace(&mut attended, port.attended());
-        played.connects += usize::from(attended && !was);
+        let attended = port.attended();
+        played.link(now, attended);
         while attended && let Some(line) = coming.next_if(|line| line.at <= now) {
             if !port.print(&format!("{}\r\n", line.text), stop) {
                 played.unsent = 1 + coming.count();

@@ -185,8 +185,8 @@ pub fn play(
             link = None;
         } else if link.is_none() {
             link = TcpStream::connect_timeout(&collector, Duration::from_millis(500)).ok();
-            played.connects += usize::from(link.is_some());
         }
+        played.link(clock.now(), link.is_some());
         while let (Some(stream), Some(line)) = (link.as_mut(), waiting.front()) {
             if stream.write_all(format!("{}\r\n", line.text).as_bytes()).is_ok() {
                 waiting.pop_front();

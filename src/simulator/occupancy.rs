@@ -26,6 +26,7 @@ impl Occupancy {
         let lines = BTreeMap::from([
             (Pbx::Reception, vec![0; usize::from(site::RECEPTION_LINES)]),
             (Pbx::Surgery, vec![0; usize::from(site::SURGERY_LINES)]),
+            (Pbx::Annexe, vec![0; usize::from(site::ANNEXE_LINES)]),
         ]);
         Occupancy { lines, engaged: BTreeMap::new() }
     }

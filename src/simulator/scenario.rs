@@ -6,13 +6,15 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// Which of the practice's two PBXs.
+/// Which of the practice's three PBXs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pbx {
     /// An Avaya IP Office at the front desk.
     Reception,
     /// A Siemens HiPath 3000 in the surgery across the yard.
     Surgery,
+    /// A Panasonic KX in the annexe.
+    Annexe,
 }
 
 /// Who called whom.
@@ -178,7 +180,7 @@ impl Day {
     }
 }
 
-/// Stations, ports, lines and numbers of the practice, as its two PBXs know them.
+/// Stations, ports, lines and numbers of the practice, as its three PBXs know them.
 pub mod site {
     /// The IP Office's stations: the first six are the front desk.
     pub const RECEPTION_STATIONS: [u16; 12] = [201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212];
@@ -192,14 +194,24 @@ pub mod site {
     pub const MAILBOX_PORT: u16 = 9511;
     /// The station that is the HiPath's mailbox.
     pub const SURGERY_MAILBOX: u16 = 199;
+    /// The Panasonic's stations.
+    pub const ANNEXE_STATIONS: [u16; 7] = [121, 122, 123, 124, 125, 126, 127];
+    /// The floating number of the Panasonic's ring group.
+    pub const ANNEXE_GROUP: u16 = 301;
+    /// The floating number of the Panasonic's voicemail.
+    pub const ANNEXE_MAILBOX: u16 = 500;
     /// Exchange lines of the IP Office.
     pub const RECEPTION_LINES: u8 = 14;
     /// Exchange lines of the HiPath.
     pub const SURGERY_LINES: u8 = 10;
+    /// Exchange lines of the Panasonic.
+    pub const ANNEXE_LINES: u8 = 6;
     /// The practice's numbers on the IP Office, within Ofcom's range for drama.
     pub const RECEPTION_DDIS: [&str; 3] = ["01632960100", "01632960101", "01632960110"];
     /// The practice's number on the HiPath.
     pub const SURGERY_DDI: &str = "01632960150";
+    /// The practice's numbers on the Panasonic: the ring group's, and a station's own.
+    pub const ANNEXE_DDIS: [&str; 2] = ["01632960160", "01632960161"];
     /// Seizes an outside line on the IP Office.
     pub const ACCESS_DIGIT: &str = "9";
 }

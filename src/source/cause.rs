@@ -56,6 +56,18 @@ pub enum Cause {
     NotAllowed,
     /// The source has as many connections as it may.
     TooManyConnections,
+    /// There is no drop folder at the path.
+    NoFolder(PathBuf),
+    /// The path of the drop folder is something else.
+    NotAFolder(PathBuf),
+    /// The drop folder may not be listed, or nothing may be taken out of it, by this user.
+    FolderPermission(PathBuf),
+    /// The drop folder is not in memory.
+    OnDisk(PathBuf),
+    /// The call logger's name leads to an address that is not on this site.
+    OffSite(String),
+    /// Another connection of the call logger took its place.
+    Replaced,
     /// This program is stopping.
     Stopping,
     /// Anything else the system said.
@@ -73,7 +85,12 @@ impl Cause {
         match self {
             Cause::Unplugged => "unplugged",
             Cause::NotFound(_) => "not-found",
-            Cause::Permission(_) | Cause::PortPermission => "permission",
+            Cause::NoFolder(_) => "not-found",
+            Cause::NotAFolder(_) => "not-a-folder",
+            Cause::OnDisk(_) => "on-disk",
+            Cause::OffSite(_) => "off-site",
+            Cause::Replaced => "replaced",
+            Cause::Permission(_) | Cause::PortPermission | Cause::FolderPermission(_) => "permission",
             Cause::Busy(_) => "busy",
             Cause::NotASerialPort(_) => "not-serial",
             Cause::Settings { .. } => "settings",
@@ -172,6 +189,29 @@ impl fmt::Display for Cause {
             ),
             Cause::NotAllowed => to.write_str("is on no source's allow list; add it there if it is a PBX of this site"),
             Cause::TooManyConnections => to.write_str("the source has as many connections as it may"),
+            Cause::NoFolder(path) => write!(
+                to,
+                "{}: there is no such folder; make it at each start of the box with a line of tmpfiles.d",
+                path.display()
+            ),
+            Cause::NotAFolder(path) => write!(to, "{}: is not a folder; correct the path", path.display()),
+            Cause::FolderPermission(path) => write!(
+                to,
+                "{}: may not be used; the service's user must be able to list it and to remove files from it",
+                path.display()
+            ),
+            Cause::OnDisk(path) => write!(
+                to,
+                "{}: is not in memory (tmpfs); files there hold telephone numbers, which would be at rest on a disk: \
+                 name a folder below /run",
+                path.display()
+            ),
+            Cause::OffSite(host) => write!(
+                to,
+                "{host}: leads to no address of this site, and patients' numbers would leave it; correct the name, or \
+                 write `off-site = true` under the relay where the practice wants that"
+            ),
+            Cause::Replaced => to.write_str("a new connection took its place"),
             Cause::Stopping => to.write_str("smdrd is stopping"),
             Cause::Other(reason) => write!(to, "the link failed: {reason}"),
         }

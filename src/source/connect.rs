@@ -102,11 +102,14 @@ async fn read(
         }
         return Ok((ended, true));
     };
+    // The conversation itself says what may be repeated: the log-in is ours.
+    let tap = reporter.tap().cloned();
+    let mut reporter = reporter.clone().with_tap(None);
     let mut conversation = if before.is_some() {
         let at = stood.and_then(|state| state.login.clone()).unwrap_or_else(ConversationState::let_in);
-        Conversation::go_on(stream, dialogue, at, place)
+        Conversation::go_on(stream, dialogue, at, (place, tap))
     } else {
-        Conversation::new(stream, dialogue, place)
+        Conversation::new(stream, dialogue, (place, tap))
     };
     let ended = reporter.pump(&mut conversation, connection, &mut None, Cause::ClosedByPeer).await?;
     if reporter.parks(&ended) {

@@ -9,15 +9,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::cause::NotLetIn;
 use super::dialogue::{Dialogue, DialogueState};
+use super::relay::Tap;
 use super::reporter::Place;
 use super::telnet::Telnet;
 
 /// How long a prompt may let us wait before we go on without it.
 const SILENCE: Duration = Duration::from_secs(3);
+
+/// The most of a line that is kept until it shows that records come: a date or a title does so early.
+const OPENING: usize = 4096;
 
 /// What the PBX says in the dialogue is read like everything else, so that it is counted as lines.
 pub(super) struct Conversation<L> {
@@ -31,27 +35,46 @@ pub(super) struct Conversation<L> {
     heard: Vec<u8>,
     /// The silence since the last byte was noticed.
     noticed: bool,
+    /// The relay, to which the log-in is not repeated.
+    tap: Option<Tap>,
+    /// The beginning of the line that is being heard, while it may be the first that is repeated.
+    opening: Zeroizing<Vec<u8>>,
     /// Where to keep the link for the next run, as soon as the PBX has let us in. Before that a run that was killed
     /// would leave a link of which nobody knows what has been said.
     place: Option<Place>,
 }
 
 /// Where a conversation stands, for the next run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ConversationState {
     telnet: Telnet,
     dialogue: DialogueState,
+    /// Of a line that may be the first that is repeated.
+    #[serde(default)]
+    opening: Vec<u8>,
 }
 
 impl ConversationState {
     /// What holds of a link that was kept and of which nothing more is known.
     pub(super) fn let_in() -> ConversationState {
-        ConversationState { telnet: Telnet::default(), dialogue: DialogueState::through() }
+        ConversationState { telnet: Telnet::default(), dialogue: DialogueState::through(), opening: Vec::new() }
+    }
+}
+
+impl Drop for ConversationState {
+    fn drop(&mut self) {
+        self.opening.zeroize();
+    }
+}
+
+impl std::fmt::Debug for ConversationState {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{:?}", self.dialogue)
     }
 }
 
 impl<L> Conversation<L> {
-    pub(super) fn new(link: L, dialogue: Dialogue, place: Place) -> Conversation<L> {
+    pub(super) fn new(link: L, dialogue: Dialogue, (place, tap): (Place, Option<Tap>)) -> Conversation<L> {
         Conversation {
             link,
             telnet: Telnet::default(),
@@ -62,14 +85,21 @@ impl<L> Conversation<L> {
             reply: Zeroizing::new(Vec::with_capacity(256)),
             heard: Vec::new(),
             noticed: false,
+            tap,
+            opening: Zeroizing::default(),
         }
     }
 
     /// Goes on with a conversation of the run before. Its link has its place already if the PBX had let us in.
-    pub(super) fn go_on(link: L, dialogue: Dialogue, at: ConversationState, place: Place) -> Conversation<L> {
-        let ConversationState { telnet, dialogue: stood } = at;
-        let mut conversation = Conversation::new(link, dialogue.at(stood), place);
-        conversation.telnet = telnet;
+    pub(super) fn go_on(
+        link: L,
+        dialogue: Dialogue,
+        at: ConversationState,
+        place: (Place, Option<Tap>),
+    ) -> Conversation<L> {
+        let mut conversation = Conversation::new(link, dialogue.at(at.dialogue.clone()), place);
+        conversation.telnet = at.telnet.clone();
+        conversation.opening.extend_from_slice(&at.opening);
         if conversation.is_in() {
             conversation.place = None;
         } else if let Some(place) = &conversation.place {
@@ -80,7 +110,30 @@ impl<L> Conversation<L> {
 
     /// Whether records came, so that the log-in was good.
     pub(super) fn is_in(&self) -> bool {
-        !self.dialogue.listens() && !self.dialogue.refused()
+        self.dialogue.is_in()
+    }
+
+    /// Takes in what was read into `heard`, and repeats what comes from the first record or page title on: what stands
+    /// before it is the log-in, which a logger must not see.
+    fn hear(&mut self) {
+        let was_in = self.dialogue.is_in();
+        let before = self.dialogue.hear(&self.heard, &mut self.reply);
+        let Some(tap) = &self.tap else { return };
+        if was_in {
+            tap.offer(&self.heard);
+        } else {
+            let (said, more) = self.heard.split_at(before.min(self.heard.len()));
+            let line = said.iter().rposition(|byte| matches!(byte, b'\r' | b'\n' | 0x0C)).map(|at| at + 1);
+            if line.is_some() || self.opening.len() + said.len() > OPENING {
+                self.opening.clear();
+            }
+            self.opening.extend_from_slice(&said[line.unwrap_or(0)..]);
+            if self.dialogue.is_in() {
+                tap.offer(&self.opening);
+                tap.offer(more);
+                self.opening = Zeroizing::default();
+            }
+        }
     }
 }
 
@@ -93,7 +146,11 @@ impl<L: AsFd> Conversation<L> {
         if let Some(place) = self.place.take() {
             place.keep(&self.link);
         }
-        Some(ConversationState { telnet: self.telnet.clone(), dialogue: self.dialogue.state().clone() })
+        Some(ConversationState {
+            telnet: self.telnet.clone(),
+            dialogue: self.dialogue.state().clone(),
+            opening: self.opening.to_vec(),
+        })
     }
 }
 
@@ -128,7 +185,7 @@ impl<L: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncRead for Conversation<L> {
                 }
                 Poll::Ready(()) => {
                     this.telnet.read(raw.filled(), &mut this.heard, &mut this.reply);
-                    this.dialogue.hear(&this.heard, &mut this.reply);
+                    this.hear();
                     if this.is_in()
                         && let Some(place) = this.place.take()
                     {

@@ -103,11 +103,17 @@ impl Dialogue {
         self.at.step == Step::Sent
     }
 
-    /// Takes in what the PBX says; what to say goes to `reply`.
-    pub(super) fn hear(&mut self, text: &[u8], reply: &mut Vec<u8>) {
-        for &byte in text {
+    /// Whether records come.
+    pub(super) fn is_in(&self) -> bool {
+        self.at.step == Step::In
+    }
+
+    /// Takes in what the PBX says; what to say goes to `reply`. Answers with how many bytes were heard when it became
+    /// clear that nothing more has to be said.
+    pub(super) fn hear(&mut self, text: &[u8], reply: &mut Vec<u8>) -> usize {
+        for (at, &byte) in text.iter().enumerate() {
             if !self.listens() {
-                return;
+                return at;
             }
             match byte {
                 b'\r' | b'\n' | 0x0C => {
@@ -128,6 +134,7 @@ impl Dialogue {
             // A hyphen may be the beginning of a rule under a page title: only a silence behind it tells.
             _ => {}
         }
+        text.len()
     }
 
     /// Nothing came for a while.
@@ -211,7 +218,7 @@ mod tests {
         let mut reply = Vec::new();
         for piece in pieces {
             match piece {
-                Some(text) => dialogue.hear(text.as_bytes(), &mut reply),
+                Some(text) => drop(dialogue.hear(text.as_bytes(), &mut reply)),
                 None => dialogue.silence(&mut reply),
             }
         }

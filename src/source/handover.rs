@@ -127,6 +127,8 @@ pub(super) fn mark(spec: &Spec) -> String {
         How::Serial(serial) => ("serial", serial.path.display().to_string()),
         How::Connect(tcp) => ("connect", format!("{} {}", tcp.host, tcp.port)),
         How::Listen(tcp) => ("listen", tcp.address.to_string()),
+        // Nothing of it is kept: its files are there.
+        How::Folder(folder) => ("folder", folder.path.display().to_string()),
     };
     format!("{way}-{}", digest(&format!("{}\0{place}\0{:?}", spec.name, spec.login)))
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use jiff::Timestamp;
 
-use super::{Cause, LineErrors, LinkState};
+use super::{Cause, FileMark, LineErrors, LinkState, RelayNews};
 
 /// Something that happened at a source. `at` is the time of the clock given to [`super::run`].
 #[derive(Clone, PartialEq, Eq)]
@@ -43,6 +43,43 @@ pub enum Happening {
         /// What went wrong on the wire meanwhile. Always none on TCP, and on a port that gives no marks (its
         /// [`Happening::Up`] says so).
         errors: LineErrors,
+    },
+    /// The next part of a file came in. It ends where a line ends, and the last part where the file does: half a line
+    /// or half a group there will not be completed.
+    Part {
+        /// Which source.
+        source: u16,
+        /// When it was read.
+        at: Timestamp,
+        /// The file's number, of those that links have: it is one stream of lines.
+        connection: u64,
+        /// The bytes. The last part may be empty.
+        bytes: Vec<u8>,
+        /// To be stored with the lines of this part.
+        mark: FileMark,
+    },
+    /// A file is gone: its mark is of no more use.
+    Removed {
+        /// Which source.
+        source: u16,
+        /// Which file, as its mark has it.
+        file: String,
+    },
+    /// Which files are in the way has changed.
+    Trouble {
+        /// Which source.
+        source: u16,
+        /// All that are, for a person; none when nothing is any more. No text holds a number.
+        problems: Vec<String>,
+    },
+    /// Something happened at the relay of a source.
+    Relay {
+        /// Which source.
+        source: u16,
+        /// When.
+        at: Timestamp,
+        /// What.
+        news: RelayNews,
     },
     /// A link ended. What is left of a line will not be completed.
     Down {
@@ -100,6 +137,12 @@ impl fmt::Debug for Happening {
             Happening::Bytes { source, connection, bytes, errors, .. } => {
                 write!(to, "{source}/{connection} {} bytes, {errors:?}", bytes.len())
             }
+            Happening::Part { source, connection, bytes, mark, .. } => {
+                write!(to, "{source}/{connection} {} bytes of a file, {mark:?}", bytes.len())
+            }
+            Happening::Removed { source, file } => write!(to, "{source} removed {file}"),
+            Happening::Trouble { source, problems } => write!(to, "{source} trouble {problems:?}"),
+            Happening::Relay { source, news, .. } => write!(to, "{source} relay: {news:?}"),
             Happening::Down { source, connection, cause, .. } => {
                 write!(to, "{source}/{connection} down: {}", cause.code())
             }

@@ -176,7 +176,7 @@ impl Listener {
     }
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+pub(super) fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart must not wait for connections of the run before to time out.
     socket.set_reuseaddr(true)?;
@@ -229,7 +229,7 @@ async fn read(mut stream: TcpStream, peer: &str, before: Option<u64>, reporter: 
 
 /// Whom we turned away, so that a peer that knocks without pause is told of once a minute.
 #[derive(Default)]
-struct Refusals {
+pub(super) struct Refusals {
     peers: HashMap<IpAddr, Refusal>,
 }
 
@@ -240,7 +240,7 @@ struct Refusal {
 
 impl Refusals {
     /// Counts a refusal; gives how many there were since the last one told, when it is time to tell.
-    fn count(&mut self, peer: IpAddr, now: Instant) -> Option<u32> {
+    pub(super) fn count(&mut self, peer: IpAddr, now: Instant) -> Option<u32> {
         if let Some(refusal) = self.peers.get_mut(&peer) {
             refusal.untold = refusal.untold.saturating_add(1);
             if now.duration_since(refusal.told) < REFUSAL {

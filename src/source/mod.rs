@@ -1,9 +1,10 @@
-//! Where bytes come from: serial ports, PBXs that wait for us, and PBXs that call us.
+//! Where bytes come from: serial ports, PBXs that wait for us, PBXs that call us, and folders into which files are put.
 //!
 //! [`run`] keeps all sources of a site going together until it is told to stop, and says what happens as
 //! [`Happening`]s through one bounded channel: when the reader is slow, the sockets and ports are not read, and the PBX
 //! is held back. A link that fails is tried again, for ever, with growing pauses; no failure of one source touches
-//! another. Deadlines and pauses run on the machine's own clock; the given [`Clock`] only dates what happens.
+//! another. What a source receives may be repeated to an older call logger ([`RelayNews`]), which never holds anything
+//! back. Deadlines and pauses run on the machine's own clock; the given [`Clock`] only dates what happens.
 //!
 //! Bytes are handed on as they came. They may hold telephone numbers, so no `Debug` here shows them.
 
@@ -12,11 +13,13 @@ mod cause;
 mod connect;
 mod conversation;
 mod dialogue;
+mod folder;
 mod handover;
 mod happening;
 mod listen;
 mod login;
 mod parity;
+mod relay;
 mod reporter;
 mod serial;
 mod tcp;
@@ -34,10 +37,12 @@ use crate::clock::Clock;
 use crate::config;
 
 pub use cause::Cause;
+pub use folder::{FileMark, Ledger, in_memory};
 pub use handover::{Handover, Keep, LinkState};
 pub use happening::Happening;
 pub use login::Login;
 pub use parity::{IN_ERROR, LineErrors, Marks};
+pub use relay::RelayNews;
 
 use reporter::Reporter;
 
@@ -54,6 +59,10 @@ pub struct Spec {
     pub login: Option<Login>,
     /// Folder of the lock files that keep two sources off one serial port. Without it there is no lock.
     pub locks: Option<PathBuf>,
+    /// What is stored of files. [`How::Folder`] reads none without it.
+    pub ledger: Option<Ledger>,
+    /// Whom what comes in is repeated to.
+    pub relay: Option<config::Relay>,
 }
 
 /// How bytes come.
@@ -65,18 +74,28 @@ pub enum How {
     Connect(config::TcpConnect),
     /// From a PBX that calls us.
     Listen(config::TcpListen),
+    /// Out of a folder into which files are put.
+    Folder(config::Folder),
 }
 
 /// A source's settings cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// It has not exactly one way in.
-    #[error("source {name}: has {count} of serial, tcp-connect and tcp-listen; give it exactly one")]
+    #[error("source {name}: has {count} of serial, tcp-connect, tcp-listen and folder; give it exactly one")]
     Ways {
         /// Which source.
         name: String,
         /// How many it has.
         count: usize,
+    },
+    /// The drop folder cannot be one.
+    #[error("source {name}: {cause}")]
+    Folder {
+        /// Which source.
+        name: String,
+        /// Why.
+        cause: Cause,
     },
     /// The log-in password could not be read.
     #[error("source {name}: password-file {path} cannot be read: {reason}; correct the path or its permissions")]
@@ -109,11 +128,15 @@ impl Spec {
             source.serial.as_ref().map(|serial| How::Serial(serial.get_ref().clone())),
             source.tcp_connect.as_ref().map(|tcp| How::Connect(tcp.get_ref().clone())),
             source.tcp_listen.as_ref().map(|tcp| How::Listen(tcp.get_ref().clone())),
+            source.folder.as_ref().map(|folder| How::Folder(folder.get_ref().clone())),
         ];
         let count = ways.iter().flatten().count();
         let Some(how) = ways.into_iter().flatten().next().filter(|_| count == 1) else {
             return Err(SpecError::Ways { name, count });
         };
+        if let How::Folder(settings) = &how {
+            folder::inspect(&settings.path).map_err(|cause| SpecError::Folder { name: name.clone(), cause })?;
+        }
         let mut login = None;
         if let How::Connect(tcp) = &how {
             let password = match &tcp.password_file {
@@ -129,7 +152,13 @@ impl Spec {
                 return Err(SpecError::Password { name, path: path.clone(), reason });
             }
         }
-        Ok(Spec { id, name, how, login, locks: None })
+        let relay = source.relay.as_ref().map(|relay| relay.get_ref().clone());
+        Ok(Spec { id, name, how, login, locks: None, ledger: None, relay })
+    }
+
+    /// The same, with the way to what is stored of files.
+    pub fn with_ledger(self, ledger: Ledger) -> Spec {
+        Spec { ledger: Some(ledger), ..self }
     }
 
     /// The same, with a folder for lock files.
@@ -170,6 +199,12 @@ pub async fn run_on(
     let mut listeners: Vec<listen::Listener> = Vec::new();
     for spec in specs {
         let reporter = reporter(&spec);
+        let tap = spec.relay.map(|relay| {
+            let (tap, relay) = relay::open(relay, spec.locks.clone(), reporter.clone());
+            tasks.spawn(relay.run());
+            tap
+        });
+        let reporter = reporter.with_tap(tap);
         match spec.how {
             How::Serial(settings) => {
                 let found = reporter.found();
@@ -179,6 +214,12 @@ pub async fn run_on(
                 let found = reporter.found();
                 tasks.spawn(connect::run(settings, spec.login, reporter, found));
             }
+            How::Folder(settings) => match spec.ledger {
+                Some(ledger) => drop(tasks.spawn(folder::run(settings, ledger, reporter))),
+                None => {
+                    tracing::error!(source = spec.name, "nobody keeps what is read of files: the folder is not read")
+                }
+            },
             How::Listen(settings) => {
                 let route = listen::Route::new(settings.allow, reporter);
                 match listeners.iter_mut().find(|listener| listener.address == settings.address) {

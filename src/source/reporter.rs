@@ -10,7 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{mpsc, watch};
 
 use super::handover::{Handover, LinkState, link_name};
-use super::{Cause, Happening, LineErrors, Marks};
+use super::relay::{RelayNews, Tap};
+use super::{Cause, FileMark, Happening, LineErrors, Marks};
 use crate::clock::Clock;
 
 /// How much is read at once. A serial line gives far less; a buffer re-dump over TCP fills it.
@@ -32,6 +33,8 @@ pub(super) struct Reporter {
     tx: mpsc::Sender<Happening>,
     stop: watch::Receiver<bool>,
     connections: Arc<AtomicU64>,
+    /// Where what comes in is repeated to.
+    tap: Option<Tap>,
     handover: Handover,
     /// What the names of the source's links begin with.
     mark: Arc<str>,
@@ -69,7 +72,20 @@ impl Reporter {
         connections: Arc<AtomicU64>,
         (handover, mark): (Handover, String),
     ) -> Reporter {
-        Reporter { source, clock, tx, stop, connections, handover, mark: mark.into() }
+        Reporter { source, clock, tx, stop, connections, tap: None, handover, mark: mark.into() }
+    }
+
+    /// The same, with this relay, or none, for what comes in.
+    pub(super) fn with_tap(self, tap: Option<Tap>) -> Reporter {
+        Reporter { tap, ..self }
+    }
+
+    pub(super) fn tap(&self) -> Option<&Tap> {
+        self.tap.as_ref()
+    }
+
+    pub(super) fn source(&self) -> u16 {
+        self.source
     }
 
     async fn send(&self, happening: Happening) -> Result<(), Gone> {
@@ -82,7 +98,7 @@ impl Reporter {
 
     /// Gives the link its number.
     pub(super) async fn up(&self, what: String) -> Result<u64, Gone> {
-        let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let connection = self.number();
         self.up_as(connection, what).await?;
         Ok(connection)
     }
@@ -90,6 +106,11 @@ impl Reporter {
     /// A link that has a number from the run before.
     pub(super) async fn up_as(&self, connection: u64, what: String) -> Result<(), Gone> {
         self.send(Happening::Up { source: self.source, at: self.clock.now(), connection, what }).await
+    }
+
+    /// A number for a stream of lines, never given twice.
+    pub(super) fn number(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Where the link is kept for the next run.
@@ -117,6 +138,22 @@ impl Reporter {
         self.send(Happening::Parked { source: self.source, at: self.clock.now(), connection, state }).await
     }
 
+    pub(super) async fn part(&self, connection: u64, bytes: Vec<u8>, mark: FileMark) -> Result<(), Gone> {
+        self.send(Happening::Part { source: self.source, at: self.clock.now(), connection, bytes, mark }).await
+    }
+
+    pub(super) async fn removed(&self, file: String) -> Result<(), Gone> {
+        self.send(Happening::Removed { source: self.source, file }).await
+    }
+
+    pub(super) async fn trouble(&self, problems: Vec<String>) -> Result<(), Gone> {
+        self.send(Happening::Trouble { source: self.source, problems }).await
+    }
+
+    pub(super) async fn relay(&self, news: RelayNews) -> Result<(), Gone> {
+        self.send(Happening::Relay { source: self.source, at: self.clock.now(), news }).await
+    }
+
     pub(super) async fn down(&self, connection: u64, cause: Cause) -> Result<(), Gone> {
         self.place(connection).forget();
         self.send(Happening::Down { source: self.source, at: self.clock.now(), connection, cause }).await
@@ -142,6 +179,11 @@ impl Reporter {
         let _ = self.stop.wait_for(|stop| *stop).await;
     }
 
+    /// Whether the order to stop has come.
+    pub(super) fn is_stopping(&self) -> bool {
+        *self.stop.borrow() || self.stop.has_changed().is_err()
+    }
+
     /// Pauses; says whether to go on after it.
     pub(super) async fn pause(&mut self, delay: Duration) -> bool {
         tokio::select! {
@@ -150,8 +192,9 @@ impl Reporter {
         }
     }
 
-    /// Reads a link until it ends, then reports it down. `at_end` is what the end of input means. Where links outlive
-    /// the process, one that was read until the order to stop is left to the caller, to report it parked or down.
+    /// Reads a link until it ends, then reports it down; what comes is repeated to the relay. `at_end` is what the end of
+    /// input means. Where links outlive the process, one that was read until the order to stop is left to the caller, to
+    /// report it parked or down.
     pub(super) async fn pump<R: AsyncRead + Unpin>(
         &mut self,
         link: &mut R,
@@ -195,6 +238,9 @@ impl Reporter {
                     match marks {
                         Some(marks) => errors = marks.decode(raw, &mut bytes),
                         None => bytes.extend_from_slice(raw),
+                    }
+                    if let Some(tap) = &self.tap {
+                        tap.offer(&bytes);
                     }
                     if !bytes.is_empty() || errors != LineErrors::default() {
                         let (source, at) = (self.source, self.clock.now());

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::termios::{InputModes, OptionalActions};
-use tokio_serial::{DataBits, FlowControl, SerialPort, SerialStream, StopBits};
+use tokio_serial::{ClearBuffer, DataBits, FlowControl, SerialPort, SerialStream, StopBits};
 
 use super::backoff::Backoff;
 use super::handover::LinkState;
@@ -86,10 +86,11 @@ async fn report(port: &mut Port, before: Option<(u64, OwnedFd)>, reporter: &Repo
     Ok(number)
 }
 
-struct Port {
-    stream: SerialStream,
+/// An open port.
+pub(super) struct Port {
+    pub(super) stream: SerialStream,
     marks: Option<Marks>,
-    what: String,
+    pub(super) what: String,
     /// The port once more, to be kept for the next run.
     device: OwnedFd,
     /// Held while the port is open.
@@ -97,7 +98,7 @@ struct Port {
 }
 
 impl Port {
-    fn open(settings: &Serial, locks: Option<&Path>) -> Result<Port, Cause> {
+    pub(super) fn open(settings: &Serial, locks: Option<&Path>) -> Result<Port, Cause> {
         let path = &settings.path;
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let device = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| opening(path, errno))?;
@@ -147,6 +148,11 @@ impl Port {
         let same = matches!((number(held), number(&self.device)), (Ok(one), Ok(other)) if one == other);
         // A line that was hung up has no settings any more.
         same && rustix::termios::tcgetattr(held).is_ok()
+    }
+
+    /// Drops what was written and has not gone out.
+    pub(super) fn forget_output(&self) {
+        let _ = self.stream.clear(ClearBuffer::Output);
     }
 }
 

@@ -89,27 +89,43 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Puts derived history in place of what is stored: every call, counter, line verdict and line count.
-    pub fn replace_history(&self, derived: &Reading<'_>) -> Result<(), StoreError> {
-        self.tx.execute_batch("DELETE FROM call; DELETE FROM counter; DELETE FROM line_count;")?;
-        for call in derived.calls()? {
-            self.put_call(&call)?;
+    /// Puts derived history in place of what is stored from `from` on, which begins at `midnight`: every call, counter,
+    /// line verdict and line count.
+    pub fn replace_history(
+        &self,
+        derived: &Reading<'_>,
+        from: Option<Date>,
+        midnight: Timestamp,
+    ) -> Result<(), StoreError> {
+        let from = from.unwrap_or(Date::MIN);
+        let day = day_number(from);
+        self.tx.execute("DELETE FROM call WHERE day >= ?1", [day])?;
+        self.tx.execute("DELETE FROM counter WHERE slot >= ?1", [midnight.as_second()])?;
+        self.tx.execute("DELETE FROM line_count WHERE day >= ?1", [day])?;
+        for call in derived.calls()?.iter().filter(|call| call.day >= from) {
+            self.put_call(call)?;
         }
         let mut add = self.tx.prepare("INSERT INTO counter VALUES (?1, ?2, ?3, ?4, ?5)")?;
         for ((ods, site, slot, metric), n) in derived.counters()? {
-            add.execute((ods, site, slot, metric, n))?;
+            if slot >= midnight.as_second() {
+                add.execute((ods, site, slot, metric, n))?;
+            }
         }
         let mut count = self.tx.prepare("INSERT INTO line_count VALUES (?1, ?2, ?3, ?4)")?;
-        for ((source, day, kind), n) in derived.line_counts()? {
-            count.execute((source, day, kind, n))?;
+        for ((source, of, kind), n) in derived.line_counts()? {
+            if of >= day {
+                count.execute((source, of, kind, n))?;
+            }
         }
-        let mut verdicts =
-            derived.db.prepare("SELECT source, seq, day, kind, reason, col, record, call_seq FROM line")?;
+        self.widen_stretches(derived)?;
+        let mut verdicts = derived
+            .db
+            .prepare("SELECT source, seq, day, kind, reason, col, record, call_seq FROM line WHERE day >= ?1")?;
         let mut update = self.tx.prepare(
             "UPDATE line SET day = ?3, kind = ?4, reason = ?5, col = ?6, record = ?7, call_seq = ?8
              WHERE source = ?1 AND seq = ?2",
         )?;
-        let mut rows = verdicts.query([])?;
+        let mut rows = verdicts.query([day])?;
         while let Some(row) = rows.next()? {
             update.execute((
                 row.get::<_, i64>(0)?,

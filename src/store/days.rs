@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use rusqlite::OptionalExtension;
 
 use super::{Reading, SourceRow, StoreError, Work, day_date, day_number};
-use crate::call::Owner;
+use crate::call::{LineRef, Owner};
 use crate::record::LineKind;
 
 /// A day of one owner.
@@ -86,6 +86,19 @@ impl Work<'_> {
         self.tx
             .prepare_cached("UPDATE day SET rolled = max(rolled, ?2) WHERE day <= ?1 AND closed_ms IS NOT NULL")?
             .execute((day_number(date), rolled))?;
+        Ok(())
+    }
+
+    /// Has the peers of the days that this line and its call belong to renumbered once more: it came to them late.
+    pub fn roll_up_again(&self, line: LineRef) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "UPDATE day SET rolled = 1 WHERE rolled = 2 AND day IN (
+                 SELECT day FROM line WHERE source = ?1 AND seq = ?2 UNION
+                 SELECT call.day FROM line JOIN call ON call.source = line.source AND call.seq = line.call_seq
+                 WHERE line.source = ?1 AND line.seq = ?2)",
+            )?
+            .execute((line.source, line.seq as i64))?;
         Ok(())
     }
 
@@ -250,7 +263,7 @@ impl Reading<'_> {
         let (ods, site) = owner.key();
         let mut query = self.db.prepare_cached(
             "SELECT count(*) FROM call WHERE (day < ?3 OR day > ?4) AND ods = ?1 AND site = ?2
-             AND NOT EXISTS (SELECT 1 FROM day WHERE day.ods = call.ods AND day.site = call.site
+             AND source NOT IN (SELECT source FROM import) AND NOT EXISTS (SELECT 1 FROM day WHERE day.ods = call.ods AND day.site = call.site
              AND day.day = call.day AND closed_ms IS NOT NULL)",
         )?;
         let count: i64 =

@@ -128,6 +128,10 @@ impl Work<'_> {
                 line.record.map(|record| json(&unlinked(record))),
                 line.call.map(|seq| seq as i64),
             ))?;
+        self.put_numbers(line.line, numbers)
+    }
+
+    fn put_numbers(&self, line: LineRef, numbers: &[StoredNumber]) -> Result<(), StoreError> {
         if numbers.is_empty() {
             return Ok(());
         }
@@ -135,8 +139,8 @@ impl Work<'_> {
             self.tx.prepare_cached("INSERT OR REPLACE INTO number VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         for (start, number) in numbers {
             insert.execute((
-                line.line.source,
-                line.line.seq as i64,
+                line.source,
+                line.seq as i64,
                 start,
                 number.class.code(),
                 number.digits,
@@ -178,6 +182,16 @@ impl Work<'_> {
                 call.map(|seq| seq as i64),
             ))?;
         Ok(before.and_then(|(kind, day, at)| Some((LineKind::from_code(kind)?, day_date(day), instant(at)))))
+    }
+
+    /// A line of which only the shape was kept has been read again: its masked text and the numbers beside it.
+    pub fn put_understood(&self, line: LineRef, text: &[u8], numbers: &[StoredNumber]) -> Result<(), StoreError> {
+        self.tx.prepare_cached("UPDATE line SET text = ?3, shape = 0 WHERE source = ?1 AND seq = ?2")?.execute((
+            line.source,
+            line.seq as i64,
+            text,
+        ))?;
+        self.put_numbers(line, numbers)
     }
 
     /// Notes that silence after this line closed an open group.

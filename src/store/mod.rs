@@ -7,6 +7,8 @@
 
 mod calls;
 mod days;
+mod files;
+mod imports;
 mod lines;
 mod links;
 mod outbox;
@@ -21,8 +23,10 @@ use sha2::{Digest, Sha256};
 
 pub use calls::{Deltas, StoredCall};
 pub use days::{DayRow, OpenDay, Wire};
+pub(crate) use imports::second_of_day;
+pub use imports::{ImportDay, ImportRow, Stretch};
 pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};
-pub use outbox::{OutboxRow, OutboxState};
+pub use outbox::{Cause, OutboxRow, OutboxState};
 
 /// The database could not be used.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,24 @@ CREATE TABLE source (
     state TEXT,              -- the dialect's state after the last stored line
     wall TEXT,               -- where the PBX's wall clock stands
     record_day INTEGER,      -- civil day of the last record, and when it came: other lines are counted with it
-    record_at_ms INTEGER
+    record_at_ms INTEGER,
+    forgotten INTEGER NOT NULL DEFAULT 0  -- lines that are counted and kept no more
+) STRICT;
+
+-- A file that was imported, or is being: a source of its own.
+CREATE TABLE import (
+    source INTEGER PRIMARY KEY,
+    of TEXT NOT NULL,         -- the source whose PBX wrote it
+    options TEXT NOT NULL,    -- of the dialect, as JSON
+    assume_year INTEGER,
+    began_ms INTEGER NOT NULL,-- when the box received its lines
+    touched_ms INTEGER NOT NULL, -- when the last of them came
+    oldest INTEGER NOT NULL,  -- first day whose lines and calls are kept
+    lines INTEGER NOT NULL,   -- how many lines of the file are in,
+    hash TEXT NOT NULL,       -- SHA-256 of what they say without numbers, names and accounts
+    head TEXT,                -- the same of its first lines, for finding it again
+    overlap INTEGER NOT NULL, -- what falls among other calls is counted too: the operator said so
+    done INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE line (
@@ -98,6 +115,9 @@ CREATE TABLE source_day (
     line_errors INTEGER NOT NULL DEFAULT 0,  -- bytes received in error, and breaks
     stripped INTEGER NOT NULL DEFAULT 0,     -- control bytes taken out of lines
     cut INTEGER NOT NULL DEFAULT 0,          -- bytes cut off over-long lines
+    from_s INTEGER,          -- first and last stamp of a record of that day, in seconds of the PBX's wall clock
+    to_s INTEGER,
+    forgotten_calls INTEGER NOT NULL DEFAULT 0, -- calls that are counted and kept no more
     PRIMARY KEY (source, day)
 ) WITHOUT ROWID, STRICT;
 
@@ -124,6 +144,13 @@ CREATE TABLE outbox (
     problem TEXT,
     receipt TEXT,
     PRIMARY KEY (ods, site, day, revision)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE dropped_file (  -- files of drop folders that are being read, or are not removed yet
+    file TEXT PRIMARY KEY,   -- what smdrd called it; never the name it came under
+    source INTEGER NOT NULL,
+    read_to INTEGER NOT NULL, -- bytes of it whose lines are stored
+    whole INTEGER NOT NULL   -- its end is stored too
 ) WITHOUT ROWID, STRICT;
 
 CREATE TABLE link (source INTEGER NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER, cause TEXT,

@@ -251,7 +251,7 @@ async fn heartbeat(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    // What a box may say of itself beyond being there is not agreed yet; it is read and dropped.
+    // What the box says of itself beyond being there (`push::heartbeat`) is read and dropped.
     read(body, LONGEST_HEARTBEAT).await?;
     let practices = receiver.practices(&headers)?.join(",");
     let device = path.map(|Path(device)| device).unwrap_or_default();

@@ -169,7 +169,7 @@ impl Rig {
         path
     }
 
-    fn command(&self, verb: &[&str], clock: &str) -> Command {
+    pub fn command(&self, verb: &[&str], clock: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_smdrd"));
         command.args(verb).arg("--config").arg(self.write_config()).stdin(Stdio::null());
         command.env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM").env_remove("SMDRD_LOG");
@@ -300,11 +300,16 @@ pub struct Feed {
 
 impl Feed {
     pub fn start(rig: &Rig, port: u16) -> Feed {
+        Feed::start_with(rig, port, &[])
+    }
+
+    pub fn start_with(rig: &Rig, port: u16, more: &[&str]) -> Feed {
         let (store, tokens) = (rig.path("feed.db"), rig.path("tokens"));
         private_file(&tokens, &format!("{TOKEN} A81001,A81002,A81003\n"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_smdr-feed"));
         command.arg("serve").args(["--listen", &format!("127.0.0.1:{port}")]).arg("--store").arg(&store);
-        command.arg("--tokens").arg(tokens).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.arg("--tokens").arg(tokens).args(more);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -333,5 +338,8 @@ impl Drop for Feed {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if self.store.exists() && !std::thread::panicking() {
+            super::schema::assert_all_valid(&self.db());
+        }
     }
 }

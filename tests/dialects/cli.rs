@@ -112,6 +112,26 @@ fn pairs_are_tested_to_their_depths_and_a_failing_one_says_how() {
 }
 
 #[test]
+fn it_is_said_which_file_a_dialect_comes_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config/dialects/mitel-5000.toml");
+    let file = dir.path().join("ours.toml");
+    std::fs::copy(shipped, &file).unwrap();
+    let run = |verb: &[&str]| {
+        let mut command = Command::cargo_bin("smdrd").unwrap();
+        let out = command.args(verb).arg("--dialects").arg(dir.path()).assert().success();
+        String::from_utf8(out.get_output().stdout.clone()).unwrap()
+    };
+    let listed = objects(run(&["dialects", "list", "--json"]).as_bytes());
+    let of = |id: &str| listed.iter().find(|dialect| dialect["id"] == id).unwrap().clone();
+    assert_eq!((&of("mitel-5000")["from"], &of("mitel-5000")["file"]), (&json!("site"), &json!(file)));
+    assert_eq!((&of("mitel-3300")["from"], &of("mitel-3300")["file"]), (&json!("shipped"), &Value::Null));
+    let version = of("mitel-5000")["version"].as_str().unwrap().to_owned();
+    let shown = run(&["dialects", "show", "mitel-5000"]);
+    assert_eq!(shown.lines().nth(1), Some(format!("{}, version {version}", file.display()).as_str()));
+}
+
+#[test]
 fn a_faulty_site_file_is_configuration() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("site.toml"), "id = \"x\"\ncolour = 1\n").unwrap();

@@ -21,8 +21,10 @@ use super::lines;
 pub const RECORDS: usize = 24;
 /// Generous: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The family that is connected by a serial line.
+/// The family that is connected by a serial line, with a relay to an older logger.
 const SERIAL: &str = "nortel-meridian";
+/// The family that comes in files.
+const FILES: &str = "nortel-bcm";
 
 pub struct Chance(pub u64);
 
@@ -39,6 +41,8 @@ pub struct Stage {
     root: tempfile::TempDir,
     /// In memory, so that the daemon keeps keys and peers there.
     run: tempfile::TempDir,
+    /// In memory too, and not searched: here numbers may be.
+    _drop: tempfile::TempDir,
     links: Vec<Link>,
     feed: Running,
     starts: usize,
@@ -48,6 +52,27 @@ pub struct Stage {
 enum Link {
     Tcp { address: SocketAddr, stream: Option<TcpStream> },
     Serial(SerialPort),
+    Files(Files),
+}
+
+/// A PBX that uploads files, of a few pieces each.
+struct Files {
+    folder: PathBuf,
+    made: usize,
+    open: Option<(File, usize)>,
+}
+
+impl Files {
+    fn add(&mut self, bytes: &[u8]) {
+        let (mut file, pieces) = self.open.take().unwrap_or_else(|| {
+            self.made += 1;
+            // Named after a caller, as files should not be.
+            let name = format!("{}-{:04}.txt", super::canary::CANARIES[4], self.made);
+            (File::options().append(true).create(true).open(self.folder.join(name)).unwrap(), 0)
+        });
+        file.write_all(bytes).unwrap();
+        self.open = (pieces < 5).then_some((file, pieces + 1));
+    }
 }
 
 /// A process that does not outlive the test.
@@ -100,6 +125,13 @@ impl Stage {
         let root = tempfile::tempdir().unwrap();
         let memory = Path::new("/dev/shm");
         let run = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let drop = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let by_file = smdrd::source::in_memory(drop.path());
+        if !by_file {
+            eprintln!("SKIPPED LOUDLY: there is no tmpfs here, so {FILES} comes over TCP and not in files");
+        }
+        // A file that cannot be taken is named in status and log: its name holds a number.
+        std::os::unix::fs::symlink("/nowhere", drop.path().join(super::canary::CANARIES[6])).unwrap();
         for part in ["state", "log", "cwd", "said"] {
             std::fs::create_dir(root.path().join(part)).unwrap();
         }
@@ -134,8 +166,14 @@ impl Stage {
             sources += &format!("\n[[source]]\nname = \"{dialect}\"\ndialect = \"{dialect}\"\n");
             if dialect == SERIAL {
                 let port = SerialPort::open().unwrap();
-                sources += &format!("[source.serial]\npath = \"{}\"\nbaud = 9600\n", port.path().display());
+                let (path, logger) = (port.path().display(), logger());
+                sources += &format!("[source.serial]\npath = \"{path}\"\nbaud = 9600\n");
+                sources += &format!("[source.relay.tcp-connect]\nhost = \"127.0.0.1\"\nport = {}\n", logger.port());
                 links.push(Link::Serial(port));
+            } else if dialect == FILES && by_file {
+                let folder = drop.path().to_owned();
+                sources += &format!("[source.folder]\npath = \"{}\"\nsettle-seconds = 1\n", folder.display());
+                links.push(Link::Files(Files { folder, made: 0, open: None }));
             } else {
                 let address = free_address();
                 sources += &format!("[source.tcp-listen]\naddress = \"{address}\"\nallow = [\"127.0.0.1\"]\n");
@@ -152,7 +190,7 @@ impl Stage {
         // Yesterday: a day that is over can be sent.
         let zone = jiff::tz::TimeZone::get("Europe/London").unwrap();
         let day = zone.to_datetime(jiff::Timestamp::now()).date() - 1.day();
-        Stage { root, run, links, feed, starts: 0, day }
+        Stage { root, run, _drop: drop, links, feed, starts: 0, day }
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -188,6 +226,7 @@ impl Stage {
                     *stream = Some(wait_for("a listening source", || TcpStream::connect(*address).ok()))
                 }
                 Link::Serial(port) => wait_for("the serial source", || port.attended().then_some(())),
+                Link::Files(_) => {}
             }
         }
         daemon
@@ -210,6 +249,7 @@ impl Stage {
                 let text = std::str::from_utf8(bytes).unwrap();
                 assert!(port.print(text, &AtomicBool::new(false)), "the serial line broke");
             }
+            Link::Files(files) => files.add(bytes),
         }
     }
 
@@ -219,6 +259,7 @@ impl Stage {
                 Link::Tcp { stream, .. } => *stream = None,
                 // What the killed daemon had not read is not there for the next one.
                 Link::Serial(port) => drop(port.attended()),
+                Link::Files(files) => files.open = None,
             }
         }
     }
@@ -303,6 +344,21 @@ impl Stage {
             assert!(!log.contains("a fault of the program"), "run {start}: {log}");
         }
     }
+}
+
+/// An older call logger, which keeps what it hears to itself.
+fn logger() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(1..) = stream.read(&mut bytes) {}
+            });
+        }
+    });
+    address
 }
 
 /// A proxy before the supplier that keeps what passes both ways.

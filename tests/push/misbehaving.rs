@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use smdrd::clock::Clock;
 use smdrd::push::client::{Deadlines, LONGEST_ANSWER};
-use smdrd::push::{Client, Delivery, Why};
+use smdrd::push::{Client, Delivery, Route, Why};
 
 use super::raw::{answer, server};
 use super::{a_parcel, bearer, client, folder, receipt_json, why};
@@ -75,7 +75,8 @@ async fn success_without_a_matching_receipt_is_no_success() {
     // The same server with a receipt that is right in every field: the table above is not about something else.
     let right = answered(http("200 OK", "", &receipt_json(&parcel).to_string())).await;
     assert!(matches!(right, Delivery::Receipted(_)), "{right:?}");
-    assert_eq!(why(answered(http("202 Accepted", "location: /status/1\r\n", "")).await), Why::Pending);
+    let accepted = answered(http("202 Accepted", "location: /status/1\r\n", "")).await;
+    assert_eq!(accepted, Delivery::Accepted { poll: Some("/status/1".to_owned()), retry_after: None });
 }
 
 #[tokio::test]
@@ -120,7 +121,8 @@ async fn a_server_that_says_nothing_runs_into_the_deadline() {
     for address in [silent, slow] {
         let deadlines = Deadlines { connect: Duration::from_secs(1), total: Duration::from_secs(2) };
         let url = format!("http://{address}");
-        let client = Client::with_deadlines(&url, bearer(&token), None, Clock::system(), deadlines).unwrap();
+        let route = Route { url: &url, ..Route::default() };
+        let client = Client::with_deadlines(&route, bearer(&token), Clock::system(), deadlines).unwrap();
         assert_eq!(why(client.deliver(&a_parcel()).await), Why::TimedOut);
     }
 }

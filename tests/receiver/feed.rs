@@ -86,5 +86,9 @@ impl Drop for Feed {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let store = self.folder.join("store.db");
+        if store.exists() && !std::thread::panicking() {
+            super::schema::assert_all_valid(&rusqlite::Connection::open(store).unwrap());
+        }
     }
 }

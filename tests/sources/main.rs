@@ -1,6 +1,8 @@
 //! Sources over the real thing: pseudo-terminals and sockets.
 
+mod folder;
 mod panasonic;
+mod relay;
 mod rig;
 mod serial;
 mod tcp_connect;

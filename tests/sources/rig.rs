@@ -156,6 +156,10 @@ impl Pty {
     }
 }
 
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port()
+}
+
 /// A connection from a given address of this machine.
 pub async fn call_from(peer: &str, to: SocketAddr) -> TcpStream {
     let peer: IpAddr = peer.parse().expect("an address");

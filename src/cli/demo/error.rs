@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use super::DATE;
+use super::programme::DATE;
 
 /// The demo could not be played to its end.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,14 @@ pub enum DemoError {
     /// A process did not end when told to.
     #[error("{name} was told to end, had not done so after {seconds} s, and was killed")]
     WouldNotEnd { name: &'static str, seconds: u64 },
+    /// The day was not delivered in its time.
+    #[error(
+        "the supplier has accepted no {what} document of {DATE} after {tries} tries; what the daemon and the receiver said may say why"
+    )]
+    NotDelivered { what: &'static str, tries: usize },
+    /// The daemon does not say how it is.
+    #[error("`smdrd status --json` said {said:?}")]
+    NoStatus { said: String },
     /// Lines were left over.
     #[error("{name} could not send its day: {unsent} lines left over, {overwritten} overwritten in its buffer")]
     LinesLeft { name: &'static str, unsent: usize, overwritten: usize },

@@ -6,7 +6,10 @@ use std::io::{IsTerminal, Write as _};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use serde_json::Value;
+
 use super::Performance;
+use super::front::{Fate, Try};
 use crate::aggregate::document::{DayDocument, Histogram, Slot};
 
 /// How wide a bar may be.
@@ -21,12 +24,16 @@ pub struct Progress {
     zone: TimeZone,
     terminal: bool,
     next: Option<Timestamp>,
+    /// Lines sent when it was last said.
+    lines: usize,
+    /// How many tries have been told.
+    told: usize,
 }
 
 impl Progress {
     /// Begins in silence.
     pub fn new(zone: TimeZone) -> Progress {
-        Progress { zone, terminal: std::io::stderr().is_terminal(), next: None }
+        Progress { zone, terminal: std::io::stderr().is_terminal(), next: None, lines: usize::MAX, told: 0 }
     }
 
     /// Says something once.
@@ -41,10 +48,19 @@ impl Progress {
         if self.terminal {
             eprint!("\r\x1b[K{clock}  {calls} calls begun, {lines} lines sent");
             let _ = std::io::stderr().flush();
-        } else if self.next.is_none_or(|next| now >= next) {
+        } else if self.lines != lines && self.next.is_none_or(|next| now >= next) {
             eprintln!("{clock}  {calls} calls begun, {lines} lines sent");
-            self.next = Some(now + SignedDuration::from_hours(3));
+            (self.next, self.lines) = (Some(now + SignedDuration::from_hours(3)), lines);
         }
+    }
+
+    /// Tells of the tries to deliver that have not been told yet.
+    pub fn tried(&mut self, tries: &[Try]) {
+        for (number, one) in tries.iter().enumerate().skip(self.told) {
+            let at = one.at.to_zoned(self.zone.clone()).strftime("%a %H:%M").to_string();
+            self.say(&format!("{at}  revision {} {}", one.revision, fate(&tries[..=number])));
+        }
+        self.told = tries.len();
     }
 
     /// Takes the changing line away.
@@ -56,6 +72,24 @@ impl Progress {
     }
 }
 
+/// What became of the last of these tries.
+fn fate(tries: &[Try]) -> String {
+    let Some((one, before)) = tries.split_last() else { return String::new() };
+    let held = before.iter().any(|other| other.revision == one.revision && other.fate == Fate::ReceiptLost);
+    match one.fate {
+        Fate::TurnedAway => "sent: the supplier answers 503 and asks to wait".to_owned(),
+        Fate::ReceiptLost => {
+            "sent again: the supplier takes it, and the connection is cut before its receipt".to_owned()
+        }
+        Fate::Answered(200) if held => "sent again: the supplier has it already, and gives its receipt".to_owned(),
+        Fate::Answered(200) => {
+            "sent: the supplier takes it in place of the one before, and gives its receipt".to_owned()
+        }
+        Fate::Answered(201) => "sent: the supplier takes it and gives its receipt".to_owned(),
+        Fate::Answered(status) => format!("sent: the supplier answers {status}"),
+    }
+}
+
 /// The whole report.
 pub fn report(performance: &Performance) -> String {
     let mut text = String::new();
@@ -64,8 +98,9 @@ pub fn report(performance: &Performance) -> String {
         Err(reason) => line(&mut text, &format!("The document cannot be read as a day: {reason}")),
     }
     line(&mut text, "");
+    delivery(&mut text, performance);
     let receipt = &performance.receipt;
-    let id = receipt.receipt_id.as_deref().unwrap_or("not shown by `smdrd push`");
+    let id = receipt.receipt_id.as_deref().unwrap_or("none");
     let short: String = performance.sha256.chars().take(12).collect();
     line(&mut text, &format!("Receipt    {id}, sha256 {short}…"));
     for (name, count) in &performance.lines {
@@ -82,6 +117,36 @@ pub fn report(performance: &Performance) -> String {
         line(&mut text, &format!("  … and {} more; `smdrd demo --json` gives them all", found - DIFFERENCES));
     }
     text
+}
+
+/// What the supplier got, try by try, and what changed from one revision to the next.
+fn delivery(text: &mut String, performance: &Performance) {
+    let zone = TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC);
+    for (number, one) in performance.tries.iter().enumerate() {
+        let at = one.at.to_zoned(zone.clone()).strftime("%a %H:%M").to_string();
+        let head = if number == 0 { "Delivery" } else { "" };
+        line(text, &format!("{head:<11}{at}  revision {} {}", one.revision, fate(&performance.tries[..=number])));
+    }
+    let inbound = |document: &Value, figure: &str| {
+        let pointer = format!("/totals/inbound/{figure}");
+        document.pointer(&pointer).map_or_else(|| "nothing".to_owned(), Value::to_string)
+    };
+    let mut revisions: Vec<&Value> = Vec::new();
+    for document in performance.tries.iter().map(|one| &one.document) {
+        if revisions.last().is_none_or(|last| last.get("revision") != document.get("revision")) {
+            revisions.push(document);
+        }
+    }
+    for (number, document) in revisions.iter().enumerate() {
+        let head = if number == 0 { "Revisions" } else { "" };
+        let revision = document.get("revision").cloned().unwrap_or_default();
+        let (answered, missed) = (inbound(document, "answered"), inbound(document, "missed"));
+        let why = if number == 0 { "" } else { ": the leg of a call that went on over midnight came after delivery" };
+        line(text, &format!("{head:<11}{revision}: {answered} answered, {missed} missed{why}"));
+    }
+    if performance.by_hand {
+        line(text, "           This machine was so busy that the box missed its night; `smdrd push` sent it");
+    }
 }
 
 fn day(text: &mut String, document: &DayDocument) {
@@ -188,7 +253,24 @@ mod tests {
             expected: "24".to_owned(),
             got: "23".to_owned(),
         };
+        let try_of = |at: &str, revision: u32, answered: u32, fate: Fate| Try {
+            at: at.parse().unwrap(),
+            document: serde_json::json!({
+                "revision": revision, "totals": {"inbound": {"answered": answered, "missed": 69 - answered}},
+            }),
+            revision: revision.into(),
+            fate,
+            answer: Value::Null,
+        };
         let performance = Performance {
+            tries: vec![
+                try_of("2026-11-21T00:30:00Z", 1, 52, Fate::TurnedAway),
+                try_of("2026-11-21T00:31:00Z", 1, 52, Fate::ReceiptLost),
+                try_of("2026-11-21T00:32:00Z", 1, 52, Fate::Answered(200)),
+                try_of("2026-11-22T00:30:00Z", 2, 53, Fate::Answered(200)),
+            ],
+            by_hand: false,
+            incomplete: vec!["08:30".to_owned()],
             document: serde_json::from_str(example).unwrap(),
             sha256: "0123456789abcdef".to_owned(),
             receipt: Receipt { receipt_id: Some("rc-7".to_owned()), sha256: None },
@@ -205,6 +287,10 @@ mod tests {
             "  08:00    41 calls     8 missed  ████████████████████████████████",
             "Observed   23:55 h of 24:00 h (99.7 %)",
             "  not from 08:47 to 08:52: link-down, reception-pbx",
+            "Delivery   Sat 00:30  revision 1 sent: the supplier answers 503",
+            "           Sat 00:32  revision 1 sent again: the supplier has it already",
+            "           Sun 00:30  revision 2 sent: the supplier takes it in place",
+            "Revisions  1: 52 answered, 17 missed\n           2: 53 answered, 16 missed: the leg",
             "Receipt    rc-7, sha256 0123456789ab…",
             "Compared   2400 figures compared, 1 difference\n  08:30 inbound.answered expected 24 got 23",
         ] {

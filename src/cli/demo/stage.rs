@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::DemoError;
-use super::{RECEPTION, SURGERY};
+use super::programme::{ANNEXE, DEVICE, RECEPTION, SURGERY};
 use crate::simulator::scenario::site;
 
 /// Whose day it is.
@@ -15,6 +15,22 @@ pub const ODS: &str = "A81001";
 pub const SITE: &str = "main";
 /// The longest path that a Unix socket can have on Linux, its end mark left out.
 const SOCKET_PATH: usize = 107;
+
+/// What the Panasonic wants to hear, other than as delivered.
+pub const PBX_PASSWORD: &str = "ANNEXE26";
+
+/// Where the daemon finds its PBXs and its supplier.
+#[derive(Debug, Clone, Copy)]
+pub struct Links<'a> {
+    /// Where it listens for the IP Office.
+    pub reception: SocketAddr,
+    /// The serial line of the HiPath.
+    pub surgery: &'a Path,
+    /// Where the Panasonic listens.
+    pub annexe: SocketAddr,
+    /// Where the supplier is.
+    pub supplier: SocketAddr,
+}
 
 /// The directory of a demo.
 pub struct Stage {
@@ -103,14 +119,17 @@ impl Stage {
         self.write("tokens", &token_list(token))
     }
 
-    /// Writes the configuration of the daemon.
-    pub fn write_config(&self, reception: SocketAddr, surgery: &Path, supplier: SocketAddr) -> Result<(), DemoError> {
+    /// Writes the configuration of the daemon, and the file with the password that the Panasonic wants.
+    pub fn write_config(&self, links: &Links<'_>) -> Result<(), DemoError> {
+        let Links { reception, surgery, annexe, supplier } = links;
+        self.write("pbx-password", &format!("{PBX_PASSWORD}\n"))?;
         let quoted = |path: &Path| toml::Value::from(path.to_string_lossy().into_owned()).to_string();
         let text = format!(
             r#"# Written by `smdrd demo`.
 state-dir = {state}
 runtime-dir = {run}
-device = "smdrd-demo"
+dialects-dir = {dialects}
+device = "{DEVICE}"
 
 [[practice]]
 ods = "{ODS}"
@@ -134,10 +153,20 @@ dialect = "siemens-hipath3000"
 path = {surgery}
 baud = 9600
 
+[[source]]
+name = "{ANNEXE}"
+dialect = "panasonic-kx"
+[source.tcp-connect]
+host = "{host}"
+port = {port}
+password-file = {password}
+
 [roles.stations]
 "V{menu}" = "auto-attendant"
 "V{mailbox}" = "voicemail"
 "{surgery_mailbox}" = "voicemail"
+"{group}" = "hunt-group"
+"{annexe_mailbox}" = "voicemail"
 
 [numbers]
 own = ["01632960100-01632960199"]
@@ -149,10 +178,16 @@ token-file = {token}
 "#,
             state = quoted(&self.root.join("state")),
             run = quoted(&self.root.join("run")),
+            dialects = quoted(&self.root.join("dialects")),
             surgery = quoted(surgery),
             menu = site::MENU_PORT,
             mailbox = site::MAILBOX_PORT,
             surgery_mailbox = site::SURGERY_MAILBOX,
+            group = site::ANNEXE_GROUP,
+            annexe_mailbox = site::ANNEXE_MAILBOX,
+            host = annexe.ip(),
+            port = annexe.port(),
+            password = quoted(&self.root.join("pbx-password")),
             access = site::ACCESS_DIGIT,
             token = quoted(&self.root.join("token")),
         );
@@ -202,13 +237,15 @@ mod tests {
     fn the_configuration_is_one_that_the_crate_can_read() {
         let mut stage = Stage::set(None).unwrap();
         let address: SocketAddr = "127.0.0.1:40123".parse().unwrap();
-        stage.write_config(address, Path::new("/dev/pts/7"), address).unwrap();
+        let links = Links { reception: address, surgery: Path::new("/dev/pts/7"), annexe: address, supplier: address };
+        stage.write_config(&links).unwrap();
         stage.write_tokens("abc").unwrap();
         let text = std::fs::read_to_string(stage.config()).unwrap();
         let config: crate::config::Config = toml::from_str(&text).unwrap();
-        assert_eq!(config.source.len(), 2);
-        assert_eq!(config.roles.stations.len(), 3);
+        assert_eq!(config.source.len(), 3);
+        assert_eq!(config.roles.stations.len(), 5);
         assert_eq!(config.source[0].tcp_listen.as_ref().unwrap().get_ref().address, address);
+        assert_eq!(config.source[2].tcp_connect.as_ref().unwrap().get_ref().port, 40123);
         let mode = std::fs::metadata(stage.tokens()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let root = stage.root().to_owned();

@@ -47,28 +47,10 @@ pub fn fetch(base: &str, token: &str, date: Date) -> Result<Held, DemoError> {
     Ok(Held { document, sha256 })
 }
 
-/// The receipt in what `smdrd push --json` printed, wherever it stands there.
-pub fn receipt(printed: &str) -> Receipt {
-    let mut receipt = Receipt::default();
-    for value in serde_json::Deserializer::from_str(printed).into_iter::<Value>().map_while(Result::ok) {
-        search(&value, &mut receipt);
-    }
-    receipt
-}
-
-fn search(value: &Value, receipt: &mut Receipt) {
-    match value {
-        Value::Object(keys) => {
-            if let Some(id) = keys.get("receipt_id").and_then(Value::as_str) {
-                let sha256 = keys.get("sha256").and_then(Value::as_str).map(plain);
-                *receipt = Receipt { receipt_id: Some(id.to_owned()), sha256 };
-                return;
-            }
-            keys.values().for_each(|value| search(value, receipt));
-        }
-        Value::Array(items) => items.iter().for_each(|value| search(value, receipt)),
-        _ => {}
-    }
+/// The receipt in the receiver's answer, as it was passed on to the daemon.
+pub fn receipt(answer: &Value) -> Receipt {
+    let text = |name: &str| answer.get(name).and_then(Value::as_str);
+    Receipt { receipt_id: text("receipt_id").map(str::to_owned), sha256: text("sha256").map(plain) }
 }
 
 fn plain(sha256: &str) -> String {
@@ -80,13 +62,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_receipt_is_found_where_it_stands() {
+    fn a_receipt_is_what_it_says() {
+        let answer = serde_json::json!({"receipt_id": "r-1", "sha256": "sha256:AB12"});
         let found = Receipt { receipt_id: Some("r-1".to_owned()), sha256: Some("ab12".to_owned()) };
-        assert_eq!(receipt(r#"{"receipt_id": "r-1", "sha256": "ab12"}"#), found);
-        assert_eq!(
-            receipt(r#"{"days": [{"state": "done", "receipt": {"receipt_id": "r-1", "sha256": "sha256:AB12"}}]}"#),
-            found
-        );
-        assert_eq!(receipt("2026-11-20 receipted"), Receipt::default());
+        assert_eq!(receipt(&answer), found);
+        assert_eq!(receipt(&Value::Null), Receipt::default());
     }
 }

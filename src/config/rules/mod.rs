@@ -1,8 +1,10 @@
 //! The rules that types cannot hold, by part of the file.
 
+pub mod folder;
 pub mod numbers;
 pub mod place;
 pub mod practice;
+pub mod relay;
 pub mod source;
 pub mod supplier;
 

@@ -34,6 +34,9 @@ fn directories(config: &Config, findings: &mut Findings<'_>) {
             findings.fault(key, "not an absolute path", "begin it with a slash");
         }
     }
+    if !config.dialects_dir.is_absolute() {
+        findings.fault("dialects-dir", "not an absolute path", "begin it with a slash");
+    }
     let (state, runtime) = (&config.state_dir, &config.runtime_dir);
     if whole && (state.starts_with(runtime) || runtime.starts_with(state)) {
         let named = if findings.says("runtime-dir") { "runtime-dir" } else { "state-dir" };

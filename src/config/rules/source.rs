@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use crate::config::check::Findings;
 use crate::config::keys::nearest;
 use crate::config::rules::place::zone;
+use crate::config::rules::{folder, relay};
 use crate::config::{Config, Flow, Parity, Serial, Source, TcpConnect, TcpListen};
 
 /// Speeds that PBXs and the boxes on their ports are set to.
@@ -41,6 +43,7 @@ pub fn check(config: &Config, dialects: &[&str], findings: &mut Findings<'_>) {
         }
     }
     listeners(config, findings);
+    relay::check(config, findings);
 }
 
 fn dialect(path: &str, id: &str, dialects: &[&str], findings: &mut Findings<'_>) {
@@ -62,11 +65,12 @@ fn transport(path: &str, source: &Source, findings: &mut Findings<'_>) {
         ("serial", source.serial.is_some()),
         ("tcp-connect", source.tcp_connect.is_some()),
         ("tcp-listen", source.tcp_listen.is_some()),
+        ("folder", source.folder.is_some()),
     ];
     let given: Vec<&str> = ways.iter().filter(|(_, given)| *given).map(|(way, _)| *way).collect();
     if given.is_empty() {
-        let remedy = "add [source.serial] (a cable), [source.tcp-connect] (the PBX waits for us) or [source.tcp-listen] \
-                      (the PBX calls us) below it";
+        let remedy = "add [source.serial] (a cable), [source.tcp-connect] (the PBX waits for us), [source.tcp-listen] (the \
+                      PBX calls us) or [source.folder] (files are put there) below it";
         findings.fault(path, "it is not said how its lines come in", remedy);
     }
     if let [_, second, ..] = given[..] {
@@ -83,9 +87,12 @@ fn transport(path: &str, source: &Source, findings: &mut Findings<'_>) {
     if let Some(listen) = &source.tcp_listen {
         listens(&format!("{path}.tcp-listen"), listen.get_ref(), findings);
     }
+    if let Some(folder) = &source.folder {
+        folder::check(&format!("{path}.folder"), folder.get_ref(), findings);
+    }
 }
 
-fn serial_line(path: &str, serial: &Serial, findings: &mut Findings<'_>) {
+pub(super) fn serial_line(path: &str, serial: &Serial, findings: &mut Findings<'_>) {
     if !serial.path.is_absolute() {
         let remedy = "write the device in full; `ls -l /dev/serial/by-id` shows the adapters that are plugged in";
         findings.fault(&format!("{path}.path"), "not an absolute path", remedy);
@@ -119,7 +126,14 @@ fn serial_line(path: &str, serial: &Serial, findings: &mut Findings<'_>) {
 }
 
 fn connects(path: &str, connect: &TcpConnect, findings: &mut Findings<'_>) {
-    let host = connect.host.as_str();
+    host_and_port(path, &connect.host, connect.port, findings);
+    if connect.password_file.as_ref().is_some_and(|file| !file.is_absolute()) {
+        let remedy = "name the file by its full path; the password itself does not belong here";
+        findings.fault(&format!("{path}.password-file"), "not an absolute path", remedy);
+    }
+}
+
+pub(super) fn host_and_port(path: &str, host: &str, port: u16, findings: &mut Findings<'_>) {
     let field = format!("{path}.host");
     if let Ok(address) = host.parse::<SocketAddr>() {
         let remedy = format!("write `host = \"{}\"` and `port = {}`", address.ip(), address.port());
@@ -130,16 +144,12 @@ fn connects(path: &str, connect: &TcpConnect, findings: &mut Findings<'_>) {
         let remedy = "write the name or address alone, such as \"192.0.2.10\"; the port goes to `port`";
         findings.fault(&field, "not a host name or address", remedy);
     }
-    if connect.port == 0 {
-        findings.fault(&format!("{path}.port"), "0 is no port", "write the port that is set on the PBX");
-    }
-    if connect.password_file.as_ref().is_some_and(|file| !file.is_absolute()) {
-        let remedy = "name the file by its full path; the password itself does not belong here";
-        findings.fault(&format!("{path}.password-file"), "not an absolute path", remedy);
+    if port == 0 {
+        findings.fault(&format!("{path}.port"), "0 is no port", "write the port that is set at the other end");
     }
 }
 
-fn listens(path: &str, listen: &TcpListen, findings: &mut Findings<'_>) {
+pub(super) fn listens(path: &str, listen: &TcpListen, findings: &mut Findings<'_>) {
     let address = format!("{path}.address");
     match listen.address.port() {
         0 => findings.fault(&address, "0 is no port", "write the port that the PBX is set to call"),
@@ -168,7 +178,9 @@ fn listens(path: &str, listen: &TcpListen, findings: &mut Findings<'_>) {
 fn port_of(source: &Source) -> Option<String> {
     let serial = source.serial.as_ref().map(|serial| serial.get_ref().path.display().to_string());
     let connect = source.tcp_connect.as_ref().map(|connect| connect.get_ref());
-    serial.or(connect.map(|connect| format!("{}:{}", connect.host.to_lowercase(), connect.port)))
+    let connect = connect.map(|connect| format!("{}:{}", connect.host.to_lowercase(), connect.port));
+    let folder = source.folder.as_ref().map(|folder| folder.get_ref().path.components().collect::<PathBuf>());
+    serial.or(connect).or(folder.map(|folder| folder.display().to_string()))
 }
 
 /// Several sources may share an address when it is clear from the caller's address which is meant.

@@ -14,12 +14,40 @@ pub fn check(config: &Config, findings: &mut Findings<'_>) {
         }
         Ok(url) => address(&url, supplier.url.get_ref(), findings),
     }
-    for (key, file) in [("token-file", &supplier.token_file), ("ca-file", &supplier.ca_file)] {
+    if let Some(proxy) = &supplier.proxy {
+        self::proxy(proxy.get_ref(), findings);
+    } else if supplier.proxy_credentials_file.is_some() {
+        let remedy = "name the proxy with `proxy`, or take this out";
+        findings.fault("supplier.proxy-credentials-file", "credentials for a proxy, and no proxy", remedy);
+    }
+    for (key, file) in [
+        ("token-file", &supplier.token_file),
+        ("ca-file", &supplier.ca_file),
+        ("proxy-credentials-file", &supplier.proxy_credentials_file),
+    ] {
         if file.as_ref().is_some_and(|file| !file.is_absolute()) {
             let remedy = "name the file by its full path; the secret itself does not belong here";
-            let remedy = if key == "token-file" { remedy } else { "name the file by its full path" };
+            let remedy = if key == "ca-file" { "name the file by its full path" } else { remedy };
             findings.fault(&format!("supplier.{key}"), "not an absolute path", remedy);
         }
+    }
+}
+
+fn proxy(written: &str, findings: &mut Findings<'_>) {
+    let mut fault = |reason: &str, remedy: &str| findings.fault("supplier.proxy", reason, remedy);
+    let remedy = "write it as \"http://proxy.example:3128\"";
+    match Url::parse(written) {
+        Err(reason) => fault(&format!("not a URL: {reason}"), remedy),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            fault("a name and password in the URL", "put them into a file and name that with `proxy-credentials-file`");
+        }
+        Ok(url) if url.scheme() != "http" => {
+            fault("not an http address; what goes through the proxy is encrypted to the supplier all the same", remedy);
+        }
+        Ok(url) if url.path() != "/" || url.query().is_some() || url.fragment().is_some() => {
+            fault("more than an address and a port", remedy);
+        }
+        Ok(_) => {}
     }
 }
 

@@ -27,15 +27,8 @@ pub(super) struct Place<'a> {
 
 impl Place<'_> {
     pub fn fault(&self, key: &str, reason: impl Into<String>, remedy: impl Into<String>) -> FileFault {
-        let before = self.text.get(..self.span.start).unwrap_or_default();
         let key = if self.path.is_empty() { key.to_owned() } else { format!("{}, {key}", self.path) };
-        FileFault {
-            file: self.file.to_owned(),
-            line: before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1),
-            key,
-            reason: reason.into(),
-            remedy: remedy.into(),
-        }
+        FileFault::at(self.file, self.text, &self.span, key, reason.into(), remedy.into())
     }
 
     fn within(&self, span: Range<usize>, path: String) -> Place<'_> {
@@ -114,6 +107,7 @@ impl<'a> Compiler<'a> {
             slots: std::mem::take(&mut self.slots),
             regexes: std::mem::take(&mut self.regexes),
             desks: Mutex::new(Vec::new()),
+            unusable: None,
         })
     }
 
