@@ -152,10 +152,15 @@ impl Keeper {
         self.config.practice.iter().map(owner).collect()
     }
 
+    /// Notes that collecting begins, with no link of an earlier run.
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        self.go_on(&BTreeSet::new(), &BTreeSet::new()).map(drop)
+    }
+
     /// Notes that collecting begins: ends what an earlier run left open but for the links of sources that go on
     /// `unbroken`, counts what was cut off lines that are not gone on with on one of the links `gone_on`, and remembers
     /// the first day. Gives the sources whose links are open in the books.
-    pub fn begin(&mut self, unbroken: &BTreeSet<u16>, gone_on: &BTreeSet<u64>) -> Result<BTreeSet<u16>, StoreError> {
+    pub fn go_on(&mut self, unbroken: &BTreeSet<u16>, gone_on: &BTreeSet<u64>) -> Result<BTreeSet<u16>, StoreError> {
         let half = self.store.read().meta(HALF_LINES)?.unwrap_or_default();
         let half: Vec<HalfLine> = serde_json::from_str(&half).unwrap_or_default();
         let open = self.end_abandoned_links(unbroken)?;

@@ -86,7 +86,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     }
     let rests = inheritance.rests(&specs);
     let gone_on = rests.iter().map(|left| left.connection).collect();
-    let open = keeper.begin(&inheritance.unbroken(&specs), &gone_on)?;
+    let open = keeper.go_on(&inheritance.unbroken(&specs), &gone_on)?;
     let links = open.into_iter().map(|source| (source, Link { in_books: true, ..Link::default() })).collect();
     for Left { source, connection, rest, .. } in rests {
         if let Some(reader) = readers.get_mut(&source) {
