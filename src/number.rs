@@ -93,6 +93,8 @@ pub struct Anonymous {
 pub struct Number {
     digits: [u8; MAX_DIGITS],
     len: u8,
+    /// What is shown before it: a flash, for instance. No part of the number.
+    lead: [u8; 2],
     kept: Option<Anonymous>,
 }
 
@@ -100,7 +102,7 @@ impl Number {
     /// The number in `text`, by the conventions of the canonical record: spaces and hyphens dropped, `+ * #` kept,
     /// anything from `@` on dropped. `None` when no digit, `*` or `#` is left.
     pub fn parse(text: &[u8]) -> Option<Number> {
-        let mut number = Number { digits: [0; MAX_DIGITS], len: 0, kept: None };
+        let mut number = Number { digits: [0; MAX_DIGITS], len: 0, lead: [0; 2], kept: None };
         for &byte in text {
             if byte == b'@' {
                 break;
@@ -116,7 +118,7 @@ impl Number {
 
     /// An account or project code, as printed: letters are kept, blanks at its ends are not. `None` when nothing is left.
     pub fn verbatim(text: &[u8]) -> Option<Number> {
-        let mut number = Number { digits: [0; MAX_DIGITS], len: 0, kept: None };
+        let mut number = Number { digits: [0; MAX_DIGITS], len: 0, lead: [0; 2], kept: None };
         let printable = text.trim_ascii().iter().filter(|byte| matches!(byte, 0x20..=0x7e));
         for (slot, byte) in number.digits.iter_mut().zip(printable) {
             *slot = *byte;
@@ -129,6 +131,20 @@ impl Number {
     pub fn with_kept(mut self, kept: Anonymous) -> Number {
         self.kept = Some(kept);
         self
+    }
+
+    /// The same number with up to two characters that are shown before it and are no part of it.
+    pub fn led_by(mut self, lead: &[u8]) -> Number {
+        for (slot, byte) in self.lead.iter_mut().zip(lead) {
+            *slot = *byte;
+        }
+        self
+    }
+
+    /// The number as it is shown, under the same rule as [`Number::reveal`].
+    pub fn shown(&self) -> String {
+        let lead = self.lead.iter().filter(|byte| **byte != 0).map(|byte| char::from(*byte));
+        lead.chain(self.revealed().chars()).collect()
     }
 
     /// What was kept of the number, when it comes from a stored line rather than from the wire.

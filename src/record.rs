@@ -66,6 +66,9 @@ pub enum LegKind {
     Talk,
     /// A part that follows a transfer.
     Transfer,
+    /// One of several stations that may have rung at once, or one after the other: each shows its own start, so that
+    /// their waits are not added up.
+    Parallel,
 }
 
 /// Who or what took the call, where the format itself says so.
@@ -271,7 +274,7 @@ impl Record<Number> {
         put("trunk", self.trunk.as_deref().map(Into::into));
         put("ddi", self.ddi.as_ref().map(|number| number.reveal().into()));
         put("cli", self.cli.as_ref().map(|number| number.reveal().into()));
-        put("dialled", self.dialled.as_ref().map(|number| number.reveal().into()));
+        put("dialled", self.dialled.as_ref().map(|number| number.shown().into()));
         put("account", self.account.as_ref().map(|number| number.reveal().into()));
         put("transferred", self.transferred.map(Into::into));
         put("conference", self.conference.map(Into::into));

@@ -8,8 +8,8 @@ mod notation;
 use jiff::Timestamp;
 use notation::{ROLES, by, calls_at, hold, leg, london, site};
 use smdrd::call::{Assembler, LineRef, Owner, Rules, Wall};
-use smdrd::dialect::LinkKey;
-use smdrd::record::MaskedRecord;
+use smdrd::dialect::{LinkKey, Linking};
+use smdrd::record::{LegKind, MaskedRecord};
 
 #[test]
 fn legs_with_the_id_of_a_call_are_that_call() {
@@ -304,6 +304,54 @@ fn a_wait_is_all_the_ringing_until_a_person_answers_and_is_never_made_up() {
 }
 
 #[test]
+fn stations_that_ring_at_once_wait_once() {
+    hold(
+        &by(LinkKey::CallId),
+        ROLES,
+        &[
+            (
+                "the one that gave up is printed after the one that answered",
+                &["08:00:00 in #1 l1 + r5 t43 parallel x201", "08:00:00 in #1 l1 - r4 parallel x202"],
+                &["inbound answered-by-staff w5 t43 2 legs"],
+            ),
+            (
+                "one after the other",
+                &["08:00:00 in #1 l1 - r15 parallel x201", "08:00:15 in #1 l1 + r6 t10 parallel x202"],
+                &["inbound answered-by-staff w21 t10 2 legs"],
+            ),
+            (
+                "nobody",
+                &["08:00:00 in #1 l1 - r60 parallel x201", "08:00:00 in #1 l1 - r30 parallel x202"],
+                &["inbound nobody-answered w60 2 legs"],
+            ),
+            (
+                "the answer does not say when",
+                &["08:00:00 in #1 l1 - r60 parallel x201", "08:00:00 in #1 l1 + t9 parallel x202"],
+                &["inbound answered-by-staff t9 2 legs"],
+            ),
+            (
+                "the menu's time is not waiting",
+                &["08:00:00 in #1 l1 t40 aa", "08:00:40 in #1 l1 + r6 t10 parallel x202"],
+                &["inbound answered-by-staff w6 t10 2 legs"],
+            ),
+            (
+                "one of them busy",
+                &["08:00:00 in #1 l1 - r0 busy parallel x201", "08:00:00 in #1 l1 - r30 parallel x202"],
+                &["inbound nobody-answered w30 2 legs"],
+            ),
+            (
+                "all of them busy",
+                &["08:00:00 in #1 l1 - r0 busy parallel x201", "08:00:00 in #1 l1 - r0 busy parallel x202"],
+                &["inbound stations-busy w0 2 legs"],
+            ),
+        ],
+    );
+    let legs = ["08:00:00 in #1 l1 + r5 t40 parallel x201", "08:00:00 in #1 l1 - r5 parallel x202"];
+    let call = &calls_at(site(""), &by(LinkKey::CallId), &legs)[0];
+    assert_eq!(call.end.to_string(), "2026-11-20T08:00:45Z", "they do not follow one another");
+}
+
+#[test]
 fn whose_call_it_is_is_said_by_ddi_then_group_then_line_and_by_the_first_leg_that_says_it() {
     let shares = r#"
 [[practice]]
@@ -593,4 +641,71 @@ fn what_a_day_has_forgotten_no_late_leg_brings_back() {
     let late = accept(&mut assembler, "23:59:00 in #1 l1 c9 + r0 t20 last x202");
     assert_eq!((late.legs, late.token, late.peer), (2, None, Some(7)));
     assert_eq!(assembler.call(other.id).unwrap().token, Some(8));
+}
+
+#[test]
+fn the_ring_of_an_answered_call_may_have_a_leg_of_its_own() {
+    // The Samsung's rules: the waiting announces the leg that takes it.
+    let samsung = Linking {
+        window_s: 14_400,
+        slack_s: 60,
+        joins: vec![LegKind::Talk, LegKind::Transfer],
+        announced: vec![LegKind::Talk],
+        chained: true,
+        ..by(LinkKey::Trunk)
+    };
+    hold(
+        &samsung,
+        ROLES,
+        &[
+            (
+                "its ring is the wait, the other's seconds the talk",
+                &["08:00:00 in l1 queue more r16 x201", "08:00:16 in l1 talk + t90 x201"],
+                &["inbound answered-by-staff w16 t90 2 legs"],
+            ),
+            (
+                "also where the ring says that it was answered",
+                &["08:00:16 ans in l1 queue more + r16 x201", "08:01:46 end in l1 talk + t90 x201"],
+                &["inbound answered-by-staff w16 t90 2 legs"],
+            ),
+            (
+                "a call that nobody announced is one of its own, and its ring is not known",
+                &["08:00:00 in l1 talk + t90 x201", "08:02:00 in l1 talk + t30 x201"],
+                &["inbound answered-by-staff t90", "inbound answered-by-staff t30"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_caller_who_was_announced_is_taken_soon_or_not_at_all() {
+    // The Panasonic TES's rules.
+    let tes = Linking {
+        window_s: 14_400,
+        joins: vec![LegKind::Transfer],
+        opens: vec![LegKind::Offered],
+        offer_s: Some(300),
+        ..by(LinkKey::Trunk)
+    };
+    hold(
+        &tes,
+        ROLES,
+        &[
+            (
+                "the first who was not taken stays one",
+                &["08:00:00 /60 in l1 offered", "08:03:00 /60 in l1 offered", "08:04:00 /60 in l1 + t20 x201"],
+                &["inbound no-answer-shown open", "inbound answered-by-staff t20 2 legs"],
+            ),
+            (
+                "much later is another call",
+                &["08:00:00 /60 in l1 offered", "09:00:00 /60 in l1 + t20 x201"],
+                &["inbound no-answer-shown open", "inbound answered-by-staff t20"],
+            ),
+            (
+                "who dials out has not taken him",
+                &["08:00:00 /60 in l1 offered", "08:01:00 /60 out l1 t20 x201"],
+                &["inbound no-answer-shown open", "outbound t20"],
+            ),
+        ],
+    );
 }

@@ -18,6 +18,10 @@ const DIALECTS: &[&str] = &[
     "mitel-5000",
     "panasonic-kx",
     "mitel-3300",
+    "alcatel-oxe",
+    "alcatel-oxo",
+    "ericsson-bp",
+    "nec-sv8300",
 ];
 
 fn root() -> &'static Path {
@@ -117,10 +121,17 @@ fn reference_with_everything() -> String {
 fn the_reference_configuration_has_every_key_and_is_good_when_filled_in() {
     let full = reference_with_everything();
     // One way in, and one way out to a logger; a folder has none.
-    let ways = [("serial", "tcp-connect"), ("tcp-connect", "tcp-listen"), ("tcp-listen", "serial"), ("folder", "")];
+    let ways = [
+        ("serial", "tcp-connect"),
+        ("tcp-connect", "tcp-listen"),
+        ("tcp-listen", "serial"),
+        ("folder", ""),
+        ("tftp", ""),
+    ];
     for (way, out) in ways {
         let keep = [format!("[source.{way}]"), format!("[source.relay.{out}]")];
-        let others = ["serial", "tcp-connect", "tcp-listen", "folder"].map(|way| format!("[source.{way}]")).to_vec();
+        let others =
+            ["serial", "tcp-connect", "tcp-listen", "folder", "tftp"].map(|way| format!("[source.{way}]")).to_vec();
         let relays = ["serial", "tcp-connect", "tcp-listen"].map(|way| format!("[source.relay.{way}]"));
         let others = [others, relays.to_vec(), vec!["[source.relay]".to_owned()]].concat();
         let mut parts: Vec<&str> = full.split_inclusive('\n').collect();

@@ -23,6 +23,8 @@ mod import;
 mod interrupted;
 #[path = "daemon/lines.rs"]
 mod lines;
+#[path = "daemon/nec.rs"]
+mod nec;
 #[path = "daemon/panasonic.rs"]
 mod panasonic;
 #[path = "daemon/rebuild.rs"]
@@ -38,6 +40,8 @@ mod schema;
 mod sharing;
 #[path = "daemon/simulate.rs"]
 mod simulate;
+#[path = "daemon/tftp.rs"]
+mod tftp;
 #[path = "daemon/trouble.rs"]
 mod trouble;
 #[path = "daemon/verbs.rs"]

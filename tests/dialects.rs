@@ -16,14 +16,34 @@ use smdrd::framing::{Ended, Framer, Settings};
 use smdrd::number::{Anonymous, Class, Number};
 use smdrd::record::{MaskedRecord, Record};
 
-const DIALECTS: [&str; 7] = [
+const DIALECTS: [&str; 27] = [
+    "3cx",
+    "alcatel-oxe",
+    "alcatel-oxo",
+    "asterisk-csv",
+    "avaya-cm",
     "avaya-ipoffice",
+    "bt-versatility",
+    "cisco-cme",
+    "cisco-cucm",
+    "ericsson-bp",
+    "esi-ivx",
+    "freeswitch-csv",
+    "grandstream-ucm",
+    "lg-ipecs",
     "mitel-3300",
     "mitel-5000",
+    "mitel-sx200",
+    "nec-sl-sv8100",
+    "nec-sv8300",
     "nortel-bcm",
     "nortel-meridian",
     "panasonic-kx",
+    "panasonic-tes",
+    "samsung-officeserv",
     "siemens-hipath3000",
+    "siemens-hipath4000",
+    "toshiba-strata",
 ];
 const TODAY: Date = date(2026, 6, 1);
 
@@ -42,8 +62,11 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 /// Captures whose lines cannot say it themselves: how the PBX was programmed.
-const PROGRAMMED: [(&str, &str, &str); 2] =
-    [("panasonic-kx-td1232-p231c.smdr", "date_order", "MDY"), ("panasonic-kx-td816ru.smdr", "date_order", "MDY")];
+const PROGRAMMED: [(&str, &str, &str); 3] = [
+    ("lg-gdk-162.smdr", "date_order", "MDY"),
+    ("panasonic-kx-td1232-p231c.smdr", "date_order", "MDY"),
+    ("panasonic-kx-td816ru.smdr", "date_order", "MDY"),
+];
 
 fn plan(dialect: &str) -> Plan {
     plan_with(dialect, &BTreeMap::new())
@@ -67,7 +90,10 @@ fn plan_for(dialect: &str, path: &Path) -> Plan {
 
 fn options_of(sample: &Map<String, Value>) -> BTreeMap<String, String> {
     let options = sample.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
-    options.into_iter().map(|(key, value)| (key, value.as_str().unwrap().to_owned())).collect()
+    options
+        .into_iter()
+        .map(|(key, value)| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect()
 }
 
 /// A framed line; one of nothing but control bytes is noise and none of the engine's business.
@@ -153,7 +179,7 @@ fn corpus() -> Vec<(String, Plan, Vec<Framed>)> {
 #[test]
 fn shipped_files_are_sound_and_their_examples_hold() {
     let library = Library::shipped();
-    assert_eq!(library.faults(), &[], "faults in shipped files");
+    assert_eq!(library.faults(), [], "faults in shipped files");
     assert_eq!(library.ids().collect::<Vec<_>>(), DIALECTS);
     for id in library.ids() {
         let dialect = library.get(id).unwrap();
@@ -189,7 +215,7 @@ fn every_sample_pair_holds() {
             pairs += 1;
         }
     }
-    assert!(pairs >= 48, "only {pairs} pairs were found");
+    assert!(pairs >= 63, "only {pairs} pairs were found");
 }
 
 /// The table of docs/captures.md is what the engine makes of the captures, and no more than one line in a hundred is not
@@ -228,7 +254,7 @@ fn captures_give_the_documented_counts() {
             documented += 1;
         }
     }
-    assert!(documented >= 9, "only {documented} captures were found");
+    assert!(documented >= 12, "only {documented} captures were found");
 }
 
 /// Masks as strictly as may be: every digit of a number but its class prefix is 0, every letter of a name or account A.
@@ -470,6 +496,10 @@ fn mutated() -> impl Strategy<Value = (&'static str, Vec<Vec<u8>>)> {
             let plan = plan(dialect);
             let framed = framed(&plan, &fs::read(&paths[file.index(paths.len())]).unwrap());
             let mut lines: Vec<Vec<u8>> = framed.into_iter().map(|line| line.bytes).collect();
+            // A text that only says that there is nothing gives no line.
+            if lines.is_empty() {
+                lines.push(Vec::new());
+            }
             for (line, at, what, byte) in edits {
                 let place = line.index(lines.len());
                 let chosen = &mut lines[place];

@@ -142,6 +142,72 @@ fn frames_with_a_length_in_front() {
     gives(Protocol::LengthLe32, b"\x0a\0\0\0one\r\ntwo\r\n\x01\0\0\0x", &["one", "two", "x"]);
 }
 
+/// A record of five characters in a text with sequence number 5, and parity that nobody looks at here.
+const NEC: &[u8] = b"\x16200010005\x020!KA1\x03p";
+
+#[test]
+fn texts_of_a_nec() {
+    gives(Protocol::NecFrame, &NEC.repeat(2), &["0!KA1", "0!KA1"]);
+    // Nothing to give; a text whose parity looks like the beginning of the next one.
+    gives(Protocol::NecFrame, b"\x16300003002\0\x16300003002\x16\x16200011005\x02one\rtw\x03\0", &["one", "tw"]);
+    // As a logger leaves the records, and as the serial port gives them.
+    gives(Protocol::NecFrame, b"0!KA1\r\n0!KE2\r\n", &["0!KA1", "0!KE2"]);
+    gives(Protocol::NecFrame, b"\x020!KA1\x03\x020!KE2\x03", &["0!KA1", "0!KE2"]);
+    // No head: a SYN is a control byte.
+    gives(Protocol::NecFrame, b"a\x162b\x1620000000\x16299999x\r\n", &["a2b20000000299999x^3"]);
+    let mut late = NEC[12..].to_vec();
+    late.extend_from_slice(NEC);
+    gives(Protocol::NecFrame, &late, &["!KA1", "p", "0!KA1"]);
+}
+
+/// A message of OmniPCX Enterprise: head, text, padding.
+fn oxe_message(kind: u8, text: &str) -> Vec<u8> {
+    let mut message = vec![1, 0, kind, 0];
+    message.extend_from_slice(text.as_bytes());
+    message.resize(772, 0);
+    message
+}
+
+#[test]
+fn messages_of_a_fixed_length() {
+    let whole = "x".repeat(768);
+    let stream = [
+        b"\0\x01P\x03\x04".to_vec(),
+        oxe_message(2, "one\n"),
+        b"\0\x08TEST_REQ\x03\x04".to_vec(),
+        oxe_message(1, ""),
+        b"\x03\x04".to_vec(),
+        oxe_message(6, "key=value\nbinary that is not read"),
+        b"\x03\x04".to_vec(),
+        oxe_message(7, "voice quality\n"),
+        // Without an end of its own, without the mark before it, and as long as can be.
+        oxe_message(2, "two"),
+        oxe_message(2, &whole),
+        oxe_message(2, "three\r\n"),
+    ];
+    let lines = ["one", "key=value", "two", &whole, "three"];
+    gives(Protocol::AlcatelOxe, &stream.concat(), &lines);
+    // The same tickets from an accounting file.
+    gives(Protocol::AlcatelOxe, b"#5,30\none\r\ntwo\n\nend", &["#5,30", "one", "two", "", "end."]);
+    // Cut off in the middle of a message, and of a mark.
+    gives(Protocol::AlcatelOxe, &oxe_message(2, "one")[..6], &["on."]);
+    gives(Protocol::AlcatelOxe, b"one\n\x01\0\x02", &["one", "^3."]);
+    // What is no mark is a control.
+    gives(Protocol::AlcatelOxe, b"\0\0\x01P\x03\x05\x01\x01one\n", &["one^5"]);
+}
+
+#[test]
+fn a_message_that_pauses_is_not_cut() {
+    let mut framer = Framer::new(settings(Protocol::AlcatelOxe));
+    let mut seen: Vec<Seen> = Vec::new();
+    for part in oxe_message(2, "one ticket").chunks(7) {
+        framer.push(part, &mut |line| seen.push(line.into()));
+        assert!(!framer.pending());
+        framer.flush(Ended::Idle, &mut |line| seen.push(line.into()));
+    }
+    assert_eq!(shown(&seen), ["one ticket"]);
+}
+
 #[test]
 fn what_is_not_a_frame_is_read_on_from_the_next_byte() {
     // Joined in the middle of a frame: its rest is a line, then frames follow.
@@ -238,7 +304,13 @@ fn balanced(account: Account) -> bool {
 }
 
 fn protocol() -> impl Strategy<Value = Protocol> {
-    prop_oneof![Just(Protocol::Lines), Just(Protocol::StxEtx), Just(Protocol::LengthLe32)]
+    prop_oneof![
+        Just(Protocol::Lines),
+        Just(Protocol::StxEtx),
+        Just(Protocol::LengthLe32),
+        Just(Protocol::AlcatelOxe),
+        Just(Protocol::NecFrame),
+    ]
 }
 
 /// Bytes that make every rule of the grammar likely.
@@ -250,6 +322,10 @@ fn wire() -> impl Strategy<Value = Vec<u8>> {
         1 => proptest::collection::vec(prop_oneof![Just(2u8), Just(3), Just(0), Just(0x13), Just(0x1A)], 1..4),
         2 => (0u32..40).prop_map(|length| length.to_le_bytes().to_vec()),
         1 => Just(MITEL.to_vec()),
+        1 => Just(NEC.to_vec()),
+        1 => (0usize..12).prop_map(|length| NEC[..length].to_vec()),
+        1 => prop_oneof![Just(b"\0\x01P".to_vec()), Just(b"\x03\x04".to_vec()), Just(b"\0\x08TEST_REQ".to_vec())],
+        1 => (0u8..9, "[a-z]{0,20}\n?").prop_map(|(kind, text)| oxe_message(kind, &text)),
     ];
     proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
 }
@@ -320,7 +396,7 @@ proptest! {
             }
             prop_assert!(balanced(framer.account()), "{:?}", framer.account());
             prop_assert!(flush != 0 || !framer.pending());
-            prop_assert!(framer.account().pending <= max_line as u64 + 4);
+            prop_assert!(framer.account().pending <= max_line as u64 + 7);
         }
         framer.flush(Ended::EndOfInput, &mut |line| {
             handed.0 += line.bytes.len() as u64;

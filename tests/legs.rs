@@ -1,6 +1,9 @@
 //! Lines to calls, for formats that print a call's legs on lines of their own: a Panasonic ring group says how long the
 //! caller waited on one line and who talked on another, with no call id between them; a Mitel 3300 has one.
 
+#[path = "legs/library.rs"]
+mod library;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,8 +32,14 @@ tcp-connect = { host = "192.0.2.13", port = 2300 }
 /// The calls that the lines make, in the order of their first lines, each with the numbers of its lines. The lines go
 /// through the daemon's own reading side, so that only peers are left of numbers.
 fn calls_of(dialect: &str, lines: &str) -> Vec<(Vec<u64>, Call)> {
+    calls_with(dialect, &[], lines)
+}
+
+fn calls_with(dialect: &str, options: &[(&str, &str)], lines: &str) -> Vec<(Vec<u64>, Call)> {
     let config: smdrd::config::Config = toml::from_str(CONFIG).unwrap();
-    let plan = Arc::new(Library::shipped().get(dialect).unwrap().plan(&BTreeMap::new(), None).unwrap());
+    let options: BTreeMap<String, String> =
+        options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let plan = Arc::new(Library::shipped().get(dialect).unwrap().plan(&options, None).unwrap());
     let mut assembler = Assembler::new(Site::new(&config, &[("panasonic".to_owned(), 1)].into()));
     assembler.source(1, Rules { linking: plan.linking().clone(), zone: config.time_zone() }, Wall::default());
     let folder = tempfile::tempdir().unwrap();

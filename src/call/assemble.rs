@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Call, Leg, LineRef, Site, Wall, decide};
 use crate::dialect::{LinkKey, Linking};
-use crate::record::{LegKind, MaskedRecord};
+use crate::record::{Direction, LegKind, MaskedRecord};
 
 /// How long a call that announced another leg may stay uncounted once its source's clock has moved on.
 const OPEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
@@ -194,6 +194,10 @@ impl Assembler {
         let candidates = self.by_key.get(key)?;
         let window = SignedDuration::from_secs(i64::from(linking.window_s));
         let slack = SignedDuration::from_secs(i64::from(linking.slack_s));
+        if linking.opens.contains(&leg.record.leg) {
+            return None;
+        }
+        let outward = leg.record.direction == Some(Direction::Outbound);
         let may_join = linking.joins.is_empty() || linking.joins.contains(&leg.record.leg);
         candidates
             .iter()
@@ -206,6 +210,12 @@ impl Assembler {
                 }
                 let apart = leg.end.duration_since(joined.end()).abs();
                 let gap = leg.arrival.duration_since(joined.end()).abs();
+                let comes = |leg: &Leg| leg.record.direction == Some(Direction::Inbound);
+                let late = linking.offer_s.is_some_and(|most| gap > SignedDuration::from_secs(i64::from(most)));
+                // Whoever dials out on the line has not taken the caller who rang on it before.
+                if only_offered && (late || (outward && joined.legs.iter().any(comes))) {
+                    return None;
+                }
                 if apart > window || (linking.chained && gap > slack && !only_offered) {
                     return None;
                 }

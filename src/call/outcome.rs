@@ -123,7 +123,9 @@ fn end(legs: &[Leg]) -> jiff::Timestamp {
     let latest = legs.iter().map(|leg| leg.end).max().unwrap_or(legs[0].end);
     let shared = legs.len() > 1
         && legs.iter().all(|leg| {
-            leg.arrival == legs[0].arrival && leg.record.stamp.is_some_and(|stamp| stamp.kind == StampKind::Arrival)
+            leg.record.leg != LegKind::Parallel
+                && leg.arrival == legs[0].arrival
+                && leg.record.stamp.is_some_and(|stamp| stamp.kind == StampKind::Arrival)
         });
     if !shared {
         return latest;
@@ -157,6 +159,10 @@ fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
     }
     let has = |taker: Taker| takers.contains(&taker);
     let disposed = |what: Disposition| legs.iter().any(|leg| leg.record.disposition == Some(what));
+    // Of stations that rang at once, one that was busy does not make the call busy.
+    let rang = |leg: &Leg| leg.record.leg == LegKind::Parallel && leg.record.answered == Some(false);
+    let busy = disposed(Disposition::Busy)
+        && !legs.iter().any(|leg| rang(leg) && leg.record.disposition != Some(Disposition::Busy));
     let offered = legs.iter().zip(&takers).any(|(leg, taker)| {
         *taker == Taker::Nobody
             && !matches!(role(site, leg), StationRole::AutoAttendant)
@@ -171,7 +177,7 @@ fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
         (Outcome::MissedVoicemail, "reached-voicemail")
     } else if has(Taker::Outside) {
         (Outcome::IvrEnded, "diverted-outside")
-    } else if disposed(Disposition::Busy) {
+    } else if busy {
         (Outcome::MissedBusy, "stations-busy")
     } else if has(Taker::Menu) && !offered {
         (Outcome::IvrEnded, "ended-in-menu")
@@ -184,14 +190,17 @@ fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
     };
     call.outcome = Some(outcome);
     call.rule = rule.into();
-    let until = answer.map_or(legs.len(), |position| position + 1);
     if outcome == Outcome::Answered || outcome.is_missed() {
-        call.wait_s = wait(site, &legs[..until]);
+        call.wait_s = wait(site, legs, answer);
     }
     if outcome == Outcome::Answered {
         let talks = legs.iter().zip(&takers).filter(|(_, taker)| **taker == Taker::Staff);
         let talks = talks.filter(|(leg, _)| leg.record.leg != LegKind::Offered);
-        call.talk_s = sum(talks.map(|(leg, _)| leg.record.talk_s));
+        // The ring of an answered call may have a leg of its own, before the one with the talk.
+        let talks: Vec<_> = talks.map(|(leg, _)| (leg.record.leg, leg.record.talk_s)).collect();
+        let told = talks.iter().any(|(_, talk)| talk.is_some());
+        let talks = talks.into_iter().filter(|(kind, talk)| !told || *kind != LegKind::Queue || talk.is_some());
+        call.talk_s = sum(talks.map(|(_, talk)| talk));
     }
 }
 
@@ -200,12 +209,40 @@ fn sum(mut parts: impl Iterator<Item = Option<u32>>) -> Option<u32> {
     parts.try_fold(0_u32, |sum, part| sum.checked_add(part?))
 }
 
-/// Ring and queue time over these legs, menu excluded; nothing when a leg that counts does not give it.
-fn wait(site: &Site, legs: &[Leg]) -> Option<u32> {
-    let waited: Vec<Option<u32>> = legs
+/// Ring and queue time until the answer, or over all legs of a missed call, menu excluded; nothing when a leg that
+/// counts does not give it.
+fn wait(site: &Site, legs: &[Leg], answer: Option<usize>) -> Option<u32> {
+    let counts = |leg: &&Leg| role(site, leg) != StationRole::AutoAttendant && leg.record.leg != LegKind::Offered;
+    let parallel: Vec<&Leg> = legs.iter().filter(counts).filter(|leg| leg.record.leg == LegKind::Parallel).collect();
+    let rang = |leg: &Leg| leg.record.leg == LegKind::Queue && leg.record.ring_s.is_some();
+    let until = answer.map_or(legs.len(), |position| position + 1);
+    let mut waited: Vec<Option<u32>> = legs[..until]
         .iter()
-        .filter(|leg| role(site, leg) != StationRole::AutoAttendant && leg.record.leg != LegKind::Offered)
-        .map(|leg| leg.record.ring_s)
+        .enumerate()
+        .filter(|(_, leg)| counts(leg) && leg.record.leg != LegKind::Parallel)
+        .map(|(at, leg)| match leg.record.ring_s {
+            // Its ring is the leg before.
+            None if leg.record.leg == LegKind::Talk && legs[..at].iter().any(rang) => Some(0),
+            ring => ring,
+        })
         .collect();
+    if !parallel.is_empty() {
+        waited.push(wait_of_parallel(&parallel, answer.map(|position| &legs[position])));
+    }
     if waited.is_empty() { None } else { sum(waited.into_iter()) }
+}
+
+/// Seconds from the first of these legs until the answer, or until the last of them stopped ringing. Their order on the
+/// lines says nothing: a station that gave up is often printed after the one that answered.
+fn wait_of_parallel(legs: &[&Leg], answer: Option<&Leg>) -> Option<u32> {
+    let rang_until = |leg: &Leg| {
+        let ring = jiff::SignedDuration::from_secs(i64::from(leg.record.ring_s?));
+        leg.arrival.checked_add(ring).ok()
+    };
+    let first = legs.iter().map(|leg| leg.arrival).min()?;
+    let last = match answer {
+        Some(leg) => rang_until(leg)?,
+        None => legs.iter().filter_map(|leg| rang_until(leg)).max()?,
+    };
+    u32::try_from(last.duration_since(first).as_secs()).ok()
 }

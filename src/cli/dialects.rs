@@ -93,7 +93,8 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
             .options
             .iter()
             .map(|(name, option)| {
-                (name.clone(), json!({"values": option.values, "default": option.default, "doc": option.doc}))
+                let values = if option.words { Value::from("words") } else { option.values.clone().into() };
+                (name.clone(), json!({"values": values, "default": option.default, "doc": option.doc}))
             })
             .collect();
         let rules: Vec<Value> = dialect.rules().map(|(name, doc)| json!({"name": name, "doc": doc})).collect();
@@ -112,7 +113,9 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
     println!("{}\n\nTransport\n{}", dialect.doc, indented(&dialect.transport));
     println!("\nOptions");
     for (name, option) in &dialect.options {
-        println!("  {name} = {} (default {})\n{}", option.values.join(" | "), option.default, indented(&option.doc));
+        let takes = if option.words { "WORD, WORD ...".to_owned() } else { option.values.join(" | ") };
+        let default = if option.default.is_empty() { "none" } else { option.default.as_str() };
+        println!("  {name} = {takes} (default {default})\n{}", indented(&option.doc));
     }
     if dialect.options.is_empty() {
         println!("  none");
@@ -151,8 +154,7 @@ fn or_nothing(text: &str) -> &str {
 }
 
 fn examples(library: &Library, as_json: bool) -> ExitCode {
-    let mut faults: Vec<String> =
-        library.faults().iter().chain(Library::shipped().faults()).map(ToString::to_string).collect();
+    let mut faults: Vec<String> = library.faults().iter().map(ToString::to_string).collect();
     let mut count = 0;
     for dialect in library.ids().filter_map(|id| library.get(id)) {
         count += dialect.examples();

@@ -19,7 +19,6 @@ use crate::control::exchange::{Order, SendError, send};
 use crate::control::{self, AskError};
 use crate::daemon;
 use crate::daemon::import::Report;
-use crate::dialect::Library;
 use show::Ticker;
 
 /// Import files that another logger kept of this PBX
@@ -85,7 +84,11 @@ pub fn run(arguments: Arguments) -> ExitCode {
         as_new: arguments.as_new,
         overlap: arguments.count_overlap,
     };
-    let Some(dialect) = super::parse::find(Library::shipped(), &order.dialect) else {
+    let library = match super::parse::library(Some(config.dialects_dir.clone())) {
+        Ok(library) => library,
+        Err(code) => return code,
+    };
+    let Some(dialect) = super::parse::find(&library, &order.dialect) else {
         return ExitCode::from(super::USAGE);
     };
     if let Err(error) = dialect.plan(&order.set, order.assume_year) {

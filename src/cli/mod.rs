@@ -5,6 +5,7 @@ mod approve;
 mod check;
 mod day;
 mod demo;
+mod detect;
 mod dialects;
 mod import;
 mod parse;
@@ -47,6 +48,7 @@ enum Verb {
     Run(run::Arguments),
     Demo(demo::Arguments),
     Check(check::Arguments),
+    Detect(detect::Arguments),
     Status(status::Arguments),
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Verb::Run(arguments) => run::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
+        Verb::Detect(arguments) => detect::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),

@@ -259,10 +259,11 @@ fn play(arguments: &Arguments, script: &Script, protocol: Protocol, way: &mut Wa
     script.lines.len()
 }
 
-/// A line as it goes over the wire. A Mitel 5000 may put each line's length before it, and need not.
+/// A line as it goes over the wire. A Mitel 5000 may put each line's length before it and need not; a NEC or an OmniPCX
+/// Enterprise behind a terminal server prints lines without the messages of its own port.
 fn framed(line: &str, protocol: Protocol) -> String {
     match protocol {
-        Protocol::StxEtx => format!("\x02{line}\x03"),
-        Protocol::Lines | Protocol::LengthLe32 => format!("{line}\r\n"),
+        Protocol::StxEtx | Protocol::NecFrame => format!("\x02{line}\x03"),
+        Protocol::Lines | Protocol::LengthLe32 | Protocol::AlcatelOxe => format!("{line}\r\n"),
     }
 }

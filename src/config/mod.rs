@@ -191,6 +191,8 @@ pub struct Source {
     pub tcp_connect: Option<Spanned<TcpConnect>>,
     /// A PBX that calls us.
     pub tcp_listen: Option<Spanned<TcpListen>>,
+    /// A PBX that puts files to us by TFTP.
+    pub tftp: Option<Spanned<TcpListen>>,
     /// A folder into which files are put.
     pub folder: Option<Spanned<Folder>>,
     /// An older call logger that goes on hearing the PBX.
@@ -275,6 +277,8 @@ pub struct TcpConnect {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// Where the PBX answers when it does not at `host`: the second CPU of a pair.
+    pub standby_host: Option<String>,
     /// File that holds the log-in password, where the PBX wants one.
     pub password_file: Option<PathBuf>,
 }

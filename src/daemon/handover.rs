@@ -124,8 +124,8 @@ fn holds(how: &How) -> Duration {
             Duration::from_secs_f64(f64::from(TTY_HOLDS.0 * TTY_HOLDS.1) / f64::from(*serial.baud.get_ref()))
         }
         How::Connect(_) | How::Listen(_) => TCP_HOLDS,
-        // Its files wait, and it has no link that is handed over.
-        How::Folder(_) => Duration::MAX,
+        // What these bring waits, and they have no link that is handed over.
+        How::Folder(_) | How::Tftp(_) => Duration::MAX,
     }
 }
 

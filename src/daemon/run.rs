@@ -28,7 +28,7 @@ use crate::control::{self, Refusal, Request};
 use crate::notify;
 use crate::privacy::Privacy;
 use crate::push::schedule::quiet;
-use crate::source::{self, Cause, Handover, Happening, LinkState, Spec};
+use crate::source::{self, Cause, Handover, Happening, LinkState, Receipt, Spec};
 
 /// Silence, on the machine's clock, after which half a line or half a group is taken to be all.
 const IDLE: Duration = Duration::from_secs(3);
@@ -235,6 +235,17 @@ impl Loop {
                     self.pass(batch).await;
                 }
             }
+            Happening::Text { source, at, connection, mut bytes, stored } => {
+                self.links.entry(source).or_default().heard = Some(self.clock.instant());
+                self.turn();
+                let reader = self.readers.get_mut(&source);
+                let batch = reader.and_then(|reader| reader.bytes(&mut self.gate, connection, &bytes, at));
+                bytes.zeroize();
+                if let Some(batch) = batch {
+                    self.pass(batch).await;
+                }
+                tokio::spawn(receipt(self.desk.clone(), stored));
+            }
             Happening::Part { source, at, connection, mut bytes, mark } => {
                 // The file's end closes groups, not silence: nobody prints it meanwhile.
                 self.links.entry(source).or_default().heard = None;
@@ -404,6 +415,17 @@ fn begin_to_stop(stop: &watch::Sender<bool>) {
     tracing::info!("stopping");
     notify::stopping();
     let _ = stop.send(true);
+}
+
+/// Gives a receipt when everything told so far is on disk.
+async fn receipt(desk: Desk, stored: Receipt) {
+    // While the disk takes nothing errands are run before what was told is stored.
+    while let Some(well) = desk.with(|keeper| keeper.trouble.is_none()).await {
+        if well {
+            return stored.give();
+        }
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 async fn ask_to_reload(ask: &mpsc::Sender<Asked>, who: String) -> Result<serde_json::Value, Refusal> {

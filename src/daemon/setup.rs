@@ -139,11 +139,11 @@ impl SourcePlan {
             Ok(plan) => Ok(SourcePlan {
                 name: source.name.get_ref().clone(),
                 dialect: id.clone(),
+                zone: zone_of(config, source, plan.zone()),
                 plan: Arc::new(plan),
                 origin: dialect.origin().to_owned(),
                 version: Some(dialect.version()),
-                zone: zone_of(config, source),
-                live: source.folder.is_none(),
+                live: source.folder.is_none() && source.tftp.is_none(),
             }),
             Err(error) if dialect.from_site => site(error.to_string(), dialect.origin().to_owned(), dialect.protocol()),
             Err(error) => Err(PlanFault::Configuration(error.to_string())),
@@ -159,8 +159,8 @@ impl SourcePlan {
             dialect,
             origin,
             version: None,
-            zone: zone_of(config, source),
-            live: source.folder.is_none(),
+            zone: zone_of(config, source, None),
+            live: source.folder.is_none() && source.tftp.is_none(),
         }
     }
 
@@ -168,20 +168,22 @@ impl SourcePlan {
     pub fn of_import(config: &Config, row: &ImportRow) -> Result<SourcePlan, SetUpError> {
         let fault = |reason: String| SetUpError::Dialect { source_name: row.name.clone(), reason };
         let library = Library::of_site(&config.dialects_dir).map_err(|error| fault(error.to_string()))?;
+        if let Some(broken) = library.broken_file(&row.dialect) {
+            return Err(fault(format!("{}: the dialect file is wrong; smdrd check shows why", broken.path.display())));
+        }
         let dialect = library.get(&row.dialect).ok_or_else(|| {
             let known: Vec<&str> = library.ids().collect();
             fault(format!("dialect {:?} is not known; known are {}", row.dialect, known.join(", ")))
         })?;
         let plan = dialect.plan(&row.options, row.assume_year).map_err(|error| fault(error.to_string()))?;
         let of = config.source.iter().find(|source| *source.name.get_ref() == row.of);
-        let zone = of.and_then(|source| TimeZone::get(source.zone.as_ref()?.get_ref()).ok());
         Ok(SourcePlan {
             name: row.name.clone(),
             dialect: row.dialect.clone(),
+            zone: of.map_or_else(|| config.time_zone(), |source| zone_of(config, source, plan.zone())),
             plan: Arc::new(plan),
             origin: dialect.origin().to_owned(),
             version: Some(dialect.version()),
-            zone: zone.unwrap_or_else(|| config.time_zone()),
             live: false,
         })
     }
@@ -192,9 +194,10 @@ impl SourcePlan {
     }
 }
 
-/// The zone of the PBX's clock.
-fn zone_of(config: &Config, source: &Source) -> TimeZone {
-    let own = source.zone.as_ref().and_then(|zone| TimeZone::get(zone.get_ref()).ok());
+/// The zone of the PBX's clock: what the site says goes before what the format fixes.
+fn zone_of(config: &Config, source: &Source, of_format: Option<&str>) -> TimeZone {
+    let name = source.zone.as_ref().map(|zone| zone.get_ref().as_str()).or(of_format);
+    let own = name.and_then(|zone| TimeZone::get(zone).ok());
     own.unwrap_or_else(|| config.time_zone())
 }
 

@@ -225,6 +225,11 @@ impl Test {
         {
             return false;
         }
+        if let Some(words) = &self.listed
+            && !text.is_some_and(|text| words.iter().any(|word| word == text))
+        {
+            return false;
+        }
         if let Some((modulo, remainders)) = &self.modulo {
             let left = text.and_then(|text| text.parse::<u64>().ok()).and_then(|number| number.checked_rem(*modulo));
             if !left.is_some_and(|left| remainders.contains(&left)) {

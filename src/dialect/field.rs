@@ -6,6 +6,7 @@ use super::fault::{LineFault, shape};
 use super::file::Type;
 use super::layout::{place, trimmed};
 use super::plan::{Desk, Field, Kind, Plan, Source, Span};
+use super::stamp::seconds_between;
 use super::state::{Held, Value};
 use super::{Holds, Line, Mark, Role};
 use crate::number::{Number, RUN, is_separator};
@@ -44,7 +45,7 @@ impl Plan {
             let span = desk.spans.get(number).copied().flatten();
             let value = match (&field.source, span) {
                 (Source::Fixed(text), _) => Value::Text(text.clone()),
-                (Source::Moment | Source::Since(_), _) => continue,
+                (Source::Moment | Source::Since(_) | Source::Between(..), _) => continue,
                 (_, Some(span)) => field.read(line, span, marks)?,
                 (_, None) => Value::Absent,
             };
@@ -63,6 +64,21 @@ impl Plan {
                 && (known.is_blank() || !value.is_blank())
             {
                 *known = value;
+            }
+        }
+        for field in &kind.fields {
+            if let (Source::Between(from, to), Some(slot)) = (&field.source, field.slot) {
+                let clock = |slot: &usize| match desk.values.get(*slot) {
+                    Some(Value::Clock(clock)) => Some(*clock),
+                    _ => None,
+                };
+                let seconds = clock(from).zip(clock(to)).and_then(|(from, to)| {
+                    let (from, to) = from.before(&to);
+                    seconds_between(from.moment()?, to.moment()?)
+                });
+                if let (Some(seconds), Some(place)) = (seconds, desk.values.get_mut(slot)) {
+                    *place = Value::Seconds(seconds);
+                }
             }
         }
         Ok(())
@@ -129,7 +145,8 @@ impl Field {
             Type::Code if has_digit_run(text) => Ok(Value::Text(blanked(text))),
             Type::Station => self.word(from, text, |byte| b"*#.+- ".contains(&byte)),
             Type::Trunk => self.word(from, text, |byte| b"*#.+-/: ".contains(&byte)),
-            Type::CallId => self.word(from, text, |byte| b".-_:/".contains(&byte)),
+            Type::CallId => self.word(from, text, |byte| b".-_:/ ".contains(&byte)),
+            Type::Code if self.lower => Ok(Value::Text(ascii(text).to_ascii_lowercase())),
             _ if self.slot.is_some() => Ok(Value::Text(ascii(text))),
             _ => Ok(Value::Absent),
         }
@@ -194,6 +211,9 @@ impl Field {
         let Some(mut number) = Number::parse(digits) else {
             return if digits.iter().any(hides) { Value::Hidden } else { Value::Blank };
         };
+        if !self.lead.is_empty() && digits.starts_with(&self.lead) {
+            number = number.led_by(&self.lead);
+        }
         number = remembered(number, line, from);
         mark(marks, from, end, Holds::Number(number.clone()));
         if let Some(mark) = marks.last_mut() {

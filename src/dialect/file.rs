@@ -45,14 +45,24 @@ pub(super) enum ProtocolName {
     Lines,
     StxEtx,
     LengthLe32,
+    NecFrame,
+    AlcatelOxe,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct OptionFile {
+    #[serde(default)]
     pub values: Vec<String>,
+    #[serde(default)]
     pub default: String,
+    /// The value is the site's own: words parted by blanks or commas, for tests with `listed`.
+    #[serde(default)]
+    pub words: bool,
     pub doc: String,
+    /// By value: what the format never shows while the option has it.
+    #[serde(default)]
+    pub cannot: BTreeMap<String, Vec<String>>,
 }
 
 /// Which fields make the time stamp, and what moment it means unless a fact says otherwise.
@@ -62,7 +72,11 @@ pub(super) struct StampFile {
     pub field: Option<String>,
     pub date: Option<String>,
     pub time: Option<String>,
+    /// A field that holds the year alone, where the date is printed without one.
+    pub year: Option<String>,
     pub kind: StampKind,
+    /// Zone of the clock where the format fixes one.
+    pub zone: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -219,6 +233,7 @@ pub(super) struct FieldFile {
     pub tag: Option<String>,
     pub value: Option<String>,
     pub since: Option<String>,
+    pub between: Option<(String, String)>,
     #[serde(default)]
     pub moment: bool,
     #[serde(default, rename = "type")]
@@ -231,9 +246,14 @@ pub(super) struct FieldFile {
     #[serde(default)]
     pub required: bool,
     #[serde(default)]
+    pub lower: bool,
+    #[serde(default)]
     pub ignore: String,
     #[serde(default)]
     pub hidden: String,
+    /// What may stand before the digits of a number and is kept with them where they are shown.
+    #[serde(default)]
+    pub lead: String,
     #[serde(default)]
     pub drop_prefix: Many<String>,
     pub most_digits: Option<usize>,
@@ -342,6 +362,7 @@ pub(super) struct TestTable {
     pub not: Option<Many<String>>,
     pub prefix: Option<Many<String>>,
     pub word: Option<String>,
+    pub listed: Option<String>,
     pub modulo: Option<u64>,
     pub remainder: Option<Vec<u64>>,
     pub blank: Option<bool>,
@@ -437,6 +458,11 @@ pub(super) struct LinkFile {
     pub joins: Vec<LegKind>,
     #[serde(default)]
     pub announced: Vec<LegKind>,
+    /// Leg kinds that always open a call.
+    #[serde(default)]
+    pub opens: Vec<LegKind>,
+    /// Seconds from an offer within which a leg that takes it begins; without it the window counts.
+    pub offer_s: Option<u32>,
     #[serde(default)]
     pub chained: bool,
     pub restart: Option<RestartFile>,

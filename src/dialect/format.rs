@@ -1,6 +1,7 @@
 //! How dates, times and durations are printed: a small language of letters, compiled once.
 //!
-//! Clocks: `YYYY YY MM DD hh mm ss`, `f` (any digits, not used), `ap` (AM or PM, also `A`, `P` or blank). A leading
+//! Clocks: `YYYY YY MM DD hh mm ss`, `M D` (month, day in one or two digits), `Mon` (Jan to Dec), `epoch` (seconds since 1970,
+//! read as UTC), `w` (letters, not used), `f` (any digits, not used), `ap` (AM or PM, also `A`, `P` or blank). A leading
 //! blank stands for a leading zero, and may have been trimmed off. `p` is P for the afternoon, blank for the morning.
 //! Durations: `h m s` (any digits, or one where another letter follows at once), `hh mm
 //! ss` (two), `f`, `t` (tenth of a minute). Everything else stands for itself.
@@ -20,6 +21,12 @@ enum Unit {
     HalfDay,
     /// Half of the day where nothing stands for the morning.
     Afternoon,
+    /// Seconds since 1970, UTC.
+    Epoch,
+    /// Jan to Dec.
+    MonthName,
+    /// Letters that are not used: a weekday, a zone.
+    Word,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +45,21 @@ pub(super) struct Format {
 
 const DAY_S: u32 = 86_400;
 
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
 impl Format {
     /// The format of a clock, or what is wrong with it.
     pub fn clock(text: &str) -> Result<Format, String> {
-        let tokens: [(&str, Unit, usize); 10] = [
+        let tokens: [(&str, Unit, usize); 15] = [
+            ("epoch", Unit::Epoch, 0),
+            ("Mon", Unit::MonthName, 3),
+            ("w", Unit::Word, 0),
             ("YYYY", Unit::Year, 4),
             ("YY", Unit::Year, 2),
             ("MM", Unit::Month, 2),
+            ("M", Unit::Month, 0),
             ("DD", Unit::Day, 2),
+            ("D", Unit::Day, 0),
             ("hh", Unit::Hour, 2),
             ("mm", Unit::Minute, 2),
             ("ss", Unit::Second, 2),
@@ -98,7 +112,7 @@ impl Format {
         if !parts.iter().any(|part| matches!(part, Part::Digits(..))) {
             return Err("no letter of it stands for a part of a date, time or duration".to_owned());
         }
-        let seconds = parts.iter().any(|part| matches!(part, Part::Digits(Unit::Second, _)));
+        let seconds = parts.iter().any(|part| matches!(part, Part::Digits(Unit::Second | Unit::Epoch, _)));
         Ok(Format { parts, seconds })
     }
 
@@ -127,6 +141,16 @@ impl Format {
                         _ => after,
                     };
                     take(unit, code)?;
+                }
+                Part::Digits(Unit::MonthName, _) => {
+                    let name = rest.get(..3)?.to_ascii_lowercase();
+                    let month = MONTHS.iter().zip(1..).find(|(month, _)| month.as_bytes() == name.as_slice());
+                    rest = rest.get(3..)?;
+                    take(Unit::Month, month?.1)?;
+                }
+                Part::Digits(Unit::Word, _) => {
+                    let letters = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+                    rest = rest.get(letters.max(1)..)?;
                 }
                 Part::Digits(unit, width) => {
                     let found = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -170,7 +194,14 @@ impl Format {
                 Unit::Minute => minute = Some(value).filter(|minute| *minute < 60)?,
                 Unit::Second => second = Some(value).filter(|second| *second < 60)?,
                 Unit::HalfDay | Unit::Afternoon => half = value,
-                Unit::Tenth | Unit::Fraction => {}
+                Unit::Epoch => {
+                    let at = jiff::Timestamp::from_second(i64::from(value)).ok()?.to_zoned(jiff::tz::TimeZone::UTC);
+                    (year, month, day) = (Some(at.year()), Some(at.month()), Some(at.day()));
+                    hour = u32::try_from(at.hour()).ok();
+                    minute = u32::try_from(at.minute()).ok()?;
+                    second = u32::try_from(at.second()).ok()?;
+                }
+                Unit::Tenth | Unit::Fraction | Unit::MonthName | Unit::Word => {}
             }
             (unit != Unit::Hour || hour.is_some()).then_some(())
         })?;
@@ -360,6 +391,13 @@ mod tests {
         assert_eq!(second("hh:mmp", "01:05P"), Some(13 * 3600 + 300));
         assert_eq!(second("hh:mm:ss", "23:59:59"), Some(86_399));
         assert_eq!(second("hh:mm:ss", "24:00:00"), None);
+        let clock = Format::clock("hh:mm:ss.f w w Mon D YYYY").unwrap();
+        let clock = clock.read_clock(b"09:01:02.345 GMT Mon Mar 4 2024").unwrap();
+        assert_eq!((clock.year, clock.month_day, clock.second), (Some(2024), Some((3, 4)), Some(32_462)));
+        let clock = Format::clock("epoch").unwrap().read_clock(b"1709543000").unwrap();
+        assert_eq!((clock.year, clock.month_day, clock.second), (Some(2024), Some((3, 4)), Some(32_600)));
+        assert_eq!(clock.resolution, 1);
+        assert!(Format::clock("Mon D").unwrap().read_clock(b"Mrz 4").is_none());
         assert_eq!(second("hh:mm", "12:3"), None);
         assert_eq!(Format::clock("hh:mm").unwrap().read_clock(b"12:30").unwrap().resolution, 60);
     }

@@ -36,7 +36,7 @@ impl Plan {
                     Layout::Pattern(pattern) => desk.places.get(pattern).and_then(|places| places.get(*capture)),
                     _ => None,
                 },
-                Source::Cut(_) | Source::Fixed(_) | Source::Moment | Source::Since(_) => None,
+                Source::Cut(_) | Source::Fixed(_) | Source::Moment | Source::Since(_) | Source::Between(..) => None,
             };
             desk.spans.push(span);
         }

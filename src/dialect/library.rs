@@ -1,6 +1,6 @@
 //! The dialects there are: the shipped ones, and those a site adds or puts in their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use sha2::{Digest as _, Sha256};
@@ -9,8 +9,9 @@ use super::Linking;
 use super::compile::{Place, compile, has_record, linking, protocol};
 use super::examples;
 use super::fault::{FileFault, OptionError};
-use super::file::DialectFile;
+use super::file::{DialectFile, OptionFile};
 use super::plan::Plan;
+use super::shipped;
 use super::site::BrokenFile;
 use crate::framing::Protocol;
 
@@ -30,17 +31,6 @@ pub const CANNOT: [&str; 12] = [
     "cli",
 ];
 
-/// The shipped files, by id.
-const SHIPPED: [(&str, &str); 7] = [
-    ("avaya-ipoffice", include_str!("../../config/dialects/avaya-ipoffice.toml")),
-    ("mitel-3300", include_str!("../../config/dialects/mitel-3300.toml")),
-    ("mitel-5000", include_str!("../../config/dialects/mitel-5000.toml")),
-    ("nortel-bcm", include_str!("../../config/dialects/nortel-bcm.toml")),
-    ("nortel-meridian", include_str!("../../config/dialects/nortel-meridian.toml")),
-    ("panasonic-kx", include_str!("../../config/dialects/panasonic-kx.toml")),
-    ("siemens-hipath3000", include_str!("../../config/dialects/siemens-hipath3000.toml")),
-];
-
 /// An option of a dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DialectOption {
@@ -48,6 +38,8 @@ pub struct DialectOption {
     pub values: Vec<String>,
     /// The one it has when nothing is said.
     pub default: String,
+    /// Whether it takes the site's own words instead, parted by blanks or commas.
+    pub words: bool,
     /// What it is for.
     pub doc: String,
 }
@@ -90,6 +82,13 @@ pub struct Dialect {
 impl Dialect {
     /// Reads and checks a dialect file; examples are checked by [`Dialect::check_examples`].
     pub(super) fn read(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
+        let dialect = Dialect::parse(path, text)?;
+        dialect.check()?;
+        Ok(dialect)
+    }
+
+    /// Reads a dialect file; what it says is found out when a plan is made of it.
+    pub(super) fn parse(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
         let file: DialectFile = toml::from_str(text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
             let place = Place { file: path, text, span, path: String::new() };
@@ -98,9 +97,10 @@ impl Dialect {
         })?;
         let options = file.options.iter().map(|(name, option)| {
             let option = option.get_ref().clone();
-            (name.clone(), DialectOption { values: option.values, default: option.default, doc: option.doc })
+            let OptionFile { values, default, words, doc, .. } = option;
+            (name.clone(), DialectOption { values, default, words, doc })
         });
-        let dialect = Dialect {
+        Ok(Dialect {
             id: file.id.get_ref().clone(),
             name: file.name.clone(),
             doc: file.doc.trim().to_owned(),
@@ -111,9 +111,7 @@ impl Dialect {
             path: path.to_owned(),
             text: text.to_owned(),
             file,
-        };
-        dialect.check()?;
-        Ok(dialect)
+        })
     }
 
     fn place(&self, span: std::ops::Range<usize>) -> Place<'_> {
@@ -128,15 +126,27 @@ impl Dialect {
             let key = format!("id {:?}", id.get_ref());
             faults.push(self.place(id.span()).fault(&key, "an id is lower case, digits and hyphens", "Change it"));
         }
-        for word in &self.file.cannot {
-            if !CANNOT.contains(&word.get_ref().as_str()) {
-                let key = format!("cannot {:?}", word.get_ref());
-                let remedy = format!("Write one of {}", CANNOT.join(", "));
-                faults.push(self.place(word.span()).fault(&key, "it is not a word that figures know", remedy));
+        let mut word = |word: &String, span: &std::ops::Range<usize>, key: &str| {
+            if !CANNOT.contains(&word.as_str()) {
+                let (key, remedy) = (format!("{key} {word:?}"), format!("Write one of {}", CANNOT.join(", ")));
+                faults.push(self.place(span.clone()).fault(&key, "it is not a word that figures know", remedy));
             }
+        };
+        self.file.cannot.iter().for_each(|said| word(said.get_ref(), &said.span(), "cannot"));
+        for (name, option) in &self.file.options {
+            let said = option.get_ref().cannot.values().flatten();
+            said.for_each(|said| word(said, &option.span(), &format!("options.{name}.cannot")));
         }
         for (name, option) in &self.file.options {
-            if !option.get_ref().values.contains(&option.get_ref().default) {
+            let OptionFile { values, default, words, cannot, doc: _ } = option.get_ref();
+            if let Some(unknown) = cannot.keys().find(|key| !values.contains(key)) {
+                let key = format!("options.{name}.cannot.{unknown}");
+                faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Name one of them"));
+            }
+            if *words && !values.is_empty() {
+                let key = format!("options.{name}.words");
+                faults.push(self.place(option.span()).fault(&key, "it has values, too", "Keep one of them"));
+            } else if !*words && !values.contains(default) {
                 let key = format!("options.{name}.default {:?}", option.get_ref().default);
                 faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Make it one of them"));
             }
@@ -180,7 +190,7 @@ impl Dialect {
                     known: self.options.keys().cloned().collect(),
                 });
             };
-            if !option.values.contains(value) {
+            if !option.words && !option.values.contains(value) {
                 return Err(OptionError::Value {
                     dialect: self.id.clone(),
                     option: name.clone(),
@@ -262,42 +272,38 @@ impl Dialect {
 /// All dialects, by id.
 #[derive(Debug, Default)]
 pub struct Library {
+    /// The site's own; the others are shipped.
     pub(super) dialects: BTreeMap<String, Dialect>,
-    pub(super) faults: Vec<FileFault>,
     /// The site's files that cannot be used.
     pub(super) broken: Vec<BrokenFile>,
 }
 
 impl Library {
-    /// The shipped dialects, read once.
+    /// The shipped dialects.
     pub fn shipped() -> &'static Library {
-        static SHIPPED_LIBRARY: LazyLock<Library> = LazyLock::new(|| {
-            let mut library = Library::default();
-            for (id, text) in SHIPPED {
-                match Dialect::read(id, text) {
-                    Ok(dialect) => {
-                        library.dialects.insert(dialect.id.clone(), dialect);
-                    }
-                    Err(faults) => library.faults.extend(faults),
-                }
-            }
-            library
-        });
+        static SHIPPED_LIBRARY: LazyLock<Library> = LazyLock::new(Library::default);
         &SHIPPED_LIBRARY
     }
 
-    /// The dialect of this id.
+    /// The dialect of this id; a shipped one is read when it is first asked for.
     pub fn get(&self, id: &str) -> Option<&Dialect> {
-        self.dialects.get(id)
+        let own = self.dialects.get(id);
+        // Where the site's file is broken the shipped one is not used in its place.
+        own.or_else(|| if self.broken_file(id).is_none() { shipped::get(id) } else { None })
     }
 
     /// Every id, in order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.dialects.keys().map(String::as_str)
+        let mut ids: BTreeSet<&str> = self.dialects.keys().map(String::as_str).collect();
+        for id in shipped::ids().filter(|id| self.broken_file(id).is_none()) {
+            ids.insert(id);
+        }
+        ids.into_iter()
     }
 
-    /// Faults of shipped files; a test holds that there are none.
-    pub fn faults(&self) -> &[FileFault] {
-        &self.faults
+    /// Faults of shipped files, each compiled with every option: a test holds that there are none, so that nobody else
+    /// need look.
+    pub fn faults(&self) -> Vec<FileFault> {
+        shipped::faults()
     }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod compile;
+pub mod detect;
 mod examples;
 mod facts;
 mod fault;
@@ -21,6 +22,7 @@ mod library;
 mod many;
 mod plan;
 mod replay;
+mod shipped;
 mod site;
 mod stamp;
 mod state;
@@ -157,6 +159,10 @@ pub struct Linking {
     pub joins: Vec<crate::record::LegKind>,
     /// Legs of these kinds join only a call that waits for one: its last leg announced another, or it was only offered.
     pub announced: Vec<crate::record::LegKind>,
+    /// Legs of these kinds open a call of their own, whatever went before.
+    pub opens: Vec<crate::record::LegKind>,
+    /// Seconds from an offer within which the leg that takes it begins; nothing: the window counts.
+    pub offer_s: Option<u32>,
     /// Whether a leg must start where the one before ended.
     pub chained: bool,
 }

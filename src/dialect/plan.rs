@@ -52,6 +52,12 @@ impl Plan {
         self.protocol
     }
 
+    /// The zone of the PBX's clock, by its name in the tz database, where the format fixes one (UTC). The site's own
+    /// setting goes before it.
+    pub fn zone(&self) -> Option<&str> {
+        self.stamp.as_ref()?.zone.as_deref()
+    }
+
     /// Whether the format can show that a caller booked a call back.
     pub fn shows_callback(&self) -> bool {
         let books =
@@ -155,8 +161,11 @@ pub(super) struct Field {
     pub formats: Vec<Format>,
     pub stops: Option<Vec<u32>>,
     pub required: bool,
+    /// A code is read in lower case.
+    pub lower: bool,
     pub ignore: Vec<u8>,
     pub hidden: Vec<u8>,
+    pub lead: Vec<u8>,
     /// The most digits of a station.
     pub most_digits: usize,
     pub merge: Merge,
@@ -179,13 +188,19 @@ pub(super) enum Source {
     Moment,
     /// Seconds since the moment that a line before left under this name.
     Since(CompactString),
+    /// Seconds from one clock of the line to another, by slot.
+    Between(usize, usize),
 }
 
 #[derive(Debug)]
 pub(super) struct StampRule {
     pub date: usize,
     pub time: usize,
+    /// Where the year stands by itself.
+    pub year: Option<usize>,
     pub kind: StampKind,
+    /// Zone of the clock, by its name in the tz database, where the format fixes one.
+    pub zone: Option<String>,
 }
 
 #[derive(Debug)]
@@ -206,6 +221,7 @@ pub(super) struct Test {
     pub not: Vec<String>,
     pub prefix: Option<Vec<String>>,
     pub word: Option<String>,
+    pub listed: Option<Vec<String>>,
     pub modulo: Option<(u64, Vec<u64>)>,
     pub blank: Option<bool>,
     pub zero: Option<bool>,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::fault::{FileFault, LibraryError};
 use super::library::{Dialect, Library};
+use super::shipped;
 use crate::framing::Protocol;
 
 /// A site's file that cannot be used. The shipped dialect of the same id is not used in its place: it would read the
@@ -40,7 +41,7 @@ impl Library {
     /// # Errors
     /// The directory cannot be read, so that nobody knows which shipped dialects the site replaces.
     pub fn of_site(dir: &Path) -> Result<Library, LibraryError> {
-        let mut library = Library { dialects: Library::shipped().dialects.clone(), ..Library::default() };
+        let mut library = Library::default();
         let unreadable = |error| LibraryError::Unreadable { path: dir.to_owned(), error };
         let entries = match std::fs::read_dir(dir) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(library),
@@ -104,7 +105,7 @@ impl Library {
     }
 
     fn break_off(&mut self, path: PathBuf, id: String, faults: Vec<FileFault>) {
-        let protocol = Library::shipped().get(&id).map(Dialect::protocol).unwrap_or_default();
+        let protocol = shipped::get(&id).map(Dialect::protocol).unwrap_or_default();
         self.broken.push(BrokenFile { path, id, faults, protocol });
     }
 

@@ -1,5 +1,6 @@
 //! Time stamps: what the line prints, what a header lent it, and the year that nobody prints.
 
+use compact_str::CompactString;
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime};
 
@@ -21,9 +22,18 @@ impl Plan {
         let Some(rule) = &self.stamp else { return Ok(None) };
         let (Some(date), Some(time)) = (clock(desk, rule.date), clock(desk, rule.time)) else { return Ok(None) };
         let Some(second) = time.second else { return Ok(None) };
+        let apart = rule.year.and_then(|slot| clock(desk, slot)).and_then(|clock| clock.year);
+        let date = Clock { year: date.year.or(apart), ..date };
         let (Some(year), Some((month, day))) = (date.year, date.month_day) else {
             let at = match date.month_day {
-                Some((month, day)) => self.in_some_year(state, today, month, day, second)?,
+                Some((month, day)) => self.in_some_year(
+                    state,
+                    self.slots.get(rule.date).map(CompactString::as_str),
+                    today,
+                    month,
+                    day,
+                    second,
+                )?,
                 None => self.on_some_day(state, rule.date, today, second),
             };
             return Ok(at.map(|at| (at, time.resolution)));
@@ -32,19 +42,26 @@ impl Plan {
         Ok(at(date, second).map(|at| (at, time.resolution)))
     }
 
+    /// A header's date with the year that it may not print.
+    pub(super) fn dated(&self, state: &SourceState, today: Date, value: &Value) -> Value {
+        match value {
+            Value::Clock(clock @ Clock { year: None, month_day: Some((month, day)), second: None, .. }) => {
+                let slot = self.stamp.as_ref().and_then(|rule| self.slots.get(rule.date)).map(CompactString::as_str);
+                let year = self.in_some_year(state, slot, today, *month, *day, 0).ok().flatten().map(DateTime::year);
+                Value::Clock(Clock { year, ..*clock })
+            }
+            other => other.clone(),
+        }
+    }
+
     /// The line prints no date: the header's counts, or else the box's own, turned over at midnight.
     fn on_some_day(&self, state: &SourceState, slot: usize, today: Date, second: u32) -> Option<DateTime> {
         let name = self.slots.get(slot)?;
-        let carried = state.carried.iter().find(|(carried, _)| carried == name).map(|(_, value)| value);
+        let carried = header(state, Some(name.as_str()));
         let anchor =
             state.last.filter(|last| carried.is_some() || last.date().duration_since(today).as_hours().abs() <= 24);
         let Some(anchor) = anchor else {
-            let date = match carried {
-                Some(Value::Clock(Clock { year: Some(year), month_day: Some((month, day)), .. })) => {
-                    Date::new(*year, *month, *day).ok()?
-                }
-                _ => today,
-            };
+            let date = carried.unwrap_or(today);
             return at(date, second);
         };
         let same = at(anchor.date(), second)?;
@@ -64,15 +81,20 @@ impl Plan {
     fn in_some_year(
         &self,
         state: &SourceState,
+        slot: Option<&str>,
         today: Date,
         month: i8,
         day: i8,
         second: u32,
     ) -> Result<Option<DateTime>, String> {
-        let middle = match (self.assume_year, state.last) {
-            (Some(_), Some(last)) => last.date(),
-            (Some(year), None) => Date::new(year, month, day).or_else(|_| Date::new(year, month, 28)).unwrap_or(today),
-            (None, _) => today,
+        let header = || header(state, slot);
+        let middle = match (self.assume_year, state.last.map(DateTime::date)) {
+            (Some(_), Some(last)) => last,
+            (Some(year), None) => match header() {
+                Some(date) => date,
+                None => Date::new(year, month, day).or_else(|_| Date::new(year, month, 28)).unwrap_or(today),
+            },
+            (None, _) => header().unwrap_or(today),
         };
         // 29 February may be four years away, or eight about 1900 and 2100.
         let years = middle.year().saturating_sub(8)..=middle.year().saturating_add(8);
@@ -81,6 +103,17 @@ impl Plan {
             .min_by_key(|date| date.duration_since(middle).abs())
             .map(|date| at(date, second))
             .ok_or_else(|| "there is no such day in any year".to_owned())
+    }
+}
+
+/// The date that a header lent.
+fn header(state: &SourceState, slot: Option<&str>) -> Option<Date> {
+    let value = state.carried.iter().find(|(carried, _)| Some(carried.as_str()) == slot).map(|(_, value)| value)?;
+    match value {
+        Value::Clock(Clock { year: Some(year), month_day: Some((month, day)), .. }) => {
+            Date::new(*year, *month, *day).ok()
+        }
+        _ => None,
     }
 }
 

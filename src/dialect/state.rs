@@ -162,6 +162,24 @@ pub(super) struct Clock {
     pub resolution: u8,
 }
 
+impl Clock {
+    /// Both of two clocks, this one not after the other; where neither has a year, in some year, or over its turn.
+    pub fn before(&self, to: &Clock) -> (Clock, Clock) {
+        if self.year.is_some() || to.year.is_some() {
+            return (*self, *to);
+        }
+        // 2000 has a 29 February.
+        let year = if self.month_day > to.month_day { 1999 } else { 2000 };
+        (Clock { year: Some(year), ..*self }, Clock { year: Some(2000), ..*to })
+    }
+
+    /// The moment, where it is a whole one.
+    pub fn moment(&self) -> Option<DateTime> {
+        let (month, day) = self.month_day?;
+        super::stamp::at(jiff::civil::Date::new(self.year?, month, day).ok()?, self.second?)
+    }
+}
+
 /// A number in the state: live until it is forgotten, then only what may be kept.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Held {

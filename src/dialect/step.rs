@@ -8,6 +8,7 @@ use super::plan::{Desk, Group, Kind, Plan, Source};
 use super::stamp::seconds_between;
 use super::state::{Open, SourceState, Value};
 use super::{Line, Reading, Settled, What};
+use crate::record::StampKind;
 
 impl Plan {
     /// Reads one line. `reading` is emptied first; its last entry is the line itself, and entries before it are lines of
@@ -78,29 +79,29 @@ impl Plan {
         if let Some((place, group)) = self.adjacent(state)
             && let Some(role @ (Role::Continues | Role::Closes)) = group.role(number)
         {
-            self.remember(kind, state, desk, line.bytes);
+            self.remember(kind, state, desk, line);
             return Ok(self.continued(group, place, role, kind, line, state, desk, reading));
         }
         if let Some(group) = self.groups.iter().find(|group| group.key.is_some() && group.role(number).is_some()) {
-            self.remember(kind, state, desk, line.bytes);
+            self.remember(kind, state, desk, line);
             return self.keyed(group, number, kind, line, state, desk, reading);
         }
         if let Some(group) = self.groups.iter().find(|group| group.role(number) == Some(Role::Opens)) {
             let values = std::mem::take(&mut desk.values);
             self.close_adjacent(state, desk, reading);
             desk.values = values;
-            self.remember(kind, state, desk, line.bytes);
+            self.remember(kind, state, desk, line);
             let open = self.opened(group, kind, "");
             state.open.insert(0, open);
             return Ok(self.continued(group, 0, Role::Opens, kind, line, state, desk, reading));
         }
         match kind.becomes {
             Becomes::Header => {
-                self.remember(kind, state, desk, line.bytes);
+                self.remember(kind, state, desk, line);
                 Ok(What::Header)
             }
             Becomes::Event => {
-                self.remember(kind, state, desk, line.bytes);
+                self.remember(kind, state, desk, line);
                 Ok(What::Event(None))
             }
             Becomes::Record if self.groups.iter().any(|group| group.role(number).is_some()) => {
@@ -110,7 +111,7 @@ impl Plan {
                 let values = std::mem::take(&mut desk.values);
                 self.close_adjacent(state, desk, reading);
                 desk.values = values;
-                self.remember(kind, state, desk, line.bytes);
+                self.remember(kind, state, desk, line);
                 self.said(kind, state, desk)
             }
         }
@@ -127,23 +128,26 @@ impl Plan {
     }
 
     /// Keeps what holds for later lines.
-    fn remember(&self, kind: &Kind, state: &mut SourceState, desk: &Desk, bytes: &[u8]) {
+    fn remember(&self, kind: &Kind, state: &mut SourceState, desk: &Desk, line: &Line<'_>) {
         for slot in &kind.carry {
             let (Some(name), Some(value)) = (self.slots.get(*slot), desk.values.get(*slot)) else { continue };
             if value.is_blank() {
                 continue;
             }
-            match state.carried.iter_mut().find(|(carried, _)| carried == name) {
-                Some((_, carried)) => *carried = value.clone(),
-                None => state.carried.push((name.clone(), value.clone())),
-            }
+            let value = self.dated(state, line.today, value);
             // A date without a time begins a day, unless it only repeats the one that lines have come from.
-            if let Value::Clock(clock) = value
+            if let Value::Clock(clock) = &value
                 && let (Some(year), Some((month, day)), None) = (clock.year, clock.month_day, clock.second)
                 && let Ok(date) = jiff::civil::Date::new(year, month, day)
                 && state.last.is_none_or(|last| last.date() != date)
             {
-                state.last = Some(date.at(0, 0, 0, 0));
+                // What is stamped at its end cannot lie before the date that was printed before it.
+                let at_end = self.stamp.as_ref().is_some_and(|rule| rule.kind == StampKind::End);
+                state.last = (!at_end).then(|| date.at(0, 0, 0, 0));
+            }
+            match state.carried.iter_mut().find(|(carried, _)| carried == name) {
+                Some((_, carried)) => *carried = value,
+                None => state.carried.push((name.clone(), value)),
             }
         }
         if let Some(Value::Moment(at, _)) = desk.values.first() {
@@ -159,7 +163,7 @@ impl Plan {
                 .cells
                 .iter()
                 .map(|(from, to)| {
-                    String::from_utf8_lossy(bytes.get(*from..*to).unwrap_or_default().trim_ascii()).as_ref().into()
+                    String::from_utf8_lossy(line.bytes.get(*from..*to).unwrap_or_default().trim_ascii()).as_ref().into()
                 })
                 .collect();
         }

@@ -28,6 +28,8 @@ impl Plan {
                 slack_s: 0,
                 joins: Vec::new(),
                 announced: Vec::new(),
+                opens: Vec::new(),
+                offer_s: None,
                 chained: false,
             },
             restart: None,

@@ -644,3 +644,64 @@ fn a_station_of_seven_digits_is_one_only_where_its_field_says_so() {
     let head = "id = \"test\"\nname = \"Test\"\ndoc = \"\"\nlink = { by = \"nothing\" }\n";
     assert!(Dialect::read("test.toml", &format!("{head}{}", line(", most-digits = 8"))).is_err());
 }
+
+const CLOCKS: &str = r#"
+    record = { ring = "wait", talk = "spoken" }
+    stamp = { field = "from", kind = "arrival", zone = "UTC" }
+    [options.lines]
+    words = true
+    doc = "Trunks."
+    [[line]]
+    kind = "row"
+    is = "record"
+    delimiter = ","
+    [line.fields]
+    from = { index = 1, type = "datetime", format = "epoch", required = true }
+    answer = { index = 2, type = "datetime", format = "epoch", hidden = "0" }
+    to = { index = 3, type = "datetime", format = "epoch" }
+    device = { index = 4, type = "device" }
+    wait = { between = ["from", "answer"], type = "seconds" }
+    spoken = { between = ["answer", "to"], type = "seconds" }
+    [[facts]]
+    name = "way"
+    rows = [{ when = { device = { listed = "lines" } }, set = { direction = "inbound" }, put = { trunk = "device" } }]
+"#;
+
+#[test]
+fn seconds_between_two_clocks_of_a_line_and_words_of_the_site() {
+    let options = BTreeMap::from([("lines".to_owned(), "gw-1, gw-2".to_owned())]);
+    let plan = dialect(CLOCKS).plan(&options, None).unwrap();
+    assert_eq!(plan.zone(), Some("UTC"));
+    assert_eq!(
+        records(
+            &plan,
+            &["1709543000,1709543012,1709543072,gw-2", "1709543000,0,1709543072,gw", "1709543012,1709543000,,"]
+        ),
+        [
+            json!({"start": "2024-03-04T09:03:20", "ring_s": 12, "talk_s": 60, "direction": "inbound", "trunk": "gw-2"}),
+            json!({"start": "2024-03-04T09:03:20"}),
+            json!({"start": "2024-03-04T09:03:32"}),
+        ]
+    );
+    let none = dialect(CLOCKS).plan(&BTreeMap::new(), None).unwrap();
+    assert_eq!(records(&none, &["1709543000,0,,gw-2"]), [json!({"start": "2024-03-04T09:03:20"})]);
+}
+
+#[test]
+fn what_is_wrong_with_words_zones_and_differences_is_said() {
+    for (from, to, says) in [
+        ("words = true", "words = true\n values = [\"a\"]\n default = \"a\"", "it has values, too"),
+        ("words = true", "values = [\"a\"]\n default = \"a\"", "no option of this name takes words"),
+        ("\"UTC\"", "\"Europe/Nowhere\"", "there is no such zone"),
+        ("between = [\"from\", \"answer\"]", "between = [\"from\", \"device\"]", "device is no date or time"),
+        (
+            "between = [\"answer\", \"to\"], type = \"seconds\"",
+            "between = [\"answer\", \"to\"], type = \"duration\", format = \"s\"",
+            "of type seconds",
+        ),
+    ] {
+        let head = "id = \"test\"\nname = \"Test\"\ndoc = \"For a test.\"\nlink = { by = \"nothing\" }\n";
+        let faults = Dialect::read("test.toml", &format!("{head}{}", CLOCKS.replace(from, to))).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.reason.contains(says)), "{says}: {faults:?}");
+    }
+}

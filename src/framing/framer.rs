@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
 use super::mark::{Mark, Verdict};
+use super::nec::{Place as TextPlace, Texts};
+use super::oxe::{Place, Tickets};
 use super::{Account, Ended, Line, Protocol, Rest, Settings};
 
 const STX: u8 = 0x02;
@@ -39,6 +41,8 @@ pub struct Framer {
     edge: Edge,
     mark: Mark,
     frame_left: usize,
+    texts: Texts,
+    tickets: Tickets,
     account: Account,
 }
 
@@ -60,6 +64,8 @@ impl Framer {
             edge: Edge::Open,
             mark: Mark::default(),
             frame_left: 0,
+            texts: Texts::default(),
+            tickets: Tickets::default(),
             account: Account::default(),
         }
     }
@@ -70,6 +76,7 @@ impl Framer {
         framer.line.extend_from_slice(rest.line.get(..settings.max_line).unwrap_or(&rest.line));
         (framer.stripped, framer.dropped) = (rest.stripped, rest.dropped);
         (framer.edge, framer.mark, framer.frame_left) = (rest.edge, rest.mark, rest.frame_left);
+        (framer.texts, framer.tickets) = (rest.texts.clone(), rest.tickets.clone());
         framer.account.received = framer.account().pending;
         framer
     }
@@ -83,6 +90,8 @@ impl Framer {
             edge: self.edge,
             mark: self.mark,
             frame_left: self.frame_left,
+            texts: self.texts.clone(),
+            tickets: self.tickets.clone(),
         }
     }
 
@@ -92,6 +101,8 @@ impl Framer {
         match self.settings.protocol {
             Protocol::Lines | Protocol::StxEtx => self.read(bytes, sink),
             Protocol::LengthLe32 => self.read_frames(bytes, sink),
+            Protocol::NecFrame => self.read_texts(bytes, sink),
+            Protocol::AlcatelOxe => self.read_tickets(bytes, sink),
         }
     }
 
@@ -106,6 +117,15 @@ impl Framer {
         if at_end || self.mark.held() == 1 {
             let (bytes, held) = self.mark.take();
             self.read(bytes.get(..held).unwrap_or_default(), sink);
+        }
+        if at_end {
+            let (head, held) = self.texts.end();
+            self.read(head.get(..held).unwrap_or_default(), sink);
+            let (bytes, held) = self.tickets.end();
+            self.read(bytes.get(..held).unwrap_or_default(), sink);
+        } else if self.tickets.inside() {
+            // Its length says when a message is over, and no silence.
+            return;
         }
         self.settle(sink);
         if self.has_text() {
@@ -127,13 +147,15 @@ impl Framer {
         let mut pending = 0;
         add(&mut pending, self.line.len());
         add(&mut pending, self.mark.held());
+        add(&mut pending, self.texts.held());
+        add(&mut pending, self.tickets.held());
         add(&mut pending, look_ahead);
         Account { pending, ..self.account }
     }
 
     /// Whether something waits that [`Framer::flush`] with [`Ended::Idle`] would settle.
     pub fn pending(&self) -> bool {
-        self.has_text() || self.edge == Edge::CrCr || self.mark.held() == 1
+        !self.tickets.inside() && (self.has_text() || self.edge == Edge::CrCr || self.mark.held() == 1)
     }
 
     fn has_text(&self) -> bool {
@@ -179,7 +201,7 @@ impl Framer {
                 self.belongs(1, Edge::Open);
                 self.emit(Ended::PageBreak, sink);
             }
-            (STX | ETX, _) if self.settings.protocol == Protocol::StxEtx => {
+            (STX | ETX, _) if matches!(self.settings.protocol, Protocol::StxEtx | Protocol::NecFrame) => {
                 self.settle(sink);
                 self.belongs(1, if byte == ETX { Edge::Late } else { Edge::Open });
                 if self.has_text() {
@@ -237,11 +259,7 @@ impl Framer {
                 self.look_for_mark(byte, sink);
                 rest = after;
             } else {
-                let line = rest.iter().position(|byte| matches!(*byte, CR | LF | FF));
-                let length = line.map_or(rest.len(), |at| at.saturating_add(1));
-                let (plain, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-                self.read(plain, sink);
-                rest = after;
+                rest = self.read_plain(rest, sink);
             }
         }
     }
@@ -268,6 +286,86 @@ impl Framer {
                 self.read_frames(others, sink);
             }
         }
+    }
+
+    fn read_texts(&mut self, bytes: &[u8], sink: &mut impl FnMut(Line<'_>)) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (place, length) = self.texts.next(rest);
+            let (part, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            match place {
+                TextPlace::Held => {}
+                TextPlace::Text => self.read(part, sink),
+                // SYN begins a text, so what has gathered was a line without an end.
+                TextPlace::Head => {
+                    self.end_frame(sink);
+                    self.belongs(Texts::HEAD, Edge::Open);
+                }
+                TextPlace::Mark => self.belongs(part.len(), self.edge),
+                TextPlace::Parity => {
+                    self.end_frame(sink);
+                    self.belongs(part.len(), Edge::Late);
+                }
+                TextPlace::NoHead => {
+                    let (head, held) = self.texts.end();
+                    let (syn, others) = head.get(..held).unwrap_or_default().split_at_checked(1).unwrap_or_default();
+                    self.read(syn, sink);
+                    // At most six bytes, and one less each time.
+                    self.read_texts(others, sink);
+                }
+            }
+            rest = after;
+        }
+    }
+
+    fn read_tickets(&mut self, bytes: &[u8], sink: &mut impl FnMut(Line<'_>)) {
+        let mut rest = bytes;
+        // A message that is over is handed out at once, and not with the first byte behind it.
+        while !rest.is_empty() || self.tickets.is_over() {
+            if self.has_text() && !self.tickets.inside() {
+                rest = self.read_plain(rest, sink);
+                continue;
+            }
+            let (place, length) = self.tickets.next(rest);
+            let (part, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            match place {
+                Place::Held => {}
+                Place::Mark => {
+                    let (_, held) = self.tickets.take();
+                    self.settle(sink);
+                    self.belongs(held, Edge::Open);
+                }
+                Place::Padding => self.belongs(part.len(), Edge::Open),
+                Place::Text => self.read(part, sink),
+                Place::End => {
+                    self.end_frame(sink);
+                    self.edge = Edge::Open;
+                }
+                Place::Plain if length == 0 => {
+                    let (head, held) = self.tickets.take();
+                    let Some((first, others)) = head.get(..held).and_then(<[u8]>::split_first) else { return };
+                    self.read(std::slice::from_ref(first), sink);
+                    // At most three bytes, and one less each time.
+                    self.read_tickets(others, sink);
+                }
+                // A control may stand in front of a mark; a line goes to its end.
+                Place::Plain if text_run(part) == 0 => self.read(part, sink),
+                Place::Plain => {
+                    rest = self.read_plain(rest, sink);
+                    continue;
+                }
+            }
+            rest = after;
+        }
+    }
+
+    /// Reads to the end of a line; answers with what is behind it.
+    fn read_plain<'b>(&mut self, bytes: &'b [u8], sink: &mut impl FnMut(Line<'_>)) -> &'b [u8] {
+        let line = bytes.iter().position(|byte| matches!(*byte, CR | LF | FF));
+        let length = line.map_or(bytes.len(), |at| at.saturating_add(1));
+        let (plain, after) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+        self.read(plain, sink);
+        after
     }
 
     fn end_frame(&mut self, sink: &mut impl FnMut(Line<'_>)) {

@@ -29,6 +29,12 @@
 //! mark, and as many bytes are read as lines; what is left when they end is a line. Any other four bytes are
 //! plain: the first is read as text or control and the mark is looked for again, at the next byte if still at the start
 //! of a line, else behind its end.
+//!
+//! [`Protocol::NecFrame`]: SYN, a digit and five digits that say 1 to 1024 are the head of a text; of a text with data the
+//! bytes behind device and sequence number are read as with StxEtx, the others are part of the mark, as is the parity
+//! byte behind the body. A SYN without such a head is a control byte.
+//! [`Protocol::AlcatelOxe`]: where a line may begin, the marks of OmniPCX Enterprise's Ethernet accounting; of its messages
+//! of 772 bytes the text is a line. What does not begin with a mark is read as lines.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -39,6 +45,8 @@
 
 mod framer;
 mod mark;
+mod nec;
+mod oxe;
 mod rest;
 
 pub use framer::Framer;
@@ -70,6 +78,11 @@ pub enum Protocol {
     /// Each line is preceded by its length in four bytes, least significant first (Mitel 5000); plain lines are read
     /// too.
     LengthLe32,
+    /// NEC's texts on TCP port 60010: SYN, what it is, its length, body, parity. The record stands between STX and ETX;
+    /// what stands outside a text is read as with [`Protocol::StxEtx`].
+    NecFrame,
+    /// OmniPCX Enterprise's Ethernet accounting (TCP port 2533): messages of 772 bytes; plain lines are read too.
+    AlcatelOxe,
 }
 
 /// What ended a line.

@@ -5,6 +5,8 @@ use zeroize::Zeroize as _;
 
 use super::framer::Edge;
 use super::mark::Mark;
+use super::nec::Texts;
+use super::oxe::Tickets;
 
 /// Half a line, and where in the grammar it stands. It holds what the PBX printed, telephone numbers too: it may be
 /// handed on through memory and nowhere else.
@@ -16,6 +18,10 @@ pub struct Rest {
     pub(super) edge: Edge,
     pub(super) mark: Mark,
     pub(super) frame_left: usize,
+    #[serde(default)]
+    pub(super) texts: Texts,
+    #[serde(default)]
+    pub(super) tickets: Tickets,
 }
 
 impl Rest {

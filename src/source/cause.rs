@@ -52,6 +52,8 @@ pub enum Cause {
     PortPermission,
     /// The PBX does not take user or password, or ended the link upon them.
     NotLetIn,
+    /// The CPU of the PBX that answers is not the main one.
+    NotMain,
     /// The peer is on no source's list.
     NotAllowed,
     /// The source has as many connections as it may.
@@ -79,6 +81,11 @@ pub enum Cause {
 #[error("the PBX did not take the log-in")]
 pub(super) struct NotLetIn;
 
+/// What an OXE's link fails with when its CPU is not the main one.
+#[derive(Debug, thiserror::Error)]
+#[error("the CPU is not the main one")]
+pub(super) struct NotMain;
+
 impl Cause {
     /// One word for the day document and for counting.
     pub fn code(&self) -> &'static str {
@@ -104,6 +111,7 @@ impl Cause {
             Cause::AddressInUse => "address-in-use",
             Cause::AddressNotHere => "address-not-here",
             Cause::NotLetIn => "not-let-in",
+            Cause::NotMain => "not-main",
             Cause::NotAllowed => "not-allowed",
             Cause::TooManyConnections => "too-many",
             Cause::Stopping => "stopping",
@@ -116,6 +124,9 @@ impl Cause {
         use io::ErrorKind as Kind;
         if error.get_ref().is_some_and(|inner| inner.is::<NotLetIn>()) {
             return Cause::NotLetIn;
+        }
+        if error.get_ref().is_some_and(|inner| inner.is::<NotMain>()) {
+            return Cause::NotMain;
         }
         match error.kind() {
             Kind::ConnectionRefused => Cause::Refused,
@@ -186,6 +197,10 @@ impl fmt::Display for Cause {
             Cause::NotLetIn => to.write_str(
                 "the PBX does not take the log-in; put its SMDR password into the file that `password-file` names, and \
                  see that no other collector is connected. Too many attempts may lock its port, so the next one waits",
+            ),
+            Cause::NotMain => to.write_str(
+                "the CPU at this address is not the main one; give the other's address as `standby-host`, or correct \
+                 `host`",
             ),
             Cause::NotAllowed => to.write_str("is on no source's allow list; add it there if it is a PBX of this site"),
             Cause::TooManyConnections => to.write_str("the source has as many connections as it may"),

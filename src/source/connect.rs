@@ -7,11 +7,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::accounting::Accounting;
 use super::backoff::Backoff;
 use super::conversation::{Conversation, ConversationState};
 use super::handover::LinkState;
 use super::reporter::{Ended, Gone, Reporter};
-use super::{Cause, Login, tcp};
+use super::{Cause, Login, nec, tcp};
 use crate::config::TcpConnect;
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -39,31 +40,44 @@ pub(super) async fn run(
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     let mut locked = Backoff::new(NOT_LET_IN.0, NOT_LET_IN.1);
     let mut attempt = 0u32;
+    let mut last = nec::Last::default();
+    let hosts: Vec<&str> = [Some(&settings.host), settings.standby_host.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|host| host.as_str())
+        .collect();
+    let mut turn = 0usize;
     loop {
         let mut delay = None;
+        let host = hosts.get(turn % hosts.len()).copied().unwrap_or_default();
         let opened = if let Some((number, descriptor)) = before.take() {
             again(number, descriptor, &reporter)
         } else {
             tokio::select! {
                 biased;
                 () = reporter.stopped() => return,
-                opened = open(&settings, login.as_ref()) => opened.map(|stream| Link { stream, before: None }),
+                opened = open(host, settings.port, login.as_ref()) => {
+                    opened.map(|stream| Link { stream, before: None })
+                }
             }
         };
         match opened {
             Ok(link) => {
                 attempt = 0;
                 let began = Instant::now();
-                let what = format!("connected to {}:{}", settings.host, settings.port);
+                let what = format!("connected to {host}:{}", settings.port);
                 let connection = match link.before {
                     Some(number) => reporter.up_as(number, what).await.map(|()| number),
                     None => reporter.up(what).await,
                 };
                 let Ok(connection) = connection else { return };
-                let Ok((ended, let_in)) = read(link, login.as_ref(), connection, &mut reporter).await else { return };
+                let Ok((ended, let_in)) = read(link, login.as_ref(), connection, &mut reporter, &mut last).await else {
+                    return;
+                };
                 match ended.cause {
                     Cause::Stopping => return,
                     Cause::NotLetIn => delay = Some(locked.delay()),
+                    Cause::NotMain => turn = turn.wrapping_add(1),
                     _ => backoff.proved(ended.received, began.elapsed()),
                 }
                 if let_in {
@@ -72,6 +86,7 @@ pub(super) async fn run(
             }
             Err(cause) => {
                 attempt = attempt.saturating_add(1);
+                turn = turn.wrapping_add(1);
                 if reporter.waiting(cause, attempt).await.is_err() {
                     return;
                 }
@@ -89,9 +104,30 @@ async fn read(
     login: Option<&Login>,
     connection: u64,
     reporter: &mut Reporter,
+    last: &mut nec::Last,
 ) -> Result<(Ended, bool), Gone> {
+    // A NEC's link has no place: what is not acknowledged comes again, and the next run asks for it.
+    if let Some(Login::Nec { check }) = login {
+        return Ok((nec::run(stream, connection, reporter, *check, last).await?, true));
+    }
     let stood = before.and_then(|number| reporter.stood(number));
     let place = reporter.place(connection);
+    if matches!(login, Some(Login::AlcatelOxe)) {
+        let mut accounting = match before {
+            Some(_) => Accounting::go_on(stream, stood.and_then(|state| state.accounting.clone()), place),
+            None => Accounting::new(stream, place),
+        };
+        let ended = reporter.pump(&mut accounting, connection, &mut None, Cause::ClosedByPeer).await?;
+        if reporter.parks(&ended) {
+            match accounting.park() {
+                Some(talk) => {
+                    reporter.parked(connection, LinkState { accounting: Some(talk), ..LinkState::default() }).await?
+                }
+                None => reporter.down(connection, Cause::Stopping).await?,
+            }
+        }
+        return Ok((ended, true));
+    }
     let Some(dialogue) = login.and_then(Login::dialogue) else {
         if before.is_none() {
             place.keep(&stream);
@@ -131,13 +167,13 @@ fn again(number: u64, descriptor: OwnedFd, reporter: &Reporter) -> Result<Link, 
     })
 }
 
-async fn open(settings: &TcpConnect, login: Option<&Login>) -> Result<TcpStream, Cause> {
-    let target = (settings.host.as_str(), settings.port);
+async fn open(host: &str, port: u16, login: Option<&Login>) -> Result<TcpStream, Cause> {
+    let target = (host, port);
     let addresses = timeout(CONNECT, tokio::net::lookup_host(target))
         .await
-        .map_err(|_| Cause::HostNotFound(settings.host.clone()))?
-        .map_err(|_| Cause::HostNotFound(settings.host.clone()))?;
-    let mut cause = Cause::HostNotFound(settings.host.clone());
+        .map_err(|_| Cause::HostNotFound(host.to_owned()))?
+        .map_err(|_| Cause::HostNotFound(host.to_owned()))?;
+    let mut cause = Cause::HostNotFound(host.to_owned());
     for address in addresses {
         match timeout(CONNECT, TcpStream::connect(address)).await {
             Err(_) => cause = Cause::TimedOut,

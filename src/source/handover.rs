@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::accounting::Talk;
 use super::conversation::ConversationState;
 use super::{How, Spec};
 
@@ -33,6 +34,9 @@ pub struct LinkState {
     /// On a link with a log-in: where the conversation stands.
     #[serde(default)]
     pub(super) login: Option<ConversationState>,
+    /// On the link of an OmniPCX Enterprise: what has been heard.
+    #[serde(default)]
+    pub(super) accounting: Option<Talk>,
 }
 
 /// What earlier runs left, and where to leave what is opened. The default keeps nothing: links end with the process.
@@ -127,8 +131,9 @@ pub(super) fn mark(spec: &Spec) -> String {
         How::Serial(serial) => ("serial", serial.path.display().to_string()),
         How::Connect(tcp) => ("connect", format!("{} {}", tcp.host, tcp.port)),
         How::Listen(tcp) => ("listen", tcp.address.to_string()),
-        // Nothing of it is kept: its files are there.
+        // Nothing of these is kept: what is in a folder stays there, and what comes by TFTP comes again.
         How::Folder(folder) => ("folder", folder.path.display().to_string()),
+        How::Tftp(udp) => ("tftp", udp.address.to_string()),
     };
     format!("{way}-{}", digest(&format!("{}\0{place}\0{:?}", spec.name, spec.login)))
 }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use super::{Cause, FileMark, LineErrors, LinkState, RelayNews};
 
@@ -43,6 +45,19 @@ pub enum Happening {
         /// What went wrong on the wire meanwhile. Always none on TCP, and on a port that gives no marks (its
         /// [`Happening::Up`] says so).
         errors: LineErrors,
+    },
+    /// A text came in whose sender keeps it until it is acknowledged: to be receipted when its lines are on disk.
+    Text {
+        /// Which source.
+        source: u16,
+        /// When it was read.
+        at: Timestamp,
+        /// Through which link.
+        connection: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// To be given then.
+        stored: Receipt,
     },
     /// The next part of a file came in. It ends where a line ends, and the last part where the file does: half a line
     /// or half a group there will not be completed.
@@ -129,6 +144,30 @@ pub enum Happening {
     },
 }
 
+/// Says to a source that what it handed on is on disk. Each stands for itself.
+#[derive(Clone, Debug, Default)]
+pub struct Receipt(Arc<Notify>);
+
+impl Receipt {
+    /// It is on disk.
+    pub fn give(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until it is.
+    pub(super) async fn given(&self) {
+        self.0.notified().await;
+    }
+}
+
+impl PartialEq for Receipt {
+    fn eq(&self, other: &Receipt) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Receipt {}
+
 impl fmt::Debug for Happening {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -136,6 +175,9 @@ impl fmt::Debug for Happening {
             Happening::Up { source, connection, what, .. } => write!(to, "{source}/{connection} up: {what}"),
             Happening::Bytes { source, connection, bytes, errors, .. } => {
                 write!(to, "{source}/{connection} {} bytes, {errors:?}", bytes.len())
+            }
+            Happening::Text { source, connection, bytes, .. } => {
+                write!(to, "{source}/{connection} {} bytes to be receipted", bytes.len())
             }
             Happening::Part { source, connection, bytes, mark, .. } => {
                 write!(to, "{source}/{connection} {} bytes of a file, {mark:?}", bytes.len())

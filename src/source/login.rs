@@ -4,7 +4,13 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::accounting;
 use super::dialogue::Dialogue;
+use super::nec::Check;
+use crate::config;
+
+/// The port of SMDR on a NEC; it cannot be changed.
+const NEC_PORT: u16 = 60010;
 
 /// The password that a Panasonic KX has until it is given another.
 const PANASONIC_DEFAULT: &str = "PCCSMDR";
@@ -20,10 +26,17 @@ pub enum Login {
         /// Empty when the PBX has none.
         password: Zeroizing<String>,
     },
+    /// OmniPCX Enterprise: tickets are asked for, and tests answered; there is no password.
+    AlcatelOxe,
     /// Panasonic KX over its LAN port: a conversation over Telnet, user SMDR.
     PanasonicKx {
         /// Empty for the one it is delivered with.
         password: Zeroizing<String>,
+    },
+    /// NEC's SMDR port: no log-in, but records are asked for and acknowledged.
+    Nec {
+        /// How parity is made, where that is set.
+        check: Option<Check>,
     },
 }
 
@@ -33,13 +46,36 @@ impl Login {
         match name {
             "mitel-5000" => Some(Login::Mitel5000 { password }),
             "panasonic-kx" => Some(Login::PanasonicKx { password }),
+            "alcatel-oxe" => Some(Login::AlcatelOxe),
             _ => None,
         }
     }
 
+    /// What a NEC's SMDR port wants: on TCP port 60010, or where the option `framing` says so. On another port there may be
+    /// a terminal server with the PBX's serial line behind it.
+    pub(super) fn of_nec(source: &config::Source, port: u16) -> Option<Login> {
+        let option = |name: &str| source.options.get(name).map_or("auto", String::as_str);
+        let asked = match option("framing") {
+            "tcp60010" => true,
+            "auto" => port == NEC_PORT,
+            _ => false,
+        };
+        let check = match option("parity") {
+            "none" => Some(Check::None),
+            "odd" => Some(Check::Odd),
+            "even" => Some(Check::Even),
+            _ => None,
+        };
+        (source.dialect.get_ref() == "nec-sv8300" && asked).then_some(Login::Nec { check })
+    }
+
     /// The bytes to send right after connecting; none where the PBX speaks first.
     pub fn greeting(&self) -> Zeroizing<Vec<u8>> {
-        let Login::Mitel5000 { password } = self else { return Zeroizing::default() };
+        let password = match self {
+            Login::Mitel5000 { password } => password,
+            Login::AlcatelOxe => return Zeroizing::new(accounting::HELLO.to_vec()),
+            Login::PanasonicKx { .. } | Login::Nec { .. } => return Zeroizing::default(),
+        };
         let body = 2 + password.len() as u32;
         let mut frame = Zeroizing::new(Vec::with_capacity(password.len() + 6));
         frame.extend_from_slice(&body.to_le_bytes());
@@ -82,6 +118,8 @@ impl fmt::Debug for Login {
         match self {
             Login::Mitel5000 { .. } => to.write_str("Mitel5000"),
             Login::PanasonicKx { .. } => to.write_str("PanasonicKx"),
+            Login::Nec { check } => write!(to, "Nec({check:?})"),
+            Login::AlcatelOxe => to.write_str("AlcatelOxe"),
         }
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! Bytes are handed on as they came. They may hold telephone numbers, so no `Debug` here shows them.
 
+mod accounting;
 mod backoff;
 mod cause;
 mod connect;
@@ -18,12 +19,15 @@ mod handover;
 mod happening;
 mod listen;
 mod login;
+mod nec;
 mod parity;
 mod relay;
 mod reporter;
 mod serial;
 mod tcp;
 mod telnet;
+mod tftp;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,8 +43,9 @@ use crate::config;
 pub use cause::Cause;
 pub use folder::{FileMark, Ledger, in_memory};
 pub use handover::{Handover, Keep, LinkState};
-pub use happening::Happening;
+pub use happening::{Happening, Receipt};
 pub use login::Login;
+pub use nec::Check;
 pub use parity::{IN_ERROR, LineErrors, Marks};
 pub use relay::RelayNews;
 
@@ -74,6 +79,8 @@ pub enum How {
     Connect(config::TcpConnect),
     /// From a PBX that calls us.
     Listen(config::TcpListen),
+    /// From a PBX that puts files to us by TFTP.
+    Tftp(config::TcpListen),
     /// Out of a folder into which files are put.
     Folder(config::Folder),
 }
@@ -82,7 +89,7 @@ pub enum How {
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// It has not exactly one way in.
-    #[error("source {name}: has {count} of serial, tcp-connect, tcp-listen and folder; give it exactly one")]
+    #[error("source {name}: has {count} of serial, tcp-connect, tcp-listen, tftp and folder; give it exactly one")]
     Ways {
         /// Which source.
         name: String,
@@ -128,6 +135,7 @@ impl Spec {
             source.serial.as_ref().map(|serial| How::Serial(serial.get_ref().clone())),
             source.tcp_connect.as_ref().map(|tcp| How::Connect(tcp.get_ref().clone())),
             source.tcp_listen.as_ref().map(|tcp| How::Listen(tcp.get_ref().clone())),
+            source.tftp.as_ref().map(|tftp| How::Tftp(tftp.get_ref().clone())),
             source.folder.as_ref().map(|folder| How::Folder(folder.get_ref().clone())),
         ];
         let count = ways.iter().flatten().count();
@@ -147,7 +155,7 @@ impl Spec {
                 })?,
                 None => Zeroizing::default(),
             };
-            login = Login::named(source.dialect.get_ref(), password);
+            login = Login::named(source.dialect.get_ref(), password).or_else(|| Login::of_nec(source, tcp.port));
             if let (Some(path), Some(reason)) = (&tcp.password_file, login.as_ref().and_then(Login::fault)) {
                 return Err(SpecError::Password { name, path: path.clone(), reason });
             }
@@ -213,6 +221,9 @@ pub async fn run_on(
             How::Connect(settings) => {
                 let found = reporter.found();
                 tasks.spawn(connect::run(settings, spec.login, reporter, found));
+            }
+            How::Tftp(settings) => {
+                tasks.spawn(tftp::run(settings, reporter));
             }
             How::Folder(settings) => match spec.ledger {
                 Some(ledger) => drop(tasks.spawn(folder::run(settings, ledger, reporter))),

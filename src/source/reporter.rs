@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::handover::{Handover, LinkState, link_name};
 use super::relay::{RelayNews, Tap};
-use super::{Cause, FileMark, Happening, LineErrors, Marks};
+use super::{Cause, FileMark, Happening, LineErrors, Marks, Receipt};
 use crate::clock::Clock;
 
 /// How much is read at once. A serial line gives far less; a buffer re-dump over TCP fills it.
@@ -108,6 +108,23 @@ impl Reporter {
         self.send(Happening::Up { source: self.source, at: self.clock.now(), connection, what }).await
     }
 
+    /// Hands on a text; the receipt says when it is on disk.
+    pub(super) async fn text(&self, connection: u64, bytes: Vec<u8>) -> Result<Receipt, Gone> {
+        if let Some(tap) = &self.tap {
+            tap.offer(&bytes);
+        }
+        let (source, at, stored) = (self.source, self.clock.now(), Receipt::default());
+        self.send(Happening::Text { source, at, connection, bytes, stored: stored.clone() }).await?;
+        Ok(stored)
+    }
+
+    /// Reports bytes that came damaged and are not handed on.
+    pub(super) async fn damaged(&self, connection: u64) -> Result<(), Gone> {
+        let errors = LineErrors { parity_or_framing: 1, ..LineErrors::default() };
+        let (source, at) = (self.source, self.clock.now());
+        self.send(Happening::Bytes { source, at, connection, bytes: Vec::new(), errors }).await
+    }
+
     /// A number for a stream of lines, never given twice.
     pub(super) fn number(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
@@ -190,6 +207,12 @@ impl Reporter {
             () = self.stopped() => false,
             () = tokio::time::sleep(delay) => true,
         }
+    }
+
+    /// Hands over bytes that came in through a link in one piece.
+    pub(super) async fn bytes(&self, connection: u64, bytes: Vec<u8>) -> Result<(), Gone> {
+        let (source, at) = (self.source, self.clock.now());
+        self.send(Happening::Bytes { source, at, connection, bytes, errors: LineErrors::default() }).await
     }
 
     /// Reads a link until it ends, then reports it down; what comes is repeated to the relay. `at_end` is what the end of

@@ -4,7 +4,7 @@
 //! direction. `arr ans end evt unk`: what the stamp means, `arr` if nothing is said; `/60` a minute stamp. `+ -`:
 //! answered, not answered. `r10 t60 h5`: seconds of ring, talk, hold. `x201` extension, `pV9501` port, `l3` trunk, `o4` trunk
 //! onward, `d101` own DDI, `c7` peer, `#5` call id, `e2` its epoch, `s2` source. `more last`: continuation. `offered queue talk
-//! transfer`: kind of leg. `vm aa conf none`: party. `busy booked kept`: disposition.
+//! transfer parallel`: kind of leg. `vm aa conf none`: party. `busy booked kept`: disposition.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -43,11 +43,27 @@ pub fn by(key: LinkKey) -> Linking {
     let (window_s, slack_s) = (300, 3);
     match key {
         // The HiPath's rules.
-        LinkKey::TrunkAndPeer => {
-            Linking { by: key, window_s, slack_s, joins: vec![LegKind::Transfer], chained: true, announced: vec![] }
-        }
+        LinkKey::TrunkAndPeer => Linking {
+            by: key,
+            window_s,
+            slack_s,
+            joins: vec![LegKind::Transfer],
+            chained: true,
+            announced: vec![],
+            opens: vec![],
+            offer_s: None,
+        },
         // The IP Office's.
-        _ => Linking { by: key, window_s: 86_400, slack_s, joins: vec![], chained: false, announced: vec![] },
+        _ => Linking {
+            by: key,
+            window_s: 86_400,
+            slack_s,
+            joins: vec![],
+            chained: false,
+            announced: vec![],
+            opens: vec![],
+            offer_s: None,
+        },
     }
 }
 
@@ -83,6 +99,7 @@ pub fn leg(text: &str) -> (u16, MaskedRecord) {
             "queue" => record.leg = LegKind::Queue,
             "talk" => record.leg = LegKind::Talk,
             "transfer" => record.leg = LegKind::Transfer,
+            "parallel" => record.leg = LegKind::Parallel,
             "vm" => record.party = Some(Party::Voicemail),
             "aa" => record.party = Some(Party::AutoAttendant),
             "conf" => record.party = Some(Party::Conference),

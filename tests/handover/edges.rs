@@ -219,6 +219,40 @@ fn a_mitel_5000_is_not_greeted_again() {
 }
 
 #[test]
+fn an_omnipcx_goes_on_in_the_midst_of_a_ticket() {
+    let there = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (rig, mut manager) = rig(&connect("oxe", "alcatel-oxe", there.local_addr().unwrap().port()));
+    manager.start(&rig);
+    let mut link = there.accept().unwrap().0;
+    link.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    hear(&mut link, b"\x00\x01S");
+    up(&rig, 1);
+    half(&mut link, b"\x00");
+    manager.restart(&rig);
+    assert_eq!(manager.kept(), [""; 0], "which CPU it is has not been said");
+    half(&mut link, b"\x01P");
+    hear(&mut link, b"\x00\x02\x00\x00");
+    wait_for("the link's place", || (manager.kept() == ["connect"]).then_some(()));
+    let mut message = b"\x03\x04\x01\x00\x02\x00ED5.2 nothing that a rule understands".to_vec();
+    message.resize(6 + 768, 0);
+    // In the mark, in the text, in the padding.
+    for (from, to) in [(0, 3), (3, 20), (20, 500)] {
+        half(&mut link, &message[from..to]);
+        manager.restart(&rig);
+    }
+    link.write_all(&message[500..]).unwrap();
+    stored(&rig, 1);
+    link.write_all(b"\x00\x08TEST_REQ").unwrap();
+    hear(&mut link, b"\x00\x08TEST_RSP");
+    // After a kill nobody knows where in a message it was: it finds its way to the next mark.
+    manager.end(Signal::KILL);
+    manager.start(&rig);
+    link.write_all(b"\x00\x08TEST_REQ").unwrap();
+    hear(&mut link, b"\x00\x08TEST_RSP");
+    manager.stop();
+}
+
+#[test]
 fn a_link_that_ended_meanwhile_is_read_to_its_end_and_made_anew() {
     for reset in [false, true] {
         let (port, there) = (free_port(), TcpListener::bind("127.0.0.1:0").unwrap());

@@ -29,7 +29,10 @@ pub static CORPUS: LazyLock<Vec<Sample>> = LazyLock::new(|| {
             let plan = Arc::new(library.get(id).unwrap().plan(&options(&path), Some(2024)).unwrap());
             let lines = framed(&plan, &fs::read(&path).unwrap());
             let name = format!("{id}/{}", path.file_name().unwrap().to_string_lossy());
-            all.push(Sample { name, plan, lines });
+            // A text that only says that there is nothing gives no line.
+            if !lines.is_empty() {
+                all.push(Sample { name, plan, lines });
+            }
         }
     }
     all
@@ -53,10 +56,16 @@ fn options(path: &Path) -> BTreeMap<String, String> {
         let tda = path.to_string_lossy().contains("-tda");
         return [("date_order".to_owned(), if tda { "DMY" } else { "MDY" }.to_owned())].into();
     }
+    if path.file_name().is_some_and(|name| name == "lg-gdk-162.smdr") {
+        return [("date_order".to_owned(), "MDY".to_owned())].into();
+    }
     let Ok(text) = fs::read(path.with_extension("json")) else { return BTreeMap::new() };
     let pair: Value = serde_json::from_slice(&text).unwrap();
     let options = pair["options"].as_object().cloned().unwrap_or_default();
-    options.into_iter().map(|(key, value)| (key, value.as_str().unwrap().to_owned())).collect()
+    options
+        .into_iter()
+        .map(|(key, value)| (key, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect()
 }
 
 /// Lines of nothing but control bytes are noise and none of masking's business.

@@ -1,12 +1,15 @@
 //! Sources over the real thing: pseudo-terminals and sockets.
 
+mod accounting;
 mod folder;
+mod nec;
 mod panasonic;
 mod relay;
 mod rig;
 mod serial;
 mod tcp_connect;
 mod tcp_listen;
+mod tftp;
 
 use smdrd::source::{Happening, LineErrors, Spec, SpecError};
 

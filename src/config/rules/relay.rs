@@ -11,9 +11,9 @@ pub fn check(config: &Config, findings: &mut Findings<'_>) {
     for (index, source) in config.source.iter().enumerate() {
         let Some(relay) = source.relay.as_ref().map(|relay| relay.get_ref()) else { continue };
         let path = format!("source[{index}].relay");
-        if source.folder.is_some() {
+        if source.folder.is_some() || source.tftp.is_some() {
             let remedy = "take it out; let whatever writes the files write them to the logger too";
-            findings.fault(&path, "a relay repeats a line as it comes, and a folder has none", remedy);
+            findings.fault(&path, "a relay repeats a line as it comes, and a folder or TFTP has none", remedy);
         }
         one_way(&path, relay, findings);
         if let Some(connect) = &relay.tcp_connect {
@@ -64,7 +64,7 @@ const KEEP_ON_SITE: &str = "name a logger on the site's own network; only where 
                             them sent away, write `off-site = true` under the relay";
 
 fn connects(config: &Config, path: &str, connect: &RelayConnect, off_site: bool, findings: &mut Findings<'_>) {
-    host_and_port(path, &connect.host, connect.port, findings);
+    host_and_port(path, "host", &connect.host, connect.port, findings);
     let address = match connect.host.parse::<IpAddr>() {
         Ok(address) => address,
         Err(_) if connect.host.eq_ignore_ascii_case("localhost") => IpAddr::from([127, 0, 0, 1]),

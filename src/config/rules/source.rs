@@ -65,6 +65,7 @@ fn transport(path: &str, source: &Source, findings: &mut Findings<'_>) {
         ("serial", source.serial.is_some()),
         ("tcp-connect", source.tcp_connect.is_some()),
         ("tcp-listen", source.tcp_listen.is_some()),
+        ("tftp", source.tftp.is_some()),
         ("folder", source.folder.is_some()),
     ];
     let given: Vec<&str> = ways.iter().filter(|(_, given)| *given).map(|(way, _)| *way).collect();
@@ -86,6 +87,9 @@ fn transport(path: &str, source: &Source, findings: &mut Findings<'_>) {
     }
     if let Some(listen) = &source.tcp_listen {
         listens(&format!("{path}.tcp-listen"), listen.get_ref(), findings);
+    }
+    if let Some(tftp) = &source.tftp {
+        listens(&format!("{path}.tftp"), tftp.get_ref(), findings);
     }
     if let Some(folder) = &source.folder {
         folder::check(&format!("{path}.folder"), folder.get_ref(), findings);
@@ -126,17 +130,20 @@ pub(super) fn serial_line(path: &str, serial: &Serial, findings: &mut Findings<'
 }
 
 fn connects(path: &str, connect: &TcpConnect, findings: &mut Findings<'_>) {
-    host_and_port(path, &connect.host, connect.port, findings);
+    host_and_port(path, "host", &connect.host, connect.port, findings);
+    if let Some(host) = &connect.standby_host {
+        host_and_port(path, "standby-host", host, connect.port, findings);
+    }
     if connect.password_file.as_ref().is_some_and(|file| !file.is_absolute()) {
         let remedy = "name the file by its full path; the password itself does not belong here";
         findings.fault(&format!("{path}.password-file"), "not an absolute path", remedy);
     }
 }
 
-pub(super) fn host_and_port(path: &str, host: &str, port: u16, findings: &mut Findings<'_>) {
-    let field = format!("{path}.host");
+pub(super) fn host_and_port(path: &str, key: &str, host: &str, port: u16, findings: &mut Findings<'_>) {
+    let field = format!("{path}.{key}");
     if let Ok(address) = host.parse::<SocketAddr>() {
-        let remedy = format!("write `host = \"{}\"` and `port = {}`", address.ip(), address.port());
+        let remedy = format!("write `{key} = \"{}\"` and `port = {}`", address.ip(), address.port());
         findings.fault(&field, "an address with a port", remedy);
     } else if host.parse::<IpAddr>().is_err()
         && (host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')))
@@ -180,7 +187,8 @@ fn port_of(source: &Source) -> Option<String> {
     let connect = source.tcp_connect.as_ref().map(|connect| connect.get_ref());
     let connect = connect.map(|connect| format!("{}:{}", connect.host.to_lowercase(), connect.port));
     let folder = source.folder.as_ref().map(|folder| folder.get_ref().path.components().collect::<PathBuf>());
-    serial.or(connect).or(folder.map(|folder| folder.display().to_string()))
+    let tftp = source.tftp.as_ref().map(|tftp| format!("udp {}", tftp.get_ref().address));
+    serial.or(connect).or(folder.map(|folder| folder.display().to_string())).or(tftp)
 }
 
 /// Several sources may share an address when it is clear from the caller's address which is meant.

@@ -196,12 +196,32 @@ impl Compiler<'_> {
             }
             sources.push(Source::Since(of.as_str().into()));
         }
+        if let Some((from, to)) = &field.between {
+            let clock = |name: &String| {
+                let slot = self.slot(name, place, "between")?;
+                match self.types.get(name) {
+                    Some(kind) if kind.is_clock() => Ok(slot),
+                    _ => Err(place.fault(
+                        "between",
+                        format!("{name} is no date or time"),
+                        "Name two fields of type datetime or time",
+                    )),
+                }
+            };
+            if field.kind != Type::Seconds {
+                return wrong("between", "a difference of clocks is of type seconds");
+            }
+            sources.push(Source::Between(clock(from)?, clock(to)?));
+        }
         if field.moment {
             sources.push(Source::Moment);
         }
         match (sources.pop(), sources.is_empty()) {
             (Some(source), true) => Ok(source),
-            _ => wrong("at, index, header, capture, tag, value, since, moment", "exactly one must say where it is"),
+            _ => wrong(
+                "at, index, header, capture, tag, value, since, between, moment",
+                "exactly one must say where it is",
+            ),
         }
     }
 
@@ -230,7 +250,8 @@ impl Compiler<'_> {
             return Err(place.fault("sign", "only a sum has signs", "Add merge = \"sum\""));
         }
         if let Some(most) = field.most_digits
-            && (most > 7 || !matches!(field.kind, Type::Station | Type::Device))
+            && (most > 7_usize.saturating_add(usize::from(!field.drop_prefix.0.is_empty()))
+                || !matches!(field.kind, Type::Station | Type::Device))
         {
             return Err(place.fault(
                 &format!("most-digits {most}"),
@@ -249,8 +270,10 @@ impl Compiler<'_> {
             formats,
             stops: field.stops.clone(),
             required: field.required,
+            lower: field.lower,
             ignore: field.ignore.clone().into_bytes(),
             hidden: field.hidden.clone().into_bytes(),
+            lead: field.lead.clone().into_bytes(),
             most_digits: field.most_digits.unwrap_or(STATION_DIGITS),
             merge: field.merge,
             sign: field.sign,

@@ -100,7 +100,7 @@ impl<'a> Compiler<'a> {
             trunks,
             linking: linking(self.file),
             restart: self.file.link.restart,
-            cannot: self.file.cannot.iter().map(|word| word.get_ref().clone()).collect(),
+            cannot: self.cannot(),
             protocol: protocol(self.file),
             assume_year,
             prefixes: self.prefixes(),
@@ -109,6 +109,20 @@ impl<'a> Compiler<'a> {
             desks: Mutex::new(Vec::new()),
             unusable: None,
         })
+    }
+
+    /// What the format never shows, and what it does not while the options are as chosen.
+    fn cannot(&self) -> Vec<String> {
+        let mut cannot: Vec<String> = self.file.cannot.iter().map(|word| word.get_ref().clone()).collect();
+        for (name, option) in &self.file.options {
+            let words = self.options.get(name).and_then(|value| option.get_ref().cannot.get(value));
+            for word in words.into_iter().flatten() {
+                if !cannot.contains(word) {
+                    cannot.push(word.clone());
+                }
+            }
+        }
+        cannot
     }
 
     /// Every field name, with its type; the same name has the same type on every line.
@@ -143,7 +157,7 @@ impl<'a> Compiler<'a> {
         }
         if let Some(stamp) = &file.stamp {
             let stamp = stamp.get_ref();
-            used.extend([&stamp.field, &stamp.date, &stamp.time].into_iter().flatten().cloned());
+            used.extend([&stamp.field, &stamp.date, &stamp.time, &stamp.year].into_iter().flatten().cloned());
         }
         for row in file.facts.iter().flat_map(|table| &table.get_ref().rows) {
             used.extend(row.when.keys().cloned());
@@ -156,6 +170,8 @@ impl<'a> Compiler<'a> {
         for line in &file.lines {
             used.extend(line.get_ref().carry.iter().cloned());
             used.extend(line.get_ref().fields.values().filter_map(|field| field.get_ref().since.clone()));
+            let between = line.get_ref().fields.values().filter_map(|field| field.get_ref().between.clone());
+            used.extend(between.flat_map(|(from, to)| [from, to]));
             let moments = line.get_ref().fields.iter().filter(|(_, field)| field.get_ref().moment);
             used.extend(moments.map(|(name, _)| name.clone()));
         }
@@ -236,7 +252,13 @@ impl<'a> Compiler<'a> {
                 _ => Err(here.fault(name, "it is no date or time", "Name a field of type date, time or datetime")),
             }
         };
-        Ok(Some(StampRule { date: clock(date)?, time: clock(time)?, kind: stamp.kind }))
+        if let Some(zone) = &stamp.zone
+            && jiff::tz::TimeZone::get(zone).is_err()
+        {
+            return Err(here.fault(&format!("zone {zone:?}"), "there is no such zone", "Write UTC or Area/City"));
+        }
+        let year = stamp.year.as_ref().map(clock).transpose()?;
+        Ok(Some(StampRule { date: clock(date)?, time: clock(time)?, year, kind: stamp.kind, zone: stamp.zone.clone() }))
     }
 
     /// Whether the chosen options are those asked for.
@@ -325,6 +347,8 @@ pub(super) fn linking(file: &DialectFile) -> Linking {
         slack_s: link.slack_s,
         joins: link.joins.clone(),
         announced: link.announced.clone(),
+        opens: link.opens.clone(),
+        offer_s: link.offer_s,
         chained: link.chained,
     }
 }
@@ -334,5 +358,7 @@ pub(super) fn protocol(file: &DialectFile) -> Protocol {
         ProtocolName::Lines => Protocol::Lines,
         ProtocolName::StxEtx => Protocol::StxEtx,
         ProtocolName::LengthLe32 => Protocol::LengthLe32,
+        ProtocolName::NecFrame => Protocol::NecFrame,
+        ProtocolName::AlcatelOxe => Protocol::AlcatelOxe,
     }
 }

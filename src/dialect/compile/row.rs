@@ -30,7 +30,8 @@ impl Compiler<'_> {
         for (name, test) in &row.when {
             let slot = self.slot(name, place, "when")?;
             let kind = self.types.get(name).copied().unwrap_or_default();
-            when.push((slot, test_of(&test.0, kind, name, place)?));
+            let listed = test.0.listed.as_ref().map(|option| self.words(option, place)).transpose()?;
+            when.push((slot, Test { listed, ..test_of(&test.0, kind, name, place)? }));
         }
         for kind in &row.kind.0 {
             if !self.file.lines.iter().any(|line| line.get_ref().kind == *kind) {
@@ -55,6 +56,22 @@ impl Compiler<'_> {
     }
 }
 
+impl Compiler<'_> {
+    /// The words that the site gave for an option.
+    fn words(&self, option: &str, place: &Place<'_>) -> Result<Vec<String>, FileFault> {
+        if !self.file.options.get(option).is_some_and(|known| known.get_ref().words) {
+            return Err(place.fault(
+                &format!("listed {option:?}"),
+                "no option of this name takes words",
+                "Name an option of [options] that has words = true",
+            ));
+        }
+        let value = self.options.get(option).map_or("", String::as_str);
+        let words = value.split(|letter: char| letter == ',' || letter.is_whitespace());
+        Ok(words.filter(|word| !word.is_empty()).map(str::to_owned).collect())
+    }
+}
+
 /// A test must not look into what is masked at rest, beyond its length and whether it is there: a rule that did would
 /// read the stored line differently.
 fn test_of(test: &TestTable, kind: Type, name: &str, place: &Place<'_>) -> Result<Test, FileFault> {
@@ -62,6 +79,7 @@ fn test_of(test: &TestTable, kind: Type, name: &str, place: &Place<'_>) -> Resul
         || test.not.is_some()
         || test.prefix.is_some()
         || test.word.is_some()
+        || test.listed.is_some()
         || test.modulo.is_some();
     if looks && (kind.is_masked() || kind.is_clock() || kind.is_length()) {
         return Err(place.fault(
@@ -86,6 +104,7 @@ fn test_of(test: &TestTable, kind: Type, name: &str, place: &Place<'_>) -> Resul
         not: test.not.as_ref().map(|many| many.0.clone()).unwrap_or_default(),
         prefix: test.prefix.as_ref().map(|many| many.0.clone()),
         word: test.word.clone(),
+        listed: None,
         modulo,
         blank: test.blank,
         zero: test.zero,

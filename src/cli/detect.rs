@@ -1,0 +1,101 @@
+//! `smdrd detect`: which PBX is at the other end, and how it is connected.
+
+mod live;
+mod show;
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::dialect::Library;
+use crate::dialect::detect::{Confidence, Detection, detect};
+use live::Live;
+
+/// What is read of a file at most: more would not change the answer.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Find out which PBX prints these lines, and how its line is set.
+///
+/// SOURCE is a serial device (its speed, data bits and parity are found out), `tcp://HOST:PORT` (listens when HOST is an
+/// address of this machine and nobody does yet, else connects), a file, or `-` for standard input. A device or port is
+/// listened to until the answer is certain: make a few calls meanwhile. Nothing is stored, and no telephone number is
+/// printed. Exit code 0 when the answer is certain.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Device, tcp://HOST:PORT, file, or `-`
+    #[arg(value_name = "SOURCE")]
+    source: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// How long to listen to a device or port at most
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// Directory of dialect files that add to the shipped ones or replace them. Without it: the one that
+    /// /etc/smdrd/smdrd.toml names, or /etc/smdrd/dialects
+    #[arg(long, value_name = "DIR")]
+    dialects: Option<PathBuf>,
+}
+
+/// What was found out.
+struct Found {
+    /// How the source is set, as keys of the configuration; nothing for a file.
+    settings: Vec<(&'static str, String)>,
+    /// What is to be said of the link.
+    remarks: Vec<String>,
+    bytes: Vec<u8>,
+    detection: Detection,
+}
+
+/// Runs the verb.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let library = match super::parse::library(arguments.dialects.clone()) {
+        Ok(library) => library,
+        Err(code) => return code,
+    };
+    let found = match find(&arguments, &library) {
+        Ok(found) => found,
+        Err(what) => {
+            eprintln!("smdrd detect: {what}");
+            return ExitCode::from(super::NOT_WELL);
+        }
+    };
+    if arguments.json {
+        println!("{}", show::json(&arguments.source, &found));
+    } else {
+        print!("{}", show::text(&arguments.source, &found));
+    }
+    let certain = found.detection.candidates.first().is_some_and(|best| best.confidence == Confidence::High);
+    ExitCode::from(if certain { super::DONE } else { super::NOT_WELL })
+}
+
+fn find(arguments: &Arguments, library: &Library) -> Result<Found, String> {
+    let today = jiff::Zoned::now().date();
+    let judge = |bytes: &[u8]| detect(library, bytes, today);
+    let source = arguments.source.as_str();
+    let patience = Duration::from_secs(arguments.seconds);
+    if let Some(address) = source.strip_prefix("tcp://") {
+        return Live::new(patience, &judge).tcp(address);
+    }
+    let is_device = || {
+        use std::os::unix::fs::FileTypeExt as _;
+        std::fs::metadata(source).is_ok_and(|file| file.file_type().is_char_device())
+    };
+    if source != "-" && is_device() {
+        return Live::new(patience, &judge).serial(source.into());
+    }
+    let mut bytes = Vec::new();
+    let read = if source == "-" {
+        std::io::stdin().lock().take(MOST_BYTES).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(source).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| format!("cannot read {source}: {error}; check the path"))?;
+    let (bytes, mut remarks) = live::unwrapped(bytes);
+    if bytes.is_empty() {
+        remarks.push("it is empty".to_owned());
+    }
+    let detection = judge(&bytes);
+    Ok(Found { settings: Vec::new(), remarks, bytes, detection })
+}
