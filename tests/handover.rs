@@ -16,5 +16,7 @@ mod manager;
 #[path = "daemon/rig.rs"]
 #[allow(dead_code)]
 mod rig;
+#[allow(dead_code)]
+mod schema;
 #[path = "handover/service.rs"]
 mod service;
