@@ -34,8 +34,9 @@ pub fn play(
     let chosen = |given: &BTreeMap<String, String>, name: &str| {
         given.get(name).map(String::as_str).or(default(name)).map(str::to_owned)
     };
-    let fits =
-        |sample: &Sample<'_>| dialect.options.keys().all(|name| chosen(sample.options, name) == chosen(options, name));
+    // A site's own names change what a line means and not how it looks.
+    let layouts = || dialect.options.iter().filter(|(_, option)| !option.words).map(|(name, _)| name);
+    let fits = |sample: &Sample<'_>| layouts().all(|name| chosen(sample.options, name) == chosen(options, name));
     let samples: Vec<Sample<'_>> = dialect.samples().filter(fits).collect();
     let mut lines = Vec::new();
     let (mut made, mut verbatim) = (0, Vec::new());
@@ -230,7 +231,9 @@ mod tests {
             let stamped = records.iter().filter_map(|record| record.stamp);
             let today = stamped.filter(|stamp| stamp.at.date() == jiff::civil::date(2026, 11, 20)).count();
             println!("{id}: {today} of {} today; {}", records.len(), script.what);
-            assert!(today > 0, "{id}: no stamp is of today: {}", script.what);
+            // Stamps that do not fit their column in another year are left, and that is said.
+            let said = script.what.contains("with the stamps of the file");
+            assert!(today > 0 || said, "{id}: no stamp is of today: {}", script.what);
         }
     }
 
