@@ -23,6 +23,8 @@ mod import;
 mod interrupted;
 #[path = "daemon/lines.rs"]
 mod lines;
+#[path = "daemon/mitel3300.rs"]
+mod mitel3300;
 #[path = "daemon/nec.rs"]
 mod nec;
 #[path = "daemon/panasonic.rs"]
