@@ -5,10 +5,10 @@ SHELL := /bin/bash
 # Where rustup puts cargo, for shells that have not been told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint deny bench man
+.PHONY: help setup build demo test lint deny bench man handover deb
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 setup: ## system packages and Rust, where they are missing
 	@packaging/setup
@@ -35,3 +35,11 @@ bench: setup ## the two ratios of docs/performance.md
 
 man: setup ## write the manual pages again from the commands
 	UPDATE=1 cargo test --locked --test house the_manual_pages_are_those_of_the_commands
+
+handover: setup ## 1,000 restarts of the daemon under a steady feed
+	SMDRD_RESTARTS=1000 cargo test --locked --test handover restarts_under -- --nocapture
+
+deb: setup ## the Debian packages of the box and of the supplier's receiver
+	@command -v cargo-deb >/dev/null || cargo install --locked cargo-deb
+	cargo deb --locked
+	cargo deb --locked --variant feed

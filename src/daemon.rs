@@ -2,9 +2,9 @@
 //!
 //! On the reading side ([`run`], [`reader`]) bytes become masked lines; [`desk`] hands them to the one writer thread,
 //! where the [`keeper`] puts them into the [`books`] and commits line, record, call, counters and state at once.
-//! `answers` says what verbs are told. [`rebuild`] drives the same books from stored lines; [`reload`] changes dialects
-//! under running sources and has what is in the [`hold`] read again; a [`round`] takes closed days to the supplier, and the
-//! [`courier`] notes what became of each.
+//! `answers` says what verbs are told; `handover` is what a run leaves to the next. [`rebuild`] drives the same books from
+//! stored lines; [`reload`] changes dialects under running sources and has what is in the [`hold`] read again; a [`round`]
+//! takes closed days to the supplier, and the [`courier`] notes what became of each.
 
 mod answers;
 pub mod books;
@@ -13,6 +13,7 @@ mod days;
 pub mod desk;
 pub mod disk;
 mod files;
+mod handover;
 pub mod hold;
 pub mod import;
 pub mod keeper;

@@ -1,9 +1,14 @@
-//! What the service manager is told: ready, status, alive, stopping. Without a service manager these do nothing.
+//! What the service manager is told: ready, status, alive, stopping; and what it keeps for us over a restart. Without a
+//! service manager these do nothing.
 //!
 //! With the feature `systemd` they go through libsystemd; without it, as the same datagrams, written here
 //! (sd_notify(3)). A failure to tell is logged and never stops the daemon.
 
+mod descriptors;
+
 use std::time::Duration;
+
+pub use descriptors::{forget, keep, keeps, kept, settled};
 
 /// The daemon is up: database open, migrations done, sources started.
 pub fn ready() {
@@ -32,7 +37,7 @@ pub fn stopping() {
 }
 
 /// How long the service manager waits for [`watchdog`] before it restarts us; nothing when it does not wait.
-/// To be called at half of it.
+/// To be called well before half of it.
 pub fn watchdog_interval() -> Option<Duration> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let for_us =
@@ -50,22 +55,28 @@ fn tell(state: &[(&str, &str)]) {
 #[cfg(not(feature = "systemd"))]
 fn tell(state: &[(&str, &str)]) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let message = state.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n");
-    if let Err(reason) = send(&socket, message.as_bytes()) {
+    let message = datagram(state);
+    let sent = address(&socket).and_then(|address| {
+        let socket = std::os::unix::net::UnixDatagram::unbound()?;
+        Ok(rustix::net::sendto(&socket, message.as_bytes(), rustix::net::SendFlags::NOSIGNAL, &address)?)
+    });
+    if let Err(reason) = sent {
         tracing::warn!(%reason, "the service manager could not be told");
     }
 }
 
-/// Sends a datagram to a path, or to an abstract name where it begins with `@`.
 #[cfg(not(feature = "systemd"))]
-fn send(socket: &std::ffi::OsStr, message: &[u8]) -> std::io::Result<()> {
-    use std::os::linux::net::SocketAddrExt;
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::net::{SocketAddr, UnixDatagram};
+fn datagram(state: &[(&str, &str)]) -> String {
+    state.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n")
+}
 
-    let address = match socket.as_bytes().split_first() {
-        Some((b'@', name)) => SocketAddr::from_abstract_name(name)?,
-        _ => SocketAddr::from_pathname(socket)?,
-    };
-    UnixDatagram::unbound()?.send_to_addr(message, &address).map(drop)
+/// A path, or an abstract name where it begins with `@`.
+#[cfg(not(feature = "systemd"))]
+fn address(socket: &std::ffi::OsStr) -> std::io::Result<rustix::net::SocketAddrUnix> {
+    use std::os::unix::ffi::OsStrExt;
+
+    Ok(match socket.as_bytes().split_first() {
+        Some((b'@', name)) => rustix::net::SocketAddrUnix::new_abstract_name(name)?,
+        _ => rustix::net::SocketAddrUnix::new(socket)?,
+    })
 }

@@ -351,6 +351,27 @@ proptest! {
     }
 
     #[test]
+    fn a_restart_anywhere_gives_the_same_lines(
+        bytes in wire(), protocol in protocol(), max_line in 0usize..50, cuts in proptest::collection::vec(1usize..9, 1..60),
+    ) {
+        let settings = Settings { protocol, max_line };
+        let (mut framer, mut seen) = (Framer::new(settings), Vec::<Seen>::new());
+        let mut left = bytes.as_slice();
+        for cut in cuts.iter().cycle() {
+            if left.is_empty() { break; }
+            let (chunk, after) = left.split_at((*cut).min(left.len()));
+            framer.push(chunk, &mut |line| seen.push(line.into()));
+            prop_assert!(balanced(framer.account()), "{:?}", framer.account());
+            let rest = serde_json::to_string(&framer.rest()).unwrap();
+            framer = Framer::go_on(settings, &serde_json::from_str(&rest).unwrap());
+            prop_assert!(balanced(framer.account()), "{:?}", framer.account());
+            left = after;
+        }
+        framer.flush(Ended::EndOfInput, &mut |line| seen.push(line.into()));
+        prop_assert_eq!(seen, frame(settings, &[&bytes]));
+    }
+
+    #[test]
     fn every_byte_is_accounted_for_at_every_moment(
         steps in proptest::collection::vec((wire(), 0u8..8), 0..12), protocol in protocol(), max_line in 0usize..50,
     ) {

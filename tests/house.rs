@@ -43,6 +43,33 @@ fn the_service_is_exposed_by_2_at_most() {
     assert!(exposure_of_bare > 5.0, "a bare unit scores {exposure_of_bare}: the measure measures nothing");
 }
 
+/// What `systemd-analyze verify` finds fault with in the unit; nothing where it is not here.
+fn faults(unit: &str) -> Option<String> {
+    let place = tempfile::tempdir().unwrap();
+    // The command has to be there.
+    let here = unit.replace("/usr/bin/smdrd", env!("CARGO_BIN_EXE_smdrd"));
+    std::fs::write(place.path().join("smdrd.service"), here).unwrap();
+    let output = Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .arg(place.path().join("smdrd.service"))
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stderr).unwrap();
+    let ours = text.lines().filter(|line| line.contains("smdrd.service"));
+    Some(ours.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn the_service_manager_knows_every_word_of_the_service() {
+    let unit = read("systemd/smdrd.service");
+    let Some(found) = faults(&unit) else {
+        return say_loudly("the words of systemd/smdrd.service: systemd-analyze is not here");
+    };
+    assert_eq!(found, "");
+    let wrong = unit.replace("\nType=notify\n", "\nType=notify\nFileDescriptorStoreMost=1\n");
+    assert!(faults(&wrong).unwrap().contains("FileDescriptorStoreMost"), "a wrong word is not found");
+}
+
 #[test]
 fn the_service_speaks_to_the_daemon_as_it_is() {
     let unit = read("systemd/smdrd.service");

@@ -153,13 +153,19 @@ fn as_service_user(config: &Config) -> Option<ExitCode> {
 
 /// Starts the log: to the journal when it is there, else to standard error. No number ever reaches it.
 fn start_log() {
+    use std::io::IsTerminal as _;
     use tracing_subscriber::prelude::*;
     let filter = tracing_subscriber::EnvFilter::try_from_env("SMDRD_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,hyper=warn,reqwest=warn"));
     let registry = tracing_subscriber::registry().with(filter);
     match std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok()) {
         Some(journal) => registry.with(journal).init(),
-        None => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init(),
+        None => {
+            // Colours are for a terminal; in a file they are rubbish between the words.
+            let colours = std::io::stderr().is_terminal();
+            let layer = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+            registry.with(layer).init();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a verb is told. The daemon answers over its control socket; where none runs, the verb takes the same lock and
 //! answers the same question itself: there is one door to the database.
 
+use std::collections::BTreeSet;
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
@@ -140,10 +141,11 @@ pub fn serve_one(config: &Config, clock: Clock, stream: UnixStream) -> Result<()
 
 /// Takes the daemon's place: its lock, and a writer.
 fn stand_in(config: &Config, clock: Clock) -> Result<(Lock, Desk, JoinHandle<()>), AskError> {
+    memory::keep_files_private();
     let lock = Lock::take(&config.state_dir)?;
     let mut keeper = Keeper::open(config.clone(), clock)?;
     // What nobody heard must not be said to have been observed.
-    keeper.end_abandoned_links().map_err(SetUpError::from)?;
+    keeper.end_abandoned_links(&BTreeSet::new()).map_err(SetUpError::from)?;
     let (desk, writer) = Desk::start(keeper)?;
     Ok((lock, desk, writer))
 }

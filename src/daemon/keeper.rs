@@ -1,11 +1,12 @@
 //! The desk that has the database: takes portions of lines, closes days, renders documents and answers questions. The
 //! daemon runs it in the writer thread; a verb without a daemon runs it in its own process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
 use super::hold::{Hold, SharedHold};
@@ -17,7 +18,7 @@ use crate::call::Owner;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::push::schedule::nightly;
-use crate::store::{SourceRow, Store, StoreError, Work};
+use crate::store::{SourceRow, Store, StoreError, Wire, Work};
 
 /// A box that says it is earlier does not know the time yet.
 const NO_EARLIER: Date = Date::constant(2026, 1, 1);
@@ -38,6 +39,20 @@ pub enum Event {
     /// Something that is audited, by the daemon itself.
     Audit(Timestamp, String),
 }
+
+/// A line that a stop cut in two. Its second half makes it whole in the next run, if that takes the link up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HalfLine {
+    /// Its source.
+    pub source: u16,
+    /// The number of its link.
+    pub connection: u64,
+    /// How long the half is.
+    pub bytes: u64,
+}
+
+/// Where half lines are noted until the next run.
+const HALF_LINES: &str = "half_lines";
 
 /// The database and everything that is derived from it.
 #[derive(Debug)]
@@ -137,9 +152,18 @@ impl Keeper {
         self.config.practice.iter().map(owner).collect()
     }
 
-    /// Notes that collecting begins: ends what an earlier run left open, and remembers the first day.
+    /// Notes that collecting begins, with no link of an earlier run.
     pub fn begin(&mut self) -> Result<(), StoreError> {
-        self.end_abandoned_links()?;
+        self.go_on(&BTreeSet::new(), &BTreeSet::new()).map(drop)
+    }
+
+    /// Notes that collecting begins: ends what an earlier run left open but for the links of sources that go on
+    /// `unbroken`, counts what was cut off lines that are not gone on with on one of the links `gone_on`, and remembers
+    /// the first day. Gives the sources whose links are open in the books.
+    pub fn go_on(&mut self, unbroken: &BTreeSet<u16>, gone_on: &BTreeSet<u64>) -> Result<BTreeSet<u16>, StoreError> {
+        let half = self.store.read().meta(HALF_LINES)?.unwrap_or_default();
+        let half: Vec<HalfLine> = serde_json::from_str(&half).unwrap_or_default();
+        let open = self.end_abandoned_links(unbroken)?;
         self.collecting = true;
         let now = self.clock.now();
         let first_try = nightly(&self.device()?, &self.zone, now - SignedDuration::from_mins(5));
@@ -165,19 +189,48 @@ impl Keeper {
         }
         note_first_day(&work, date_of(&self.zone, now))?;
         work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
-        work.audit(now, "smdrd", "started")?;
-        work.commit()
+        let going_on = open.iter().filter_map(|id| self.plans.iter().find(|plan| self.ids.get(&plan.name) == Some(id)));
+        let names: Vec<&str> = going_on.map(|plan| plan.name.as_str()).collect();
+        let began = match names.as_slice() {
+            [] => "started".to_owned(),
+            names => format!("started; the links of {} go on", names.join(", ")),
+        };
+        work.audit(now, "smdrd", &began)?;
+        for lost in half.iter().filter(|half| !gone_on.contains(&half.connection)) {
+            let cut = Wire { cut: lost.bytes, ..Wire::default() };
+            work.add_wire(lost.source, date_of(&self.zone, now), &cut)?;
+        }
+        work.set_meta(HALF_LINES, "[]")?;
+        work.commit()?;
+        Ok(open)
     }
 
-    /// Ends the links that a daemon which was killed left open, at the last moment it is known to have lived.
-    pub fn end_abandoned_links(&mut self) -> Result<(), StoreError> {
+    /// Notes that collecting ends with so many links left open for the next run, and the lines that are `half` read on
+    /// them. Says whether everything that was read is stored.
+    pub fn end(&mut self, links: usize, half: &[HalfLine]) -> Result<bool, StoreError> {
+        self.tick()?;
+        let work = self.store.begin()?;
+        let ended = match links {
+            0 => "stopped".to_owned(),
+            links => format!("stopped; {links} link(s) left open for the next run"),
+        };
+        work.audit(self.clock.now(), "smdrd", &ended)?;
+        work.set_meta(HALF_LINES, &serde_json::to_string(half).unwrap_or_default())?;
+        work.commit()?;
+        Ok(self.trouble.is_none())
+    }
+
+    /// Ends the links that an earlier run left open, at the last moment it is known to have lived; not those of sources
+    /// that go on `unbroken`. Gives the sources whose links are still open.
+    pub fn end_abandoned_links(&mut self, unbroken: &BTreeSet<u16>) -> Result<BTreeSet<u16>, StoreError> {
         let alive = self.store.read().meta("alive_ms")?.and_then(|text| text.parse().ok());
-        if let Some(alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) {
-            let work = self.store.begin()?;
-            work.links_left_open(alive)?;
-            work.commit()?;
-        }
-        Ok(())
+        let Some(alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) else {
+            return Ok(BTreeSet::new());
+        };
+        let work = self.store.begin()?;
+        let open = work.links_left_open(alive, unbroken)?;
+        work.commit()?;
+        Ok(open)
     }
 
     /// Takes up what happened, all of it in one transaction. When that fails nothing of it is in the books either,

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 
+use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
 /// Closes the ways by which memory reaches a file or a log. What the system refuses is said and does not stop the
@@ -23,6 +24,11 @@ pub fn seal() {
         Some(place) => tracing::error!(file = place.file(), line = place.line(), "a fault of the program"),
         None => tracing::error!("a fault of the program"),
     }));
+}
+
+/// What this process creates from now on is its user's alone, also where no service unit says so.
+pub fn keep_files_private() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// Whether the machine swaps to a disk in clear: then what is in memory may come to rest, and calls are not linked.

@@ -13,7 +13,7 @@ use super::import::Trace;
 use super::keys::KeyRing;
 use crate::aggregate::slots::date_of;
 use crate::dialect::{Line, Plan, Reading, Settled, SourceState, What};
-use crate::framing::{Ended, Framer, Settings};
+use crate::framing::{Ended, Framer, Rest, Settings};
 use crate::number::{Anonymous, Class, Number};
 use crate::privacy::{Privacy, shape};
 use crate::record::LineKind;
@@ -159,6 +159,20 @@ impl Reader {
         }
     }
 
+    /// The connection is left to the next run: gives what is half read of it. Open groups go on with the state.
+    pub fn park(&mut self, connection: u64) -> Rest {
+        self.framers.remove(&connection).map(|framer| framer.rest()).unwrap_or_default()
+    }
+
+    /// Goes on with a connection of the run before.
+    pub fn go_on(&mut self, connection: u64, rest: &Rest) {
+        self.framers.insert(connection, Framer::go_on(self.framing(), rest));
+    }
+
+    fn framing(&self) -> Settings {
+        Settings { protocol: self.plan.protocol(), max_line: MAX_LINE }
+    }
+
     /// The day is over: what joined its calls is dropped.
     pub fn new_day(&mut self) {
         self.state.forget_tokens();
@@ -176,7 +190,7 @@ impl Reader {
         at: Timestamp,
         feed: impl FnOnce(&mut Framer, &mut dyn FnMut(crate::framing::Line<'_>)),
     ) -> Option<Batch> {
-        let settings = Settings { protocol: self.plan.protocol(), max_line: MAX_LINE };
+        let settings = self.framing();
         let mut framer = self.framers.remove(&connection).unwrap_or_else(|| Framer::new(settings));
         if !framer.pending() && self.reframe.remove(&connection) {
             framer = Framer::new(settings);

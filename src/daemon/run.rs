@@ -11,6 +11,7 @@ use super::answers;
 use super::courier;
 use super::desk::Desk;
 use super::files;
+use super::handover::{self, Inheritance, Left};
 use super::hold::{Hold, SharedHold};
 use super::keeper::{Event, Keeper};
 use super::keys::KeyRing;
@@ -27,7 +28,7 @@ use crate::control::{self, Refusal, Request};
 use crate::notify;
 use crate::privacy::Privacy;
 use crate::push::schedule::quiet;
-use crate::source::{self, Cause, Happening, Receipt, Spec};
+use crate::source::{self, Cause, Handover, Happening, LinkState, Receipt, Spec};
 
 /// Silence, on the machine's clock, after which half a line or half a group is taken to be all.
 const IDLE: Duration = Duration::from_secs(3);
@@ -61,10 +62,11 @@ pub enum RunError {
 /// Runs until SIGTERM or SIGINT.
 pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     let system = |doing| move |reason| RunError::System { doing, reason };
+    let mut inheritance = Inheritance::take();
     memory::seal();
+    memory::keep_files_private();
     let _lock = Lock::take(&config.state_dir)?;
     let mut keeper = Keeper::open(config.clone(), clock)?;
-    keeper.begin()?;
     let today = keeper.date(clock.now());
     let next_peer = keeper.store.read().largest_peer()?.saturating_add(1).min(1 << 31);
     let (ring, peers) = KeyRing::open(&config.runtime_dir, today, next_peer).map_err(system("keeping the keys"))?;
@@ -82,13 +84,22 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         readers.insert(row.id, reader.holding(rules.hold.clone()));
         specs.push(Spec::from_config(row.id, source)?.with_locks(&config.runtime_dir));
     }
+    let rests = inheritance.rests(&specs);
+    let gone_on = rests.iter().map(|left| left.connection).collect();
+    let open = keeper.go_on(&inheritance.unbroken(&specs), &gone_on)?;
+    let links = open.into_iter().map(|source| (source, Link { in_books: true, ..Link::default() })).collect();
+    for Left { source, connection, rest, .. } in rests {
+        if let Some(reader) = readers.get_mut(&source) {
+            reader.go_on(connection, &rest);
+        }
+    }
     let (desk, writer) = Desk::start(keeper).map_err(system("starting the writer"))?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("starting the runtime"))?;
     let names = specs.iter().map(|spec: &Spec| (spec.id, spec.name.clone())).collect();
     let specs = specs.into_iter().map(|spec| spec.with_ledger(files::ledger(&desk))).collect();
-    let links = HashMap::new();
-    let result = runtime.block_on(Loop { config, clock, gate, readers, rules, links, names, desk }.run(specs));
+    let daemon = Loop { config, clock, gate, readers, rules, links, names, left: Vec::new(), desk };
+    let result = runtime.block_on(daemon.run(specs, inheritance.links));
     drop(runtime);
     // The writer ends when nobody can reach it any more, and only after everything is stored.
     let _ = writer.join();
@@ -103,6 +114,8 @@ struct Loop {
     rules: Rules,
     links: HashMap<u16, Link>,
     names: HashMap<u16, String>,
+    /// Links that stay open behind this process.
+    left: Vec<Left>,
     desk: Desk,
 }
 
@@ -120,10 +133,12 @@ type Asked = (String, oneshot::Sender<Reloaded>);
 struct Link {
     connections: u32,
     heard: Option<Instant>,
+    /// The books have it up. A link of the run before that goes on unbroken is, before it is heard of.
+    in_books: bool,
 }
 
 impl Loop {
-    async fn run(mut self, specs: Vec<Spec>) -> Result<(), RunError> {
+    async fn run(mut self, specs: Vec<Spec>, before: Handover) -> Result<(), RunError> {
         let system = |doing| move |reason| RunError::System { doing, reason };
         let mut terminate = signal(SignalKind::terminate()).map_err(system("listening for SIGTERM"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("listening for SIGINT"))?;
@@ -146,7 +161,7 @@ impl Loop {
         let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
         // Without a source nothing would hold the loop: the box is ready and idle until it is told to stop.
         let mut unconfigured = specs.is_empty().then(|| sender.clone());
-        let sources = tokio::spawn(source::run(specs, self.clock, sender, stopped));
+        let sources = tokio::spawn(source::run_on(specs, self.clock, sender, stopped, before));
         let courier = tokio::spawn(carry(self.desk.clone(), self.config.clone(), self.clock));
         notify::ready();
         notify::status(&match names.as_slice() {
@@ -156,6 +171,7 @@ impl Loop {
         tracing::info!(sources = names.len(), "ready");
         let mut look = tokio::time::interval(LOOK);
         let mut tick = tokio::time::interval(self.clock.real(TICK.0).max(TICK.1));
+        let mut pulse = notify::watchdog_interval().map(|interval| tokio::time::interval(interval / 3));
         loop {
             tokio::select! {
                 happening = happenings.recv() => match happening {
@@ -164,6 +180,7 @@ impl Loop {
                 },
                 _ = look.tick() => self.look().await,
                 _ = tick.tick() => self.tick().await,
+                () = beat(&mut pulse) => self.alive().await,
                 Some((who, answer)) = asked.recv() => { let _ = answer.send(self.reload(&who).await); }
                 _ = hangup.recv() => { self.reload("SIGHUP").await; }
                 _ = terminate.recv() => { begin_to_stop(&stop); unconfigured = None; }
@@ -176,7 +193,16 @@ impl Loop {
         let _ = courier.await;
         let _ = server.await;
         let _ = sources.await;
-        let _ = self.desk.with(|keeper| keeper.tick()).await;
+        let left = std::mem::take(&mut self.left);
+        let (links, half) = (left.len(), handover::half_lines(&left));
+        match self.desk.with(move |keeper| keeper.end(links, &half)).await {
+            Some(Ok(true)) => handover::leave(left),
+            Some(Ok(false)) => tracing::error!("not all that was read is stored: nothing is left to the next run"),
+            Some(Err(error)) => {
+                tracing::error!(%error, "the books could not be closed: nothing is left to the next run")
+            }
+            None => tracing::error!("the writer is gone"),
+        }
         let _ = std::fs::remove_file(control::path(&self.config.runtime_dir));
         tracing::info!("stopped");
         Ok(())
@@ -189,7 +215,7 @@ impl Loop {
                 let link = self.links.entry(source).or_default();
                 link.connections += 1;
                 link.heard = Some(self.clock.instant());
-                if link.connections == 1 {
+                if !std::mem::replace(&mut link.in_books, true) {
                     self.desk.tell(Event::Up(source, at)).await;
                 }
             }
@@ -249,20 +275,35 @@ impl Loop {
                 }
                 let link = self.links.entry(source).or_default();
                 link.connections = link.connections.saturating_sub(1);
-                if link.connections == 0 {
-                    self.desk.tell(Event::Down(source, at, cause.code().to_owned())).await;
-                }
+                self.unless_connected(source, at, &cause).await;
             }
-            Happening::Waiting { source, cause, attempt, .. } => {
+            Happening::Parked { source, connection, state, .. } => self.park(source, connection, state),
+            Happening::Waiting { source, at, cause, attempt } => {
                 if attempt == 1 {
                     tracing::warn!(source, %cause, "no link yet");
                 }
+                self.unless_connected(source, at, &cause).await;
             }
             Happening::Listening { source, address, .. } => tracing::info!(source, %address, "listening"),
             Happening::Refused { peer, address, cause, times, .. } => {
                 tracing::warn!(%peer, %address, %cause, times, "a connection was refused");
             }
         }
+    }
+
+    /// Notes that the source has no link, if it has none and the books do not know it yet.
+    async fn unless_connected(&mut self, source: u16, at: jiff::Timestamp, cause: &Cause) {
+        let link = self.links.entry(source).or_default();
+        if link.connections == 0 && std::mem::take(&mut link.in_books) {
+            self.desk.tell(Event::Down(source, at, cause.code().to_owned())).await;
+        }
+    }
+
+    /// The link stays open for the next run, and in the books.
+    fn park(&mut self, source: u16, connection: u64, state: LinkState) {
+        tracing::info!(source, "link left open");
+        let rest = self.readers.get_mut(&source).map(|reader| reader.park(connection)).unwrap_or_default();
+        self.left.push(Left { source, connection, rest, state });
     }
 
     fn name(&self, source: u16) -> &str {
@@ -308,6 +349,13 @@ impl Loop {
         }
     }
 
+    /// Tells that we live: this loop turns, and the writer answers.
+    async fn alive(&mut self) {
+        if self.desk.with(|_| ()).await.is_some() {
+            notify::watchdog();
+        }
+    }
+
     /// Reads the dialect files again. Nothing is read meanwhile: what comes waits on its link.
     async fn reload(&mut self, who: &str) -> Reloaded {
         notify::reloading();
@@ -348,10 +396,18 @@ impl Loop {
         self.turn();
         self.rules.hold.get().expire(self.clock.instant());
         match self.desk.with(|keeper| keeper.tick()).await {
-            Some(Ok(())) => notify::watchdog(),
+            Some(Ok(())) => {}
             Some(Err(error)) => tracing::error!(%error, "the books could not be brought up to date"),
             None => tracing::error!("the writer is gone"),
         }
+    }
+}
+
+/// Waits for the next time to tell that we live; for ever where nobody waits for it.
+async fn beat(pulse: &mut Option<tokio::time::Interval>) {
+    match pulse {
+        Some(pulse) => drop(pulse.tick().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The state machine behind the grammar of [`super`].
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
 use super::mark::{Mark, Verdict};
 use super::nec::{Place as TextPlace, Texts};
 use super::oxe::{Place, Tickets};
-use super::{Account, Ended, Line, Protocol, Settings};
+use super::{Account, Ended, Line, Protocol, Rest, Settings};
 
 const STX: u8 = 0x02;
 const ETX: u8 = 0x03;
@@ -14,9 +15,11 @@ const FF: u8 = 0x0C;
 const CR: u8 = 0x0D;
 
 /// What the last byte that was not a control has left open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Edge {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Edge {
     /// Nothing: a line is being read, or the next one begins.
+    #[default]
     Open,
     /// CR ended a line: CR or LF may belong to it.
     Cr,
@@ -64,6 +67,31 @@ impl Framer {
             texts: Texts::default(),
             tickets: Tickets::default(),
             account: Account::default(),
+        }
+    }
+
+    /// A framer that goes on where another stood. Its account begins with what it has been handed.
+    pub fn go_on(settings: Settings, rest: &Rest) -> Framer {
+        let mut framer = Framer::new(settings);
+        framer.line.extend_from_slice(rest.line.get(..settings.max_line).unwrap_or(&rest.line));
+        (framer.stripped, framer.dropped) = (rest.stripped, rest.dropped);
+        (framer.edge, framer.mark, framer.frame_left) = (rest.edge, rest.mark, rest.frame_left);
+        (framer.texts, framer.tickets) = (rest.texts.clone(), rest.tickets.clone());
+        framer.account.received = framer.account().pending;
+        framer
+    }
+
+    /// Where it stands, for another to go on.
+    pub fn rest(&self) -> Rest {
+        Rest {
+            line: self.line.clone(),
+            stripped: self.stripped,
+            dropped: self.dropped,
+            edge: self.edge,
+            mark: self.mark,
+            frame_left: self.frame_left,
+            texts: self.texts.clone(),
+            tickets: self.tickets.clone(),
         }
     }
 

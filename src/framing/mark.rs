@@ -1,10 +1,12 @@
 //! The frame mark of [`super::Protocol::LengthLe32`]: four bytes, gathered one at a time across chunks.
 
+use serde::{Deserialize, Serialize};
+
 /// The longest frame. Mitel's records are 82 bytes long; what claims more is not a frame.
 const LONGEST: u32 = 1024;
 
 /// The bytes of a possible mark that have come so far.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     bytes: [u8; 4],
     held: u8,

@@ -47,8 +47,10 @@ mod framer;
 mod mark;
 mod nec;
 mod oxe;
+mod rest;
 
 pub use framer::Framer;
+pub use rest::Rest;
 
 /// How to frame one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,8 @@
 //! device, two digits. Here only the record is taken out; [`crate::source`] asks, checks and acknowledges.
 //! Sources: NEC ND-71223 (SMDR over TCP), ND-70428 for the frame of the sister port, and texts of public clients.
 
+use serde::{Deserialize, Serialize};
+
 const SYN: u8 = 0x16;
 /// A record is 135 bytes; what claims more is no text.
 const LONGEST: usize = 1024;
@@ -29,7 +31,8 @@ pub(super) enum Place {
     NoHead,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Stage {
     #[default]
     Outside,
@@ -39,7 +42,7 @@ enum Stage {
 }
 
 /// Finds texts in a stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Texts {
     stage: Stage,
     head: [u8; Texts::HEAD],

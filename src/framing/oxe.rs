@@ -12,6 +12,8 @@
 //! glued at will on their way, so only their length counts. What is none of these is read as lines: an accounting file
 //! holds the same tickets. Source: the public clients of the port; the kinds of the vendor's documentation were not seen.
 
+use serde::{Deserialize, Serialize};
+
 /// A message without its head.
 const BODY: usize = 768;
 /// The letters of a test.
@@ -34,7 +36,8 @@ pub(super) enum Place {
     Plain,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Stage {
     #[default]
     Outside,
@@ -47,7 +50,7 @@ enum Stage {
 }
 
 /// Finds messages in a stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tickets {
     stage: Stage,
     head: [u8; 4],

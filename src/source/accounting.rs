@@ -6,14 +6,17 @@
 //! of the port.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::cause::NotMain;
+use super::reporter::Place;
 
 /// What we say first.
 pub(super) const HELLO: [u8; 3] = [0x00, 0x01, b'S'];
@@ -30,8 +33,8 @@ const ROLE: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(300);
 
 /// What has been heard, as far as it must be understood to answer.
-#[derive(Debug, Default)]
-struct Talk {
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Talk {
     role: Option<u8>,
     head: Vec<u8>,
     skip: usize,
@@ -80,15 +83,46 @@ pub(super) struct Accounting<L> {
     talk: Talk,
     reply: Vec<u8>,
     silence: Pin<Box<Sleep>>,
+    /// Where to keep the link for the next run, as soon as its other end is known to be the main CPU.
+    place: Option<Place>,
 }
 
 impl<L> Accounting<L> {
-    pub(super) fn new(link: L) -> Accounting<L> {
-        Accounting { link, talk: Talk::default(), reply: Vec::new(), silence: Box::pin(sleep(ROLE)) }
+    pub(super) fn new(link: L, place: Place) -> Accounting<L> {
+        let (talk, reply) = (Talk::default(), Vec::new());
+        Accounting { link, talk, reply, silence: Box::pin(sleep(ROLE)), place: Some(place) }
+    }
+
+    /// Goes on with a link of the run before. Of one that was kept and of which nothing more is known, as after a kill,
+    /// the main CPU is at the other end; it finds its way to the next mark.
+    pub(super) fn go_on(link: L, talk: Option<Talk>, place: Place) -> Accounting<L> {
+        let talk = talk.unwrap_or_else(|| Talk { role: Some(MAIN), ..Talk::default() });
+        let mut accounting = Accounting::new(link, place);
+        if talk.role == Some(MAIN) {
+            accounting.place = None;
+            accounting.silence = Box::pin(sleep(SILENCE));
+        } else if let Some(place) = &accounting.place {
+            place.forget();
+        }
+        accounting.talk = talk;
+        accounting
     }
 }
 
-impl<L: AsyncRead + AsyncWrite + Unpin> AsyncRead for Accounting<L> {
+impl<L: AsFd> Accounting<L> {
+    /// Leaves the link to the next run, and gives where it stands; nothing in the midst of saying something.
+    pub(super) fn park(&mut self) -> Option<Talk> {
+        if !self.reply.is_empty() || self.talk.role.is_some_and(|role| role != MAIN) {
+            return None;
+        }
+        if let Some(place) = self.place.take() {
+            place.keep(&self.link);
+        }
+        Some(self.talk.clone())
+    }
+}
+
+impl<L: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncRead for Accounting<L> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.talk.role.is_some_and(|role| role != MAIN) {
@@ -106,6 +140,11 @@ impl<L: AsyncRead + AsyncWrite + Unpin> AsyncRead for Accounting<L> {
             Poll::Ready(()) => {
                 let heard = buffer.filled().get(before..).unwrap_or_default();
                 this.talk.hear(heard, &mut this.reply);
+                if this.talk.role == Some(MAIN)
+                    && let Some(place) = this.place.take()
+                {
+                    place.keep(&this.link);
+                }
                 this.silence.as_mut().reset(Instant::now() + SILENCE);
                 // Answered now, not with the next read: the PBX may send nothing before it has heard us.
                 while !this.reply.is_empty() {

@@ -1,17 +1,20 @@
 //! A link on which a log-in is spoken: reads like the link itself, without Telnet's own bytes.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::cause::NotLetIn;
-use super::dialogue::Dialogue;
+use super::dialogue::{Dialogue, DialogueState};
 use super::relay::Tap;
+use super::reporter::Place;
 use super::telnet::Telnet;
 
 /// How long a prompt may let us wait before we go on without it.
@@ -36,14 +39,47 @@ pub(super) struct Conversation<L> {
     tap: Option<Tap>,
     /// The beginning of the line that is being heard, while it may be the first that is repeated.
     opening: Zeroizing<Vec<u8>>,
+    /// Where to keep the link for the next run, as soon as the PBX has let us in. Before that a run that was killed
+    /// would leave a link of which nobody knows what has been said.
+    place: Option<Place>,
+}
+
+/// Where a conversation stands, for the next run.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ConversationState {
+    telnet: Telnet,
+    dialogue: DialogueState,
+    /// Of a line that may be the first that is repeated.
+    #[serde(default)]
+    opening: Vec<u8>,
+}
+
+impl ConversationState {
+    /// What holds of a link that was kept and of which nothing more is known.
+    pub(super) fn let_in() -> ConversationState {
+        ConversationState { telnet: Telnet::default(), dialogue: DialogueState::through(), opening: Vec::new() }
+    }
+}
+
+impl Drop for ConversationState {
+    fn drop(&mut self) {
+        self.opening.zeroize();
+    }
+}
+
+impl std::fmt::Debug for ConversationState {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{:?}", self.dialogue)
+    }
 }
 
 impl<L> Conversation<L> {
-    pub(super) fn new(link: L, dialogue: Dialogue, tap: Option<Tap>) -> Conversation<L> {
+    pub(super) fn new(link: L, dialogue: Dialogue, (place, tap): (Place, Option<Tap>)) -> Conversation<L> {
         Conversation {
             link,
             telnet: Telnet::default(),
             dialogue,
+            place: Some(place),
             silence: Box::pin(sleep(SILENCE)),
             // Room for all that is ever said, so that no copy of the password is left behind by growing.
             reply: Zeroizing::new(Vec::with_capacity(256)),
@@ -52,6 +88,24 @@ impl<L> Conversation<L> {
             tap,
             opening: Zeroizing::default(),
         }
+    }
+
+    /// Goes on with a conversation of the run before. Its link has its place already if the PBX had let us in.
+    pub(super) fn go_on(
+        link: L,
+        dialogue: Dialogue,
+        at: ConversationState,
+        place: (Place, Option<Tap>),
+    ) -> Conversation<L> {
+        let mut conversation = Conversation::new(link, dialogue.at(at.dialogue.clone()), place);
+        conversation.telnet = at.telnet.clone();
+        conversation.opening.extend_from_slice(&at.opening);
+        if conversation.is_in() {
+            conversation.place = None;
+        } else if let Some(place) = &conversation.place {
+            place.forget();
+        }
+        conversation
     }
 
     /// Whether records came, so that the log-in was good.
@@ -83,7 +137,24 @@ impl<L> Conversation<L> {
     }
 }
 
-impl<L: AsyncRead + AsyncWrite + Unpin> AsyncRead for Conversation<L> {
+impl<L: AsFd> Conversation<L> {
+    /// Leaves the link to the next run, and gives where it stands; nothing in the midst of saying something.
+    pub(super) fn park(&mut self) -> Option<ConversationState> {
+        if !self.reply.is_empty() || !self.heard.is_empty() || self.dialogue.refused() {
+            return None;
+        }
+        if let Some(place) = self.place.take() {
+            place.keep(&self.link);
+        }
+        Some(ConversationState {
+            telnet: self.telnet.clone(),
+            dialogue: self.dialogue.state().clone(),
+            opening: self.opening.to_vec(),
+        })
+    }
+}
+
+impl<L: AsyncRead + AsyncWrite + AsFd + Unpin> AsyncRead for Conversation<L> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
@@ -115,6 +186,11 @@ impl<L: AsyncRead + AsyncWrite + Unpin> AsyncRead for Conversation<L> {
                 Poll::Ready(()) => {
                     this.telnet.read(raw.filled(), &mut this.heard, &mut this.reply);
                     this.hear();
+                    if this.is_in()
+                        && let Some(place) = this.place.take()
+                    {
+                        place.keep(&this.link);
+                    }
                     this.noticed = false;
                     this.silence.as_mut().reset(Instant::now() + SILENCE);
                 }

@@ -7,7 +7,8 @@
 //!
 //! Sources: the KX-NS700 manual (SMDR over LAN) and public clients and emulators of the port.
 
-use zeroize::Zeroizing;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// The user that the manual names.
 const USER: &[u8] = b"SMDR\r\n";
@@ -15,7 +16,8 @@ const USER: &[u8] = b"SMDR\r\n";
 /// No prompt is longer; what is behind it on a line does not matter.
 const TAIL: usize = 80;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Step {
     /// Nothing was said yet.
     Greet,
@@ -35,9 +37,15 @@ enum Prompt {
     Password,
 }
 
-/// Where the conversation stands.
+/// A conversation, and the password for it.
 pub(super) struct Dialogue {
     password: Zeroizing<String>,
+    at: DialogueState,
+}
+
+/// Where a conversation stands.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DialogueState {
     step: Step,
     /// The password was said without having been asked for.
     unasked: bool,
@@ -45,29 +53,59 @@ pub(super) struct Dialogue {
     tail: Vec<u8>,
 }
 
+impl DialogueState {
+    /// Records come.
+    pub(super) fn through() -> DialogueState {
+        DialogueState { step: Step::In, unasked: false, tail: Vec::new() }
+    }
+}
+
+impl Drop for DialogueState {
+    fn drop(&mut self) {
+        // What comes after the prompts is a record.
+        self.tail.zeroize();
+    }
+}
+
+impl std::fmt::Debug for DialogueState {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{:?}", self.step)
+    }
+}
+
 impl Dialogue {
     pub(super) fn new(password: Zeroizing<String>) -> Dialogue {
-        Dialogue { password, step: Step::Greet, unasked: false, tail: Vec::new() }
+        Dialogue { password, at: DialogueState { step: Step::Greet, unasked: false, tail: Vec::new() } }
+    }
+
+    /// Goes on where it stood before a restart.
+    pub(super) fn at(self, at: DialogueState) -> Dialogue {
+        Dialogue { at, ..self }
+    }
+
+    /// Where it stands.
+    pub(super) fn state(&self) -> &DialogueState {
+        &self.at
     }
 
     /// Whether the PBX has turned us away.
     pub(super) fn refused(&self) -> bool {
-        self.step == Step::Refused
+        self.at.step == Step::Refused
     }
 
     /// Whether a silence would mean something.
     pub(super) fn listens(&self) -> bool {
-        !matches!(self.step, Step::In | Step::Refused)
+        !matches!(self.at.step, Step::In | Step::Refused)
     }
 
     /// Whether an end of the link now is an answer to the password.
     pub(super) fn waits_for_verdict(&self) -> bool {
-        self.step == Step::Sent
+        self.at.step == Step::Sent
     }
 
     /// Whether records come.
     pub(super) fn is_in(&self) -> bool {
-        self.step == Step::In
+        self.at.step == Step::In
     }
 
     /// Takes in what the PBX says; what to say goes to `reply`. Answers with how many bytes were heard when it became
@@ -80,19 +118,19 @@ impl Dialogue {
             match byte {
                 b'\r' | b'\n' | 0x0C => {
                     self.line();
-                    self.tail.clear();
+                    self.at.tail.clear();
                 }
-                0x20..=0x7E if self.tail.len() < TAIL => self.tail.push(byte.to_ascii_lowercase()),
+                0x20..=0x7E if self.at.tail.len() < TAIL => self.at.tail.push(byte.to_ascii_lowercase()),
                 _ => {}
             }
             if self.is_record() {
-                self.step = Step::In;
+                self.at.step = Step::In;
             }
         }
-        match (self.step, self.prompt()) {
+        match (self.at.step, self.prompt()) {
             (Step::Greet, Some(Prompt::User)) => self.say_user(reply),
             (Step::Greet | Step::Named, Some(Prompt::Password)) => self.say_password(reply),
-            (Step::Sent, Some(Prompt::Password)) if !self.unasked => self.step = Step::Refused,
+            (Step::Sent, Some(Prompt::Password)) if !self.at.unasked => self.at.step = Step::Refused,
             // A hyphen may be the beginning of a rule under a page title: only a silence behind it tells.
             _ => {}
         }
@@ -101,47 +139,47 @@ impl Dialogue {
 
     /// Nothing came for a while.
     pub(super) fn silence(&mut self, reply: &mut Vec<u8>) {
-        match (self.step, self.prompt()) {
+        match (self.at.step, self.prompt()) {
             (Step::Greet, _) => self.say_user(reply),
-            (Step::Named, Some(Prompt::User)) => self.step = Step::Refused,
+            (Step::Named, Some(Prompt::User)) => self.at.step = Step::Refused,
             (Step::Named, _) => {
                 self.say_password(reply);
-                self.unasked = true;
+                self.at.unasked = true;
             }
             // It asks only now for what was said into its silence.
-            (Step::Sent, Some(Prompt::Password)) if self.unasked => self.say_password(reply),
-            (Step::Sent, Some(_)) => self.step = Step::Refused,
+            (Step::Sent, Some(Prompt::Password)) if self.at.unasked => self.say_password(reply),
+            (Step::Sent, Some(_)) => self.at.step = Step::Refused,
             _ => {}
         }
     }
 
     fn say_user(&mut self, reply: &mut Vec<u8>) {
-        self.step = Step::Named;
-        self.tail.clear();
+        self.at.step = Step::Named;
+        self.at.tail.clear();
         reply.extend_from_slice(USER);
     }
 
     fn say_password(&mut self, reply: &mut Vec<u8>) {
-        self.step = Step::Sent;
-        self.unasked = false;
-        self.tail.clear();
+        self.at.step = Step::Sent;
+        self.at.unasked = false;
+        self.at.tail.clear();
         reply.extend_from_slice(self.password.as_bytes());
         reply.extend_from_slice(b"\r\n");
     }
 
     /// A whole line has come.
     fn line(&mut self) {
-        let line = String::from_utf8_lossy(&self.tail);
+        let line = String::from_utf8_lossy(&self.at.tail);
         let says = |words: &[&str]| words.iter().any(|word| line.contains(word));
-        if matches!(self.step, Step::Named | Step::Sent)
+        if matches!(self.at.step, Step::Named | Step::Sent)
             && says(&["incorrect", "invalid", "wrong", "denied", "fail", "no such", "locked"])
         {
-            self.step = Step::Refused;
+            self.at.step = Step::Refused;
         }
     }
 
     fn prompt(&self) -> Option<Prompt> {
-        let tail = self.tail.trim_ascii();
+        let tail = self.at.tail.trim_ascii();
         if tail.ends_with(b"password:") {
             Some(Prompt::Password)
         } else if tail == b"-"
@@ -155,7 +193,7 @@ impl Dialogue {
 
     /// A date, or the title over one.
     fn is_record(&self) -> bool {
-        let line = self.tail.trim_ascii_start();
+        let line = self.at.tail.trim_ascii_start();
         let date = |line: &[u8]| {
             line.iter().take(9).enumerate().all(|(at, byte)| match at {
                 2 | 5 => *byte == b'/',

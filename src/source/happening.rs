@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::{Cause, FileMark, LineErrors, RelayNews};
+use super::{Cause, FileMark, LineErrors, LinkState, RelayNews};
 
 /// Something that happened at a source. `at` is the time of the clock given to [`super::run`].
 #[derive(Clone, PartialEq, Eq)]
@@ -107,6 +107,17 @@ pub enum Happening {
         /// Why.
         cause: Cause,
     },
+    /// The order to stop came, and the link stays open for the next run. What is left of a line goes on there.
+    Parked {
+        /// Which source.
+        source: u16,
+        /// When.
+        at: Timestamp,
+        /// Which link. It has the same number in the next run.
+        connection: u64,
+        /// Where it stands.
+        state: LinkState,
+    },
     /// A link, or a listener, could not be opened; it will be tried again. Sent at every attempt.
     Waiting {
         /// Which source.
@@ -177,6 +188,7 @@ impl fmt::Debug for Happening {
             Happening::Down { source, connection, cause, .. } => {
                 write!(to, "{source}/{connection} down: {}", cause.code())
             }
+            Happening::Parked { source, connection, .. } => write!(to, "{source}/{connection} parked"),
             Happening::Waiting { source, cause, attempt, .. } => {
                 write!(to, "{source} waiting, attempt {attempt}: {}", cause.code())
             }

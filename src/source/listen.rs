@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use super::backoff::Backoff;
+use super::handover::{Handover, LinkState, listener_name};
 use super::reporter::{Gone, Reporter};
 use super::{Cause, tcp};
 
@@ -24,12 +26,17 @@ const BACKLOG: u32 = 64;
 pub(super) struct Listener {
     pub(super) address: SocketAddr,
     pub(super) routes: Vec<Route>,
+    handover: Handover,
+    /// The listener of the run before.
+    found: Option<OwnedFd>,
 }
 
 /// One source behind a listener.
 pub(super) struct Route {
     allow: Vec<IpAddr>,
     reporter: Reporter,
+    /// Links of the run before.
+    found: Vec<(u64, OwnedFd)>,
     /// Every connection holds a copy, so the copies count the connections.
     open: Arc<()>,
 }
@@ -37,7 +44,8 @@ pub(super) struct Route {
 impl Route {
     pub(super) fn new(allow: Vec<IpAddr>, reporter: Reporter) -> Route {
         let allow = allow.into_iter().map(|peer| peer.to_canonical()).collect();
-        Route { allow, reporter, open: Arc::new(()) }
+        let found = reporter.found();
+        Route { allow, reporter, found, open: Arc::new(()) }
     }
 
     fn connections(&self) -> usize {
@@ -46,17 +54,26 @@ impl Route {
 }
 
 impl Listener {
+    pub(super) fn new(address: SocketAddr, route: Route, handover: Handover) -> Listener {
+        let found = handover.take_listener(address);
+        Listener { address, routes: vec![route], handover, found }
+    }
+
     /// Accepts connections until the order to stop.
     pub(super) async fn run(self) {
         // Nobody reads the happenings any more: there is nothing left to do.
         let _: Result<(), Gone> = self.accept_all().await;
     }
 
-    async fn accept_all(self) -> Result<(), Gone> {
+    async fn accept_all(mut self) -> Result<(), Gone> {
         let Some(mut stop) = self.routes.first().map(|route| route.reporter.clone()) else { return Ok(()) };
-        let Some((listener, address)) = self.open(&mut stop).await? else { return Ok(()) };
-        let mut refusals = Refusals::default();
         let mut connections = JoinSet::new();
+        self.go_on(&mut connections).await?;
+        let Some((listener, address)) = self.open(&mut stop).await? else {
+            while connections.join_next().await.is_some() {}
+            return Ok(());
+        };
+        let mut refusals = Refusals::default();
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             let accepted = tokio::select! {
@@ -70,7 +87,8 @@ impl Listener {
                     backoff.proved(1, Duration::ZERO);
                     match self.route(peer.ip().to_canonical()) {
                         Ok(route) => {
-                            connections.spawn(serve(stream, peer, Arc::clone(&route.open), route.reporter.clone()));
+                            let (open, reporter) = (Arc::clone(&route.open), route.reporter.clone());
+                            connections.spawn(serve(stream, peer.to_string(), None, open, reporter));
                         }
                         Err(cause) => {
                             drop(stream);
@@ -95,18 +113,50 @@ impl Listener {
         Ok(())
     }
 
+    /// Takes up the links of the run before, but for those of a peer that may not call any more.
+    async fn go_on(&mut self, connections: &mut JoinSet<()>) -> Result<(), Gone> {
+        for route in &mut self.routes {
+            for (number, descriptor) in std::mem::take(&mut route.found) {
+                let again = tcp::again(descriptor);
+                // A link that the peer has broken off has no peer any more, and may still hold what came before.
+                let peer = again.as_ref().ok().and_then(|stream| stream.peer_addr().ok());
+                let allowed = peer.is_none_or(|peer| route.allow.contains(&peer.ip().to_canonical()));
+                match again {
+                    Ok(stream) if allowed => {
+                        let peer = peer.map_or_else(|| "a peer that is gone".to_owned(), |peer| peer.to_string());
+                        let (open, reporter) = (Arc::clone(&route.open), route.reporter.clone());
+                        connections.spawn(serve(stream, peer, Some(number), open, reporter));
+                    }
+                    Ok(_) => route.reporter.down(number, Cause::NotAllowed).await?,
+                    Err(error) => route.reporter.down(number, Cause::of_link(&error)).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn route(&self, peer: IpAddr) -> Result<&Route, Cause> {
         let route = self.routes.iter().find(|route| route.allow.contains(&peer)).ok_or(Cause::NotAllowed)?;
         if route.connections() < CONNECTIONS { Ok(route) } else { Err(Cause::TooManyConnections) }
     }
 
     /// Opens the listener, trying again until it can; nothing when the order to stop came first.
-    async fn open(&self, stop: &mut Reporter) -> Result<Option<(TcpListener, SocketAddr)>, Gone> {
+    async fn open(&mut self, stop: &mut Reporter) -> Result<Option<(TcpListener, SocketAddr)>, Gone> {
+        let name = listener_name(self.address);
+        let again = self.found.take().map(again);
+        let again = again.and_then(|again| again.inspect_err(|_| self.handover.forget(&name)).ok());
+        if let Some((listener, address)) = again {
+            for route in &self.routes {
+                route.reporter.listening(address).await?;
+            }
+            return Ok(Some((listener, address)));
+        }
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
         let mut attempt = 0u32;
         loop {
             match bind(self.address) {
                 Ok((listener, address)) => {
+                    self.handover.keep(&name, &listener);
                     for route in &self.routes {
                         route.reporter.listening(address).await?;
                     }
@@ -136,14 +186,45 @@ pub(super) fn bind(address: SocketAddr) -> std::io::Result<(TcpListener, SocketA
     Ok((listener, address))
 }
 
-async fn serve(mut stream: TcpStream, peer: SocketAddr, _open: Arc<()>, mut reporter: Reporter) {
+/// The listener of the run before.
+fn again(descriptor: OwnedFd) -> std::io::Result<(TcpListener, SocketAddr)> {
+    if !rustix::net::sockopt::socket_acceptconn(&descriptor)? {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    let listener = std::net::TcpListener::from(descriptor);
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((TcpListener::from_std(listener)?, address))
+}
+
+async fn serve(stream: TcpStream, peer: String, before: Option<u64>, _open: Arc<()>, mut reporter: Reporter) {
     if let Err(error) = tcp::keep_alive(&stream) {
         tracing::warn!(%peer, %error, "keep-alive could not be set; a dead link may go unnoticed");
     }
-    if let Ok(connection) = reporter.up(format!("connection from {peer}")).await {
-        // When it fails, nobody reads the happenings any more.
-        let _ = reporter.pump(&mut stream, connection, None, Cause::ClosedByPeer).await;
+    // When it fails, nobody reads the happenings any more.
+    let _: Result<(), Gone> = read(stream, &peer, before, &mut reporter).await;
+}
+
+async fn read(mut stream: TcpStream, peer: &str, before: Option<u64>, reporter: &mut Reporter) -> Result<(), Gone> {
+    let what = format!("connection from {peer}");
+    let connection = match before {
+        Some(number) => {
+            reporter.up_as(number, what).await?;
+            // There is nothing in it: only the descriptor says that the link is there.
+            let _ = reporter.stood(number);
+            number
+        }
+        None => {
+            let number = reporter.up(what).await?;
+            reporter.place(number).keep(&stream);
+            number
+        }
+    };
+    let ended = reporter.pump(&mut stream, connection, &mut None, Cause::ClosedByPeer).await?;
+    if reporter.parks(&ended) {
+        reporter.parked(connection, LinkState::default()).await?;
     }
+    Ok(())
 }
 
 /// Whom we turned away, so that a peer that knocks without pause is told of once a minute.

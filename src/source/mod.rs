@@ -15,6 +15,7 @@ mod connect;
 mod conversation;
 mod dialogue;
 mod folder;
+mod handover;
 mod happening;
 mod listen;
 mod login;
@@ -30,6 +31,7 @@ pub mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -40,6 +42,7 @@ use crate::config;
 
 pub use cause::Cause;
 pub use folder::{FileMark, Ledger, in_memory};
+pub use handover::{Handover, Keep, LinkState};
 pub use happening::{Happening, Receipt};
 pub use login::Login;
 pub use nec::Check;
@@ -182,12 +185,28 @@ fn read_password(path: &Path) -> std::io::Result<Zeroizing<String>> {
 /// At the stop, what has already arrived is still read, and every open link ends with a [`Happening::Down`]: read `tx`'s
 /// other end until it is empty and closed. Returns early when that end is gone.
 pub async fn run(specs: Vec<Spec>, clock: Clock, tx: mpsc::Sender<Happening>, stop: watch::Receiver<bool>) {
-    let connections = Arc::default();
-    let reporter = |id| Reporter::new(id, clock, tx.clone(), stop.clone(), Arc::clone(&connections));
+    run_on(specs, clock, tx, stop, Handover::default()).await;
+}
+
+/// The same, going on with the links of the run before: each comes up under the number it had. At the stop links end with
+/// a [`Happening::Parked`] instead, and stay open.
+pub async fn run_on(
+    specs: Vec<Spec>,
+    clock: Clock,
+    tx: mpsc::Sender<Happening>,
+    stop: watch::Receiver<bool>,
+    handover: Handover,
+) {
+    let last = specs.iter().flat_map(|spec| handover.links_of(spec)).max().unwrap_or(0);
+    let connections = Arc::new(AtomicU64::new(last));
+    let reporter = |spec: &Spec| {
+        let links = (handover.clone(), handover::mark(spec));
+        Reporter::new(spec.id, clock, tx.clone(), stop.clone(), Arc::clone(&connections), links)
+    };
     let mut tasks = JoinSet::new();
     let mut listeners: Vec<listen::Listener> = Vec::new();
     for spec in specs {
-        let reporter = reporter(spec.id);
+        let reporter = reporter(&spec);
         let tap = spec.relay.map(|relay| {
             let (tap, relay) = relay::open(relay, spec.locks.clone(), reporter.clone());
             tasks.spawn(relay.run());
@@ -196,10 +215,12 @@ pub async fn run(specs: Vec<Spec>, clock: Clock, tx: mpsc::Sender<Happening>, st
         let reporter = reporter.with_tap(tap);
         match spec.how {
             How::Serial(settings) => {
-                tasks.spawn(serial::run(settings, spec.locks, reporter));
+                let found = reporter.found();
+                tasks.spawn(serial::run(settings, spec.locks, reporter, found));
             }
             How::Connect(settings) => {
-                tasks.spawn(connect::run(settings, spec.login, reporter));
+                let found = reporter.found();
+                tasks.spawn(connect::run(settings, spec.login, reporter, found));
             }
             How::Tftp(settings) => {
                 tasks.spawn(tftp::run(settings, reporter));
@@ -214,11 +235,12 @@ pub async fn run(specs: Vec<Spec>, clock: Clock, tx: mpsc::Sender<Happening>, st
                 let route = listen::Route::new(settings.allow, reporter);
                 match listeners.iter_mut().find(|listener| listener.address == settings.address) {
                     Some(listener) => listener.routes.push(route),
-                    None => listeners.push(listen::Listener { address: settings.address, routes: vec![route] }),
+                    None => listeners.push(listen::Listener::new(settings.address, route, handover.clone())),
                 }
             }
         }
     }
+    handover.close_the_rest();
     for listener in listeners {
         tasks.spawn(listener.run());
     }

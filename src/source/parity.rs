@@ -3,6 +3,8 @@
 //! `FF 00 00` is a break, `FF 00 x` a byte `x` with a parity or framing error, `FF FF` a real FF. Pure, and the same for
 //! any chunking.
 
+use serde::{Deserialize, Serialize};
+
 /// Stands in the stream for a byte that came in wrong, so that columns keep their place and no field that it fell on
 /// can be read as if it were right.
 pub const IN_ERROR: u8 = 0xFF;
@@ -19,12 +21,14 @@ pub struct LineErrors {
 }
 
 /// Takes the marks out of a port's bytes.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Marks {
     seen: Seen,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Seen {
     #[default]
     Nothing,

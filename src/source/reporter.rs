@@ -1,6 +1,7 @@
 //! A source's way to the daemon: what happens goes out, the order to stop comes in.
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{mpsc, watch};
 
+use super::handover::{Handover, LinkState, link_name};
 use super::relay::{RelayNews, Tap};
 use super::{Cause, FileMark, Happening, LineErrors, Marks, Receipt};
 use crate::clock::Clock;
@@ -33,6 +35,26 @@ pub(super) struct Reporter {
     connections: Arc<AtomicU64>,
     /// Where what comes in is repeated to.
     tap: Option<Tap>,
+    handover: Handover,
+    /// What the names of the source's links begin with.
+    mark: Arc<str>,
+}
+
+/// Where one link is kept for the next run.
+#[derive(Clone)]
+pub(super) struct Place {
+    handover: Handover,
+    name: String,
+}
+
+impl Place {
+    pub(super) fn keep(&self, link: impl AsFd) {
+        self.handover.keep(&self.name, link);
+    }
+
+    pub(super) fn forget(&self) {
+        self.handover.forget(&self.name);
+    }
 }
 
 /// How a link went.
@@ -48,8 +70,9 @@ impl Reporter {
         tx: mpsc::Sender<Happening>,
         stop: watch::Receiver<bool>,
         connections: Arc<AtomicU64>,
+        (handover, mark): (Handover, String),
     ) -> Reporter {
-        Reporter { source, clock, tx, stop, connections, tap: None }
+        Reporter { source, clock, tx, stop, connections, tap: None, handover, mark: mark.into() }
     }
 
     /// The same, with this relay, or none, for what comes in.
@@ -76,8 +99,13 @@ impl Reporter {
     /// Gives the link its number.
     pub(super) async fn up(&self, what: String) -> Result<u64, Gone> {
         let connection = self.number();
-        self.send(Happening::Up { source: self.source, at: self.clock.now(), connection, what }).await?;
+        self.up_as(connection, what).await?;
         Ok(connection)
+    }
+
+    /// A link that has a number from the run before.
+    pub(super) async fn up_as(&self, connection: u64, what: String) -> Result<(), Gone> {
+        self.send(Happening::Up { source: self.source, at: self.clock.now(), connection, what }).await
     }
 
     /// Hands on a text; the receipt says when it is on disk.
@@ -102,6 +130,31 @@ impl Reporter {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// Where the link is kept for the next run.
+    pub(super) fn place(&self, connection: u64) -> Place {
+        Place { handover: self.handover.clone(), name: link_name(&self.mark, connection) }
+    }
+
+    /// The links of the run before, with their numbers.
+    pub(super) fn found(&self) -> Vec<(u64, std::os::fd::OwnedFd)> {
+        self.handover.take_links(&self.mark)
+    }
+
+    /// Where a link of the run before stood; nothing after a kill.
+    pub(super) fn stood(&self, connection: u64) -> Option<LinkState> {
+        self.handover.take_state(connection)
+    }
+
+    /// Whether a link that [`Reporter::pump`] has read is left to the caller to report.
+    pub(super) fn parks(&self, ended: &Ended) -> bool {
+        self.handover.keeps() && ended.cause == Cause::Stopping
+    }
+
+    /// The link stays open behind this process.
+    pub(super) async fn parked(&self, connection: u64, state: LinkState) -> Result<(), Gone> {
+        self.send(Happening::Parked { source: self.source, at: self.clock.now(), connection, state }).await
+    }
+
     pub(super) async fn part(&self, connection: u64, bytes: Vec<u8>, mark: FileMark) -> Result<(), Gone> {
         self.send(Happening::Part { source: self.source, at: self.clock.now(), connection, bytes, mark }).await
     }
@@ -119,6 +172,7 @@ impl Reporter {
     }
 
     pub(super) async fn down(&self, connection: u64, cause: Cause) -> Result<(), Gone> {
+        self.place(connection).forget();
         self.send(Happening::Down { source: self.source, at: self.clock.now(), connection, cause }).await
     }
 
@@ -162,17 +216,21 @@ impl Reporter {
     }
 
     /// Reads a link until it ends, then reports it down; what comes is repeated to the relay. `at_end` is what the end of
-    /// input means.
+    /// input means. Where links outlive the process, one that was read until the order to stop is left to the caller, to
+    /// report it parked or down.
     pub(super) async fn pump<R: AsyncRead + Unpin>(
         &mut self,
         link: &mut R,
         connection: u64,
-        mut marks: Option<Marks>,
+        marks: &mut Option<Marks>,
         at_end: Cause,
     ) -> Result<Ended, Gone> {
         let mut buffer = vec![0; CHUNK];
         let mut received = 0;
         let mut looks = 0;
+        let parks = self.handover.keeps();
+        // What is left unread for the next run is not lost; what is not left to anybody is waited for.
+        let last_look = if parks { Duration::ZERO } else { LAST_LOOK };
         let cause = loop {
             let read = if looks == 0 {
                 tokio::select! {
@@ -187,8 +245,9 @@ impl Reporter {
                 break Cause::Stopping;
             } else {
                 looks += 1;
-                match tokio::time::timeout(LAST_LOOK, link.read(&mut buffer)).await {
-                    Ok(Ok(0)) | Err(_) => break Cause::Stopping,
+                match tokio::time::timeout(last_look, link.read(&mut buffer)).await {
+                    Err(_) => break Cause::Stopping,
+                    Ok(Ok(0)) if !parks => break Cause::Stopping,
                     Ok(read) => read,
                 }
             };
@@ -199,7 +258,7 @@ impl Reporter {
                     let raw = buffer.get(..length).unwrap_or_default();
                     let mut bytes = Vec::with_capacity(length);
                     let mut errors = LineErrors::default();
-                    match &mut marks {
+                    match marks {
                         Some(marks) => errors = marks.decode(raw, &mut bytes),
                         None => bytes.extend_from_slice(raw),
                     }
@@ -219,7 +278,10 @@ impl Reporter {
                 Err(error) => break Cause::of_link(&error),
             }
         };
-        self.down(connection, cause.clone()).await?;
-        Ok(Ended { cause, received })
+        let ended = Ended { cause, received };
+        if !self.parks(&ended) {
+            self.down(connection, ended.cause.clone()).await?;
+        }
+        Ok(ended)
     }
 }

@@ -15,12 +15,22 @@ use rustix::termios::{InputModes, OptionalActions};
 use tokio_serial::{ClearBuffer, DataBits, FlowControl, SerialPort, SerialStream, StopBits};
 
 use super::backoff::Backoff;
-use super::reporter::Reporter;
+use super::handover::LinkState;
+use super::reporter::{Gone, Reporter};
 use super::{Cause, Marks};
 use crate::config::{Flow, Parity, Serial};
 
-/// Keeps the port open until the order to stop.
-pub(super) async fn run(settings: Serial, locks: Option<PathBuf>, mut reporter: Reporter) {
+/// Keeps the port open until the order to stop. What is found of the run before holds the line open meanwhile, so that
+/// neither DTR falls nor what has come in is thrown away.
+pub(super) async fn run(
+    settings: Serial,
+    locks: Option<PathBuf>,
+    mut reporter: Reporter,
+    mut found: Vec<(u64, OwnedFd)>,
+) {
+    let mut before = found.pop();
+    found.iter().for_each(|(number, _)| reporter.place(*number).forget());
+    drop(found);
     // The cap is what a replugged adapter waits at most.
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
     let mut attempt = 0u32;
@@ -29,16 +39,24 @@ pub(super) async fn run(settings: Serial, locks: Option<PathBuf>, mut reporter: 
             Ok(mut port) => {
                 attempt = 0;
                 let began = Instant::now();
-                let Ok(connection) = reporter.up(port.what.clone()).await else { return };
-                let pumped = reporter.pump(&mut port.stream, connection, port.marks, Cause::Unplugged).await;
+                let Ok(connection) = report(&mut port, before.take(), &reporter).await else { return };
+                let pumped = reporter.pump(&mut port.stream, connection, &mut port.marks, Cause::Unplugged).await;
+                let marks = port.marks.unwrap_or_default();
                 drop(port);
                 let Ok(ended) = pumped else { return };
+                if reporter.parks(&ended) {
+                    // When it fails, nobody reads the happenings any more.
+                    let _ = reporter.parked(connection, LinkState { marks, ..LinkState::default() }).await;
+                }
                 if ended.cause == Cause::Stopping {
                     return;
                 }
                 backoff.proved(ended.received, began.elapsed());
             }
             Err(cause) => {
+                if let Some((number, _)) = before.take() {
+                    reporter.place(number).forget();
+                }
                 attempt = attempt.saturating_add(1);
                 if reporter.waiting(cause, attempt).await.is_err() {
                     return;
@@ -51,11 +69,30 @@ pub(super) async fn run(settings: Serial, locks: Option<PathBuf>, mut reporter: 
     }
 }
 
+/// Reports the port open: under its old number where the run before has held this very line.
+async fn report(port: &mut Port, before: Option<(u64, OwnedFd)>, reporter: &Reporter) -> Result<u64, Gone> {
+    if let Some((number, held)) = before {
+        if port.is_line_of(&held) {
+            if let (Some(marks), Some(stood)) = (&mut port.marks, reporter.stood(number)) {
+                *marks = stood.marks;
+            }
+            reporter.up_as(number, port.what.clone()).await?;
+            return Ok(number);
+        }
+        reporter.place(number).forget();
+    }
+    let number = reporter.up(port.what.clone()).await?;
+    reporter.place(number).keep(&port.device);
+    Ok(number)
+}
+
 /// An open port.
 pub(super) struct Port {
     pub(super) stream: SerialStream,
     marks: Option<Marks>,
     pub(super) what: String,
+    /// The port once more, to be kept for the next run.
+    device: OwnedFd,
     /// Held while the port is open.
     _lock: Option<File>,
 }
@@ -102,7 +139,15 @@ impl Port {
         }
         let marks = mark_errors(&device).unwrap_or(false).then(Marks::default);
         let what = describe(settings, marks.is_some());
-        Ok(Port { stream, marks, what, _lock: lock })
+        Ok(Port { stream, marks, what, device, _lock: lock })
+    }
+
+    /// Whether `held` holds open the line of this port: not that of an adapter that had the same name and is gone.
+    fn is_line_of(&self, held: &OwnedFd) -> bool {
+        let number = |descriptor| rustix::fs::fstat(descriptor).map(|stat| stat.st_rdev);
+        let same = matches!((number(held), number(&self.device)), (Ok(one), Ok(other)) if one == other);
+        // A line that was hung up has no settings any more.
+        same && rustix::termios::tcgetattr(held).is_ok()
     }
 
     /// Drops what was written and has not gone out.

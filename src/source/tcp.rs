@@ -1,5 +1,6 @@
 //! What every TCP link to a PBX needs: to notice that the other end is gone.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -21,6 +22,13 @@ pub(super) fn keep_alive(stream: &TcpStream) -> rustix::io::Result<()> {
     sockopt::set_tcp_keepintvl(stream, INTERVAL)?;
     sockopt::set_tcp_keepcnt(stream, PROBES)?;
     sockopt::set_tcp_user_timeout(stream, UNACKNOWLEDGED_MS)
+}
+
+/// A link of the run before.
+pub(super) fn again(descriptor: OwnedFd) -> std::io::Result<TcpStream> {
+    let stream = std::net::TcpStream::from(descriptor);
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Telnet's own bytes, taken out of what a PBX sends and answered as briefly as may be (RFC 854, RFC 855).
 
+use serde::{Deserialize, Serialize};
+
 const IAC: u8 = 0xFF;
 const DONT: u8 = 0xFE;
 const DO: u8 = 0xFD;
@@ -11,7 +13,8 @@ const SE: u8 = 0xF0;
 /// The options we let the other end do: to echo, and not to wait for a turn.
 const LET: [u8; 2] = [1, 3];
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Part {
     #[default]
     Text,
@@ -22,7 +25,7 @@ enum Part {
 }
 
 /// Where in the stream of a link we are; a command may be cut anywhere.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Telnet {
     part: Part,
     /// What was answered already: an answer is never given twice, so two ends cannot go on answering each other.

@@ -30,7 +30,7 @@ pub struct Wire {
     pub line_errors: u64,
     /// Control bytes taken out of lines.
     pub stripped: u64,
-    /// Bytes cut off over-long lines.
+    /// Bytes cut off over-long lines, and first halves of lines of which a stop lost the second.
     pub cut: u64,
 }
 

@@ -1,5 +1,7 @@
 //! When each source's link was up, and why it was not.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{Reading, StoreError, Work, instant};
@@ -24,12 +26,18 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Ends every link that an earlier run left open, at the last moment it is known to have lived.
-    pub fn links_left_open(&self, alive: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.tx.execute(
-            "UPDATE link SET to_ms = max(from_ms, ?1), cause = 'not-running' WHERE to_ms IS NULL",
-            [alive.as_millisecond()],
-        )?)
+    /// Ends the links that an earlier run left open, at the last moment it is known to have lived; not those of the
+    /// sources `unbroken`. Gives the sources whose links are still open.
+    pub fn links_left_open(&self, alive: Timestamp, unbroken: &BTreeSet<u16>) -> Result<BTreeSet<u16>, StoreError> {
+        let open: BTreeSet<u16> = self
+            .tx
+            .prepare_cached("SELECT source FROM link WHERE to_ms IS NULL")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for source in open.difference(unbroken) {
+            self.link_down(*source, alive, "not-running")?;
+        }
+        Ok(open.intersection(unbroken).copied().collect())
     }
 }
 
