@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::dialect::Library;
-use crate::dialect::detect::{Confidence, Detection, detect};
+use crate::dialect::detect::{Confidence, Detection, Detector};
 use live::Live;
 
 /// What is read of a file at most: more would not change the answer.
@@ -72,7 +72,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 fn find(arguments: &Arguments, library: &Library) -> Result<Found, String> {
     let today = jiff::Zoned::now().date();
-    let judge = |bytes: &[u8]| detect(library, bytes, today);
+    let detector = Detector::new(library);
+    let judge = |bytes: &[u8]| detector.detect(bytes, today);
     let source = arguments.source.as_str();
     let patience = Duration::from_secs(arguments.seconds);
     if let Some(address) = source.strip_prefix("tcp://") {

@@ -22,6 +22,8 @@ const ENOUGH: usize = 3;
 const MOST_CHOICES: usize = 24;
 /// How much better the best must be than the next to be certain.
 const CLEAR: f64 = 1.15;
+/// From which share of the best fit on a dialect that understands every line as well is as likely.
+const TWIN: f64 = 0.75;
 
 /// How sure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -84,20 +86,48 @@ pub struct Detection {
     pub candidates: Vec<Candidate>,
 }
 
-/// Which dialects of the library `bytes` may be in. `today` is the box's civil date.
-pub fn detect(library: &Library, bytes: &[u8], today: Date) -> Detection {
-    let mut candidates: Vec<Candidate> = library
-        .ids()
-        .filter_map(|id| library.get(id))
-        .filter_map(|dialect| best_of(dialect, bytes, today))
-        .filter(|candidate| candidate.records > 0 && candidate.fit > 0.0)
-        .collect();
+/// Every dialect of a library with every choice of its options, compiled once.
+#[derive(Debug)]
+pub struct Detector<'a> {
+    dialects: Vec<(&'a Dialect, Vec<Choice>)>,
+}
+
+/// One choice of options, and the dialect compiled with it.
+type Choice = (BTreeMap<String, String>, Plan);
+
+impl<'a> Detector<'a> {
+    /// For this library.
+    pub fn new(library: &'a Library) -> Detector<'a> {
+        let compiled = |dialect: &'a Dialect| {
+            let plans = choices(dialect).into_iter().filter_map(|options| {
+                let plan = dialect.plan(&options, None).ok()?;
+                Some((options, plan))
+            });
+            (dialect, plans.collect())
+        };
+        Detector { dialects: library.ids().filter_map(|id| library.get(id)).map(compiled).collect() }
+    }
+
+    /// Which dialects `bytes` may be in. `today` is the box's civil date.
+    pub fn detect(&self, bytes: &[u8], today: Date) -> Detection {
+        let readings = self.dialects.iter().filter_map(|(dialect, plans)| best_of(dialect, plans, bytes, today));
+        ranked(readings.filter(|candidate| candidate.records > 0 && candidate.fit > 0.0).collect(), bytes)
+    }
+}
+
+fn ranked(mut candidates: Vec<Candidate>, bytes: &[u8]) -> Detection {
     candidates.sort_by(|one, other| other.fit.total_cmp(&one.fit).then_with(|| one.dialect.cmp(&other.dialect)));
     let fits: Vec<f64> = candidates.iter().map(|candidate| candidate.fit).collect();
+    // Two PBXs may print the same layout (Meridian, and BCM set to SL-1): who reads as much cannot be ruled out.
+    let twin = candidates.split_first().is_some_and(|(best, others)| {
+        others.iter().any(|other| {
+            other.records >= best.records && other.unparsed <= best.unparsed && other.fit >= best.fit * TWIN
+        })
+    });
     let enough = candidates.first().is_some_and(|best| best.records >= ENOUGH);
     for (rank, candidate) in candidates.iter_mut().enumerate() {
         let next = fits.get(rank.saturating_add(1)).copied().unwrap_or(0.0);
-        let clear = rank == 0 && candidate.fit >= next * CLEAR;
+        let clear = rank == 0 && candidate.fit >= next * CLEAR && !twin;
         candidate.confidence = match () {
             () if clear && enough && candidate.fit >= 0.75 && candidate.against.is_empty() => Confidence::High,
             () if rank == 0 && candidate.fit >= 0.4 => Confidence::Fair,
@@ -110,13 +140,10 @@ pub fn detect(library: &Library, bytes: &[u8], today: Date) -> Detection {
 }
 
 /// The best reading of one dialect, over its options.
-fn best_of(dialect: &Dialect, bytes: &[u8], today: Date) -> Option<Candidate> {
+fn best_of(dialect: &Dialect, plans: &[Choice], bytes: &[u8], today: Date) -> Option<Candidate> {
     let lines = frame(bytes, Settings { protocol: dialect.protocol(), ..Settings::default() });
-    let mut readings: Vec<(BTreeMap<String, String>, Weighed)> = Vec::new();
-    for options in choices(dialect) {
-        let Ok(plan) = dialect.plan(&options, None) else { continue };
-        readings.push((options, weigh(&plan, &lines, today)));
-    }
+    let readings: Vec<(&BTreeMap<String, String>, Weighed)> =
+        plans.iter().map(|(options, plan)| (options, weigh(plan, &lines, today))).collect();
     // The defaults come first, and go before what is no better.
     let best = readings.iter().map(|(_, weighed)| weighed.fit()).fold(0.0, f64::max);
     let chosen = readings.iter().position(|(_, weighed)| weighed.fit() >= best * 0.999)?;
@@ -131,11 +158,11 @@ fn best_of(dialect: &Dialect, bytes: &[u8], today: Date) -> Option<Candidate> {
         }
     }
     let (options, weighed) = readings.into_iter().nth(chosen)?;
-    let told = |(name, value): &(String, String)| dialect.options.get(name).is_some_and(|o| o.default != *value);
+    let told = |(name, value): &(&String, &String)| dialect.options.get(*name).is_some_and(|o| o.default != **value);
     Some(Candidate {
         dialect: dialect.id.clone(),
         name: dialect.name.clone(),
-        options: options.into_iter().filter(told).collect(),
+        options: options.iter().filter(told).map(|(name, value)| (name.clone(), value.clone())).collect(),
         undecided,
         confidence: Confidence::Low,
         fit: weighed.fit(),

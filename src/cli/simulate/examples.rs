@@ -76,9 +76,9 @@ fn options_of(dialect: &Dialect, given: &BTreeMap<String, String>) -> BTreeMap<S
     if fitting || !given.is_empty() { given.clone() } else { first.unwrap_or_default() }
 }
 
-/// Whether the example is read with these options.
+/// Whether the example is read with these options. A site's own names change what a line means and not how it looks.
 fn fits(dialect: &Dialect, sample: &Sample<'_>, options: &BTreeMap<String, String>) -> bool {
-    dialect.options.iter().all(|(name, option)| {
+    dialect.options.iter().filter(|(_, option)| !option.words).all(|(name, option)| {
         let chosen = |given: &BTreeMap<String, String>| given.get(name).unwrap_or(&option.default).clone();
         chosen(sample.options) == chosen(options)
     })
