@@ -23,17 +23,17 @@ impl Plan {
         moment
     }
 
-    /// The line as it would have been printed `by` later. Nothing when it is of no kind, or when a date or time would
-    /// need more columns than it has.
+    /// The line as it would have been printed `by` later; as it is, when no date or time can be found on it. Nothing when
+    /// a date or time would need more columns than it has.
     pub fn moved(&self, state: &SourceState, line: &Line<'_>, by: SignedDuration) -> Option<Vec<u8>> {
-        if line.bytes.trim_ascii().is_empty() {
-            return Some(line.bytes.to_vec());
-        }
         let mut desk = self.take_desk();
-        let moved = self.laid_out(state, line, &mut desk).and_then(|(kind, moment)| {
-            let base = moment.or(state.last).unwrap_or_else(|| line.today.at(0, 0, 0, 0));
-            clocks(kind, line.bytes, base, by, &desk)
-        });
+        let moved = match self.laid_out(state, line, &mut desk) {
+            Some((kind, moment)) if !line.bytes.trim_ascii().is_empty() => {
+                let base = moment.or(state.last).unwrap_or_else(|| line.today.at(0, 0, 0, 0));
+                clocks(kind, line.bytes, base, by, &desk)
+            }
+            _ => Some(line.bytes.to_vec()),
+        };
         self.give_desk(desk);
         moved
     }
