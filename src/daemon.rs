@@ -25,6 +25,7 @@ pub mod reader;
 pub mod rebuild;
 pub mod relays;
 pub mod reload;
+mod repeats;
 pub mod retry;
 pub mod round;
 mod run;

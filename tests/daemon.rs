@@ -31,6 +31,8 @@ mod nec;
 mod panasonic;
 #[path = "daemon/rebuild.rs"]
 mod rebuild;
+#[path = "daemon/redump.rs"]
+mod redump;
 #[path = "daemon/relay.rs"]
 mod relay;
 #[path = "daemon/reload.rs"]

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod outcome;
+pub mod replay;
 mod site;
 mod wall;
 

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::repeats::Watch;
 use crate::aggregate::count::{Contribution, Metric, contributions};
 use crate::aggregate::repeat::Callers;
 use crate::aggregate::slots::{date_of, slot_of};
@@ -15,7 +16,8 @@ use crate::dialect::SourceState;
 use crate::record::{LineKind, MaskedRecord};
 use crate::source::FileMark;
 use crate::store::{
-    Deltas, NewLine, Reading, SourceRow, StoreError, StoredCall, StoredNumber, Stretch, Wire, Work, second_of_day,
+    Deltas, NewLine, Reading, Repeats, SourceRow, StoreError, StoredCall, StoredNumber, Stretch, Wire, Work,
+    repeats_line, second_of_day,
 };
 
 /// For how long after a record the lines without one are counted with its day: a replayed month brings its headers
@@ -45,6 +47,8 @@ pub struct MaskedLine {
     pub numbers: Vec<StoredNumber>,
     /// The record it carries.
     pub record: Option<MaskedRecord>,
+    /// Its stamp, also where it carries no record, as far as it is known when the line comes.
+    pub stamp: Option<DateTime>,
     /// Silence after it closed an open group.
     pub idle: bool,
     /// Only the shape of it is kept.
@@ -117,6 +121,8 @@ pub struct Books {
     pub(super) late: HashSet<u16>,
     /// In a rebuild: what was known of repeat calls when their tokens still existed.
     remembered: HashMap<LineRef, bool>,
+    /// What live sources printed, for knowing it again.
+    pub(super) watches: HashMap<u16, Watch>,
 }
 
 impl Books {
@@ -130,6 +136,7 @@ impl Books {
             swept: HashMap::new(),
             late: HashSet::new(),
             remembered: HashMap::new(),
+            watches: HashMap::new(),
         }
     }
 
@@ -155,6 +162,11 @@ impl Books {
             work.put_call(&stored)?;
         }
         Ok(())
+    }
+
+    /// What its days are in.
+    pub(super) fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 
     /// Notes that the lines of a source come late.
@@ -209,7 +221,13 @@ impl Books {
                 Entry::Line(line) => self.line(work, portion, source, line)?,
                 Entry::Settled { seq, kind, reason, record, .. } => {
                     let (line, kind) = (LineRef { source: source.id, seq: *seq }, *kind);
-                    let record_counted = record.clone().filter(|_| kind != LineKind::Duplicate);
+                    let repeats = self.settles(work, line, record.as_ref())?;
+                    let (kind, reason) = match repeats {
+                        Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(repeats_line(of))),
+                        _ => (kind, reason.clone()),
+                    };
+                    let counts = kind != LineKind::Duplicate && repeats != Some(Repeats::Waits);
+                    let record_counted = record.clone().filter(|_| counts);
                     let call = record_counted.and_then(|record| self.assembler.accept(line, record));
                     let before = work.settle_line(
                         line,
@@ -219,8 +237,8 @@ impl Books {
                         call.as_ref().map(|c| c.id.seq),
                     )?;
                     if let Some((before, day, at)) = before {
-                        count(portion, source.id, day, before, -1);
-                        count(portion, source.id, day, kind, 1);
+                        portion.count(source.id, day, before, -1);
+                        portion.count(source.id, day, kind, 1);
                         // By when the line came, not by when the group closed: silence passes only once, and a rebuild
                         // must find the same.
                         if let Some(record) = record {
@@ -253,25 +271,32 @@ impl Books {
             (_, Some((day, at))) if line.at.duration_since(at).abs() <= WITH_RECORD => day,
             _ => date_of(&self.zone, line.at),
         };
+        let repeats = self.look(work, portion, source.id, line)?;
+        let (kind, reason) = match repeats {
+            Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(repeats_line(of))),
+            _ => (line.kind, line.reason.clone()),
+        };
         // What may repeat a stored line has its place in its day, and makes no call.
-        let counted = line.record.clone().filter(|_| line.kind != LineKind::Duplicate);
+        let counts = kind != LineKind::Duplicate && repeats != Some(Repeats::Waits);
+        let counted = line.record.clone().filter(|_| counts);
         let call = counted.and_then(|record| self.assembler.accept(id, record));
         if let Some(record) = &line.record {
             note_record(portion, source, record, line.at);
         }
-        count(portion, source.id, day, line.kind, 1);
+        portion.count(source.id, day, kind, 1);
         let stored = NewLine {
             line: id,
             at: line.at,
             day,
-            kind: line.kind,
+            kind,
             text: &line.text,
-            reason: line.reason.as_deref(),
+            reason: reason.as_deref(),
             column: line.column,
             idle: line.idle,
             shape: line.shape,
             record: line.record.as_ref(),
             call: call.as_ref().map(|call| call.id.seq),
+            repeats,
         };
         work.put_line(&stored, &line.numbers)?;
         if let Some(call) = call {
@@ -280,6 +305,22 @@ impl Books {
             self.sweep(work, portion, source.id)?;
         }
         Ok(())
+    }
+
+    /// Makes a call, or a leg of one, of a record that has waited.
+    pub(super) fn count_record(
+        &mut self,
+        work: &Work<'_>,
+        portion: &mut Portion,
+        line: LineRef,
+        record: MaskedRecord,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(call) = self.assembler.accept(line, record) else { return Ok(()) };
+        work.belongs_to(line, call.id.seq)?;
+        self.measure_clock(work, &call, at)?;
+        self.change(work, portion, call)?;
+        self.sweep(work, portion, line.source)
     }
 
     /// Seals and forgets calls as their source's clock goes on, so that memory is bounded however fast lines come.
@@ -412,6 +453,7 @@ impl Books {
         now: Timestamp,
         closing: Date,
     ) -> Result<(), StoreError> {
+        self.quiet(work, portion, now)?;
         let zone = self.zone.clone();
         for call in self.assembler.tick(now, |call| date_of(&zone, call.arrival) < closing) {
             self.change(work, portion, call)?;
@@ -424,6 +466,7 @@ impl Books {
     /// Forgets who called on days up to `date`, after their tokens have gone.
     pub fn rolled(&mut self, date: Date) {
         self.callers.retain(|(_, day), _| *day > date);
+        self.forget_callers(date);
         for stored in self.stored.values_mut().filter(|stored| stored.day <= date) {
             stored.call.token = None;
         }
@@ -461,8 +504,10 @@ impl Books {
     }
 }
 
-fn count(portion: &mut Portion, source: u16, day: Date, kind: LineKind, by: i64) {
-    *portion.lines.entry(source).or_default().entry((day, kind.code())).or_insert(0) += by;
+impl Portion {
+    pub(super) fn count(&mut self, source: u16, day: Date, kind: LineKind, by: i64) {
+        *self.lines.entry(source).or_default().entry((day, kind.code())).or_insert(0) += by;
+    }
 }
 
 fn note_record(portion: &mut Portion, source: &mut SourceRow, record: &MaskedRecord, at: Timestamp) {

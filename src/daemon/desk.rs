@@ -150,6 +150,6 @@ fn wait(
 fn lines(event: &Event) -> usize {
     match event {
         Event::Lines(batch) => batch.entries.len(),
-        Event::Up(..) | Event::Down(..) | Event::Removed(..) | Event::Audit(..) => 1,
+        Event::Up(..) | Event::Boundary(..) | Event::Down(..) | Event::Removed(..) | Event::Audit(..) => 1,
     }
 }

@@ -32,6 +32,8 @@ pub enum Event {
     Lines(Batch),
     /// The first connection of a source came up.
     Up(u16, Timestamp),
+    /// A connection of a source came up, or a file began: the PBX may print again what it has printed before.
+    Boundary(u16),
     /// The last connection of a source went down, with the cause in one word.
     Down(u16, Timestamp, String),
     /// A file of a drop folder is gone.
@@ -201,6 +203,11 @@ impl Keeper {
             work.add_wire(lost.source, date_of(&self.zone, now), &cut)?;
         }
         work.set_meta(HALF_LINES, "[]")?;
+        let mut portion = Portion::default();
+        for source in self.ids.values().filter(|source| !open.contains(source)) {
+            self.books.cut_off(&work, &mut portion, *source)?;
+        }
+        self.books.finish(&work, portion)?;
         work.commit()?;
         Ok(open)
     }
@@ -263,8 +270,12 @@ impl Keeper {
                         self.books.take(&work, &mut portion, row, batch)?;
                     }
                 }
+                Event::Boundary(source) => self.books.boundary(&work, &mut portion, *source)?,
                 Event::Up(source, at) => work.link_up(*source, *at)?,
-                Event::Down(source, at, cause) => work.link_down(*source, *at, cause)?,
+                Event::Down(source, at, cause) => {
+                    self.books.cut_off(&work, &mut portion, *source)?;
+                    work.link_down(*source, *at, cause)?;
+                }
                 Event::Removed(file) => work.forget_file(file)?,
                 Event::Audit(at, what) => work.audit(*at, "smdrd", what)?,
             }
@@ -310,6 +321,26 @@ impl Keeper {
         let result = self.try_seal(now);
         self.astray = result.is_err();
         result
+    }
+
+    /// Decides which of the lines that wait for it repeat what was printed before, where no more came for a while by
+    /// `now`.
+    pub(super) fn decide(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.find_way()?;
+        if !self.books.waits() {
+            return Ok(());
+        }
+        let result = self.try_decide(now);
+        self.astray = result.is_err();
+        result
+    }
+
+    fn try_decide(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let work = self.store.begin()?;
+        let mut portion = Portion::default();
+        self.books.quiet(&work, &mut portion, now)?;
+        self.books.finish(&work, portion)?;
+        work.commit()
     }
 
     fn try_seal(&mut self, now: Timestamp) -> Result<(), StoreError> {

@@ -319,6 +319,10 @@ impl Reader {
     ) {
         for Settled { no, what } in settled {
             let kind = kind(&what);
+            let stamp = match &what {
+                What::Record(record) | What::Event(Some(record)) => record.stamp.map(|stamp| stamp.at),
+                _ => None,
+            };
             let (record, reason) = match what {
                 What::Record(record) => (Some(record.map_numbers(|number| number.kept().cloned())), None),
                 What::Unparsed { reason, .. } => (None, Some(reason)),
@@ -326,7 +330,7 @@ impl Reader {
             };
             match own.take_if(|own| own.seq == no) {
                 Some(mut line) => {
-                    line.record = record;
+                    (line.record, line.stamp) = (record, stamp);
                     entries.push(Entry::Line(line));
                 }
                 None => entries.push(Entry::Settled { seq: no, kind, reason, record, at }),
@@ -365,6 +369,7 @@ fn plain(seq: u64, at: Timestamp, kind: LineKind) -> MaskedLine {
         column: None,
         numbers: Vec::new(),
         record: None,
+        stamp: None,
         idle: false,
         shape: false,
     }

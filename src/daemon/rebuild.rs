@@ -64,8 +64,9 @@ pub fn with_held_lines(keeper: &mut Keeper, retry: &mut Retry) -> Result<Differe
 }
 
 fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Result<Difference, StoreError> {
-    // What time has sealed is sealed on both sides of the comparison.
+    // What time has sealed is sealed on both sides of the comparison; and what it would decide soon is decided.
     keeper.seal(keeper.clock.now())?;
+    keeper.decide(Timestamp::MAX)?;
     // Days some of whose lines are kept no more stay as they are; so does the first day after them, into which their
     // last calls may reach.
     let from = keeper.store.read().kept_from()?.and_then(|kept| kept.tomorrow().ok());
@@ -223,7 +224,7 @@ fn stay_repeats(entries: &mut [Entry], repeats: &HashMap<u64, Option<String>>) {
             Entry::Settled { seq, kind, reason, .. } => (*seq, kind, reason),
             Entry::Idle(_) => continue,
         };
-        if *kind == LineKind::Record
+        if matches!(kind, LineKind::Record | LineKind::Continuation | LineKind::Event)
             && let Some(why) = repeats.get(&seq)
         {
             *kind = LineKind::Duplicate;
@@ -259,6 +260,7 @@ fn again(
             column,
             numbers: kept.iter().map(|(start, number)| (*start, number.clone())).collect(),
             record,
+            stamp: None,
             idle: line.idle,
             shape: line.shape,
         };

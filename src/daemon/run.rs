@@ -1,6 +1,6 @@
 //! The daemon's main loop: sources in, lines through the readers, everything else on time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +22,7 @@ use super::reload::{self, Reloaded};
 use super::retry::Retry;
 use super::round::{Round, RoundError};
 use super::setup::{Lock, SetUpError, SourcePlan};
+use crate::call::replay;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, Refusal, Request};
@@ -85,7 +86,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         specs.push(Spec::from_config(row.id, source)?.with_locks(&config.runtime_dir));
     }
     let rests = inheritance.rests(&specs);
-    let gone_on = rests.iter().map(|left| left.connection).collect();
+    let gone_on: BTreeSet<u64> = rests.iter().map(|left| left.connection).collect();
     let open = keeper.go_on(&inheritance.unbroken(&specs), &gone_on)?;
     let links = open.into_iter().map(|source| (source, Link { in_books: true, ..Link::default() })).collect();
     for Left { source, connection, rest, .. } in rests {
@@ -98,7 +99,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("starting the runtime"))?;
     let names = specs.iter().map(|spec: &Spec| (spec.id, spec.name.clone())).collect();
     let specs = specs.into_iter().map(|spec| spec.with_ledger(files::ledger(&desk))).collect();
-    let daemon = Loop { config, clock, gate, readers, rules, links, names, left: Vec::new(), desk };
+    let daemon = Loop { config, clock, gate, readers, rules, links, names, gone_on, left: Vec::new(), desk };
     let result = runtime.block_on(daemon.run(specs, inheritance.links));
     drop(runtime);
     // The writer ends when nobody can reach it any more, and only after everything is stored.
@@ -114,6 +115,8 @@ struct Loop {
     rules: Rules,
     links: HashMap<u16, Link>,
     names: HashMap<u16, String>,
+    /// Links of the run before that go on as if nothing had been.
+    gone_on: BTreeSet<u64>,
     /// Links that stay open behind this process.
     left: Vec<Left>,
     desk: Desk,
@@ -133,6 +136,10 @@ type Asked = (String, oneshot::Sender<Reloaded>);
 struct Link {
     connections: u32,
     heard: Option<Instant>,
+    /// It has been silent for a while, and that is known.
+    quiet: bool,
+    /// The file that is being read.
+    file: Option<u64>,
     /// The books have it up. A link of the run before that goes on unbroken is, before it is heard of.
     in_books: bool,
 }
@@ -210,8 +217,11 @@ impl Loop {
 
     async fn happening(&mut self, happening: Happening) {
         match happening {
-            Happening::Up { source, at, what, .. } => {
+            Happening::Up { source, at, connection, what } => {
                 tracing::info!(source, what, "link up");
+                if !self.gone_on.remove(&connection) {
+                    self.desk.tell(Event::Boundary(source)).await;
+                }
                 let link = self.links.entry(source).or_default();
                 link.connections += 1;
                 link.heard = Some(self.clock.instant());
@@ -248,7 +258,11 @@ impl Loop {
             }
             Happening::Part { source, at, connection, mut bytes, mark } => {
                 // The file's end closes groups, not silence: nobody prints it meanwhile.
-                self.links.entry(source).or_default().heard = None;
+                let link = self.links.entry(source).or_default();
+                link.heard = None;
+                if link.file.replace(connection) != Some(connection) {
+                    self.desk.tell(Event::Boundary(source)).await;
+                }
                 self.turn();
                 let reader = self.readers.get_mut(&source);
                 let batch = reader.map(|reader| reader.part(&mut self.gate, connection, &bytes, at, mark));
@@ -335,6 +349,21 @@ impl Loop {
         }
         for batch in batches {
             self.pass(batch).await;
+        }
+        let patience = Duration::try_from(replay::PATIENCE).unwrap_or(IDLE);
+        let quiet = |link: &Link| link.heard.is_some_and(|heard| now.duration_since(heard) >= patience);
+        // Once a silence: what waits for its verdict does so for no longer.
+        let mut falls_silent = false;
+        for link in self.links.values_mut() {
+            let is_quiet = quiet(link);
+            falls_silent |= is_quiet && !std::mem::replace(&mut link.quiet, is_quiet);
+            link.quiet = is_quiet;
+        }
+        if falls_silent {
+            let decided = self.desk.with(move |keeper| keeper.decide(at)).await;
+            if let Some(Err(error)) = decided {
+                tracing::error!(%error, "what repeats and what does not could not be noted");
+            }
         }
     }
 

@@ -283,6 +283,7 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
         if !plan.live {
             books.comes_late(row.id);
         }
+        books.watch(&store.read(), row.id)?;
     }
     Ok(books)
 }

@@ -25,7 +25,7 @@ pub use calls::{Deltas, StoredCall};
 pub use days::{DayRow, OpenDay, Wire};
 pub(crate) use imports::second_of_day;
 pub use imports::{ImportDay, ImportRow, Stretch};
-pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};
+pub use lines::{NewLine, PrintedLine, Repeats, SourceRow, StoredLine, StoredNumber, repeats_line};
 pub use outbox::{Cause, OutboxRow, OutboxState};
 
 /// The database could not be used.
