@@ -5,7 +5,7 @@
 //! boundary are looked at, only a stretch that reaches the end is a repetition, and only one of [`PROOF`] lines or
 //! more: two calls that are truly alike stay two. On an unbroken link an equal line is never a repetition.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
 
 use jiff::civil::Date;
@@ -75,6 +75,8 @@ pub struct Seen {
 #[derive(Debug, Clone, Default)]
 pub struct Replay {
     printed: VecDeque<Printed>,
+    /// How many of them have this text.
+    texts: HashMap<u64, u32>,
     window: Option<Window>,
 }
 
@@ -101,9 +103,16 @@ struct Window {
 impl Replay {
     /// Notes a line of an earlier run that was counted; with `doubtful`, one that may be a repetition.
     pub fn was_printed(&mut self, seq: u64, print: Print, doubtful: bool) {
-        if self.printed.len() >= DEPTH {
-            self.printed.pop_front();
+        if self.printed.len() >= DEPTH
+            && let Some(oldest) = self.printed.pop_front()
+            && let Some(many) = self.texts.get_mut(&oldest.print.text)
+        {
+            *many -= 1;
+            if *many == 0 {
+                self.texts.remove(&oldest.print.text);
+            }
         }
+        *self.texts.entry(print.text).or_default() += 1;
         self.printed.push_back(Printed { seq, print, doubtful });
     }
 
@@ -145,9 +154,9 @@ impl Replay {
         self.window.as_ref().is_some_and(|window| !window.waiting.is_empty())
     }
 
-    /// Whether an equal line was printed before.
+    /// Whether a line of the same text was printed before.
     pub fn knows(&self, print: Print) -> bool {
-        self.printed.iter().any(|printed| printed.print.repeats(&print))
+        self.texts.contains_key(&print.text)
     }
 
     /// Takes the next line that the PBX printed.
