@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Asking;
 use super::parse::{self, Outcome};
+use crate::dialect::cannot::sentences;
 use crate::dialect::{Dialect, Library, LinkKey};
 
 /// List, show and test the dialects.
@@ -120,7 +121,13 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
     if dialect.options.is_empty() {
         println!("  none");
     }
-    println!("\nNever shown by this format\n  {}", or_nothing(&dialect.cannot.join(", ")));
+    println!("\nNever shown by this format");
+    for (word, sentence) in dialect.cannot.iter().zip(sentences(dialect.cannot.iter().map(String::as_str))) {
+        println!("  {word}: {sentence}");
+    }
+    if dialect.cannot.is_empty() {
+        println!("  nothing");
+    }
     match linking.by {
         LinkKey::Nothing => println!("\nEvery record is a call"),
         by => println!("\nLegs of a call are joined by {} within {} s", words(by), linking.window_s),
@@ -147,10 +154,6 @@ fn words(by: LinkKey) -> &'static str {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
-}
-
-fn or_nothing(text: &str) -> &str {
-    if text.is_empty() { "nothing" } else { text }
 }
 
 fn examples(library: &Library, as_json: bool) -> ExitCode {

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use sha2::{Digest as _, Sha256};
 
 use super::Linking;
+use super::cannot::CANNOT;
 use super::compile::{Place, compile, has_record, linking, protocol};
 use super::examples;
 use super::fault::{FileFault, OptionError};
@@ -14,22 +15,6 @@ use super::plan::Plan;
 use super::shipped;
 use super::site::BrokenFile;
 use crate::framing::Protocol;
-
-/// What a dialect may say that its format never shows. `call` and `aggregate` turn these into null figures.
-pub const CANNOT: [&str; 12] = [
-    "unanswered",
-    "ring",
-    "talk",
-    "callback",
-    "internal",
-    "hold",
-    "outbound-answer",
-    "voicemail",
-    "date",
-    "inbound",
-    "transfer",
-    "cli",
-];
 
 /// An option of a dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
