@@ -29,8 +29,12 @@ pub enum Capability {
     Callback,
     /// Calls between stations make a record.
     Internal,
+    /// Outgoing calls make a record.
+    Outbound,
     /// Whether an outgoing call was answered is shown.
     OutboundAnswer,
+    /// How long was spoken in an outgoing call is shown.
+    OutboundTalk,
     /// Voicemail can be told from a person.
     Voicemail,
     /// The menu can be told from a person.
@@ -50,7 +54,9 @@ impl Capability {
             Capability::Talk => "talk",
             Capability::Callback => "callback",
             Capability::Internal => "internal",
+            Capability::Outbound => "outbound",
             Capability::OutboundAnswer => "outbound-answer",
+            Capability::OutboundTalk => "outbound-talk",
             Capability::Voicemail => "voicemail",
             Capability::AutoAttendant => "auto-attendant",
             Capability::Inbound => "inbound",
@@ -226,8 +232,9 @@ fn figures(inputs: &DayInputs<'_>, counters: &BTreeMap<Metric, i64>, peak: u64) 
         }
         counts
     };
-    use Capability::{AutoAttendant, Callback, Caller, OutboundAnswer, Ring, Talk, Unanswered, Voicemail};
+    use Capability::{AutoAttendant, Callback, Caller, Ring, Talk, Unanswered, Voicemail};
     let answered = |value: u64| given(&[Capability::Inbound], value);
+    let external = [Talk, Capability::Inbound, Capability::Outbound];
     let missed = |value: u64| given(&[Capability::Inbound, Unanswered], value);
     Figures {
         inbound: Inbound {
@@ -253,15 +260,18 @@ fn figures(inputs: &DayInputs<'_>, counters: &BTreeMap<Metric, i64>, peak: u64) 
         },
         callbacks_made: given(&[Callback], count(Metric::CallbacksMade)),
         outbound: Outbound {
-            calls: Some(count(Metric::Outbound)),
-            answered: given(&[OutboundAnswer], count(Metric::OutboundAnswered)),
-            talk_sum_s: given(&[Talk], count(Metric::OutboundTalkSum)),
+            calls: given(&[Capability::Outbound], count(Metric::Outbound)),
+            answered: given(&[Capability::Outbound, Capability::OutboundAnswer], count(Metric::OutboundAnswered)),
+            talk_sum_s: given(&[Talk, Capability::Outbound, Capability::OutboundTalk], count(Metric::OutboundTalkSum)),
         },
         internal: Internal {
             calls: given(&[Capability::Internal], count(Metric::Internal)),
             calls_seen: Some(count(Metric::Internal)),
         },
-        trunks: Trunks { peak_concurrent: given(&[Talk], peak), busy_s: given(&[Talk], count(Metric::BusySeconds)) },
+        trunks: Trunks {
+            peak_concurrent: given(&external, peak),
+            busy_s: given(&external, count(Metric::BusySeconds)),
+        },
     }
 }
 
@@ -336,7 +346,9 @@ fn cbt(inputs: &DayInputs<'_>, totals: &Figures) -> Cbt {
     }
     lacks(Capability::Talk, &["CBT007.duration"]);
     lacks(Capability::Internal, &["internal.calls"]);
+    lacks(Capability::Outbound, &["outbound.calls", "outbound.answered", "outbound.talk"]);
     lacks(Capability::OutboundAnswer, &["outbound.answered"]);
+    lacks(Capability::OutboundTalk, &["outbound.talk"]);
     lacks(Capability::Voicemail, &["missed_voicemail"]);
     lacks(Capability::Inbound, &["repeat_calls"]);
     lacks(Capability::Caller, &["repeat_calls"]);
@@ -423,7 +435,7 @@ mod tests {
         assert_eq!(document.cbt.absent["CBT003"], "incoming calls make no record on this PBX");
         let document = render(&inputs(&zone, &source("cli"), &counters, &peaks));
         assert_eq!((document.totals.inbound.answered, document.totals.inbound.repeat_calls), (Some(30), None));
-        assert_eq!(document.cbt.absent["repeat_calls"], "callers' numbers are not shown in this format");
+        assert_eq!(document.cbt.absent["repeat_calls"], "callers' numbers are not shown in this PBX's records");
     }
 
     #[test]

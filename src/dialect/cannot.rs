@@ -13,7 +13,7 @@ pub struct Lack {
 }
 
 /// All there are; `call` and `aggregate` turn them into null figures.
-pub const LACKS: [Lack; 13] = [
+pub const LACKS: [Lack; 15] = [
     Lack {
         word: "unanswered",
         reason: "unanswered calls make no record on this PBX",
@@ -49,10 +49,21 @@ pub const LACKS: [Lack; 13] = [
         sentence: "Time on hold is not shown; talk times may include it, and no other figure needs it.",
     },
     Lack {
+        word: "outbound",
+        reason: "outgoing calls make no record in this format",
+        sentence: "Outgoing calls leave no record, so their number, their length and how many lines were in use at once \
+                   are unknown.",
+    },
+    Lack {
         word: "outbound-answer",
         reason: "answer of outgoing calls is not shown in this PBX's records",
         sentence: "Whether an outgoing call was answered is not shown, so calls made are counted and answered ones are \
                    unknown.",
+    },
+    Lack {
+        word: "outbound-talk",
+        reason: "talk time of outgoing calls is not shown in this PBX's records",
+        sentence: "How long was spoken in an outgoing call is not shown, so the length of outgoing calls is unknown.",
     },
     Lack {
         word: "voicemail",
@@ -84,7 +95,7 @@ pub const LACKS: [Lack; 13] = [
     },
     Lack {
         word: "cli",
-        reason: "callers' numbers are not shown in this format",
+        reason: "callers' numbers are not shown in this PBX's records",
         sentence: "Callers' numbers are not printed, so repeat calls are unknown.",
     },
 ];
