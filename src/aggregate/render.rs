@@ -240,9 +240,9 @@ fn figures(inputs: &DayInputs<'_>, counters: &BTreeMap<Metric, i64>, peak: u64) 
         inbound: Inbound {
             calls: given(&[Capability::Inbound, Unanswered, Callback, AutoAttendant], count(Metric::Seen)),
             calls_seen: count(Metric::Seen),
-            ivr_ended: given(&[AutoAttendant], count(Metric::IvrEnded)),
+            ivr_ended: given(&[Capability::Inbound, AutoAttendant], count(Metric::IvrEnded)),
             answered: answered(count(Metric::Answered)),
-            callback_requested: given(&[Callback], count(Metric::CallbackRequested)),
+            callback_requested: given(&[Capability::Inbound, Callback], count(Metric::CallbackRequested)),
             missed: missed(count(Metric::Missed)),
             missed_voicemail: given(&[Capability::Inbound, Unanswered, Voicemail], count(Metric::MissedVoicemail)),
             not_people: count(Metric::NotPeople),
@@ -335,7 +335,17 @@ fn cbt(inputs: &DayInputs<'_>, totals: &Figures) -> Cbt {
             }
         }
     };
-    let of_inbound = ["CBT001", "CBT003", "CBT003.wait", "CBT004", "CBT007", "CBT007.duration", "missed_voicemail"];
+    let of_inbound = [
+        "CBT001",
+        "CBT002",
+        "CBT003",
+        "CBT003.wait",
+        "CBT004",
+        "CBT005",
+        "CBT007",
+        "CBT007.duration",
+        "missed_voicemail",
+    ];
     lacks(Capability::Inbound, &of_inbound);
     lacks(Capability::Unanswered, &["CBT001", "CBT004"]);
     lacks(Capability::AutoAttendant, &["CBT001", "CBT002"]);
