@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # Where rustup puts cargo, for shells that have not been told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint deny bench man handover deb
+.PHONY: help setup build demo test lint deny bench man guides handover deb
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ bench: setup ## the two ratios of docs/performance.md
 
 man: setup ## write the manual pages again from the commands
 	UPDATE=1 cargo test --locked --test house the_manual_pages_are_those_of_the_commands
+
+guides: setup ## write the site guides again from the dialect files and their notes
+	UPDATE=1 cargo test --locked --test guides the_pages_are_what_the_program_prints
 
 handover: setup ## 1,000 restarts of the daemon under a steady feed
 	SMDRD_RESTARTS=1000 cargo test --locked --test handover restarts_under -- --nocapture

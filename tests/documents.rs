@@ -143,12 +143,17 @@ fn make(date: &str, mut made: Vec<(SourceInput, Vec<(i64, i64)>)>, calls: Vec<(i
 }
 
 /// Which reason in `cbt.absent` answers for a figure that is null.
-const REASONS: [(&str, &[&str]); 17] = [
+const REASONS: [(&str, &[&str]); 23] = [
     ("/inbound/calls", &["CBT001"]),
     ("/inbound/ivr_ended", &["CBT002"]),
     ("/inbound/missed", &["CBT004"]),
     ("/inbound/missed_voicemail", &["missed_voicemail", "CBT004"]),
     ("/inbound/callback_requested", &["CBT005"]),
+    ("/inbound/answered", &["CBT003"]),
+    ("/inbound/answered_wait", &["CBT003.wait"]),
+    ("/inbound/answered_wait_unknown", &["CBT003.wait"]),
+    ("/inbound/answered_talk", &["CBT007.duration"]),
+    ("/inbound/answered_talk_unknown", &["CBT007.duration"]),
     ("/inbound/answered_wait_sum_s", &["CBT003.wait"]),
     ("/inbound/answered_talk_sum_s", &["CBT007.duration"]),
     ("/inbound/missed_wait", &["CBT004"]),
@@ -157,10 +162,11 @@ const REASONS: [(&str, &[&str]); 17] = [
     ("/inbound/repeat_calls", &["repeat_calls"]),
     ("/callbacks_made", &["CBT006"]),
     ("/outbound/answered", &["outbound.answered"]),
-    ("/outbound/talk_sum_s", &["CBT007.duration"]),
+    ("/outbound/calls", &["outbound.calls"]),
+    ("/outbound/talk_sum_s", &["CBT007.duration", "outbound.talk"]),
     ("/internal/calls", &["internal.calls"]),
-    ("/trunks/peak_concurrent", &["CBT007.duration"]),
-    ("/trunks/busy_s", &["CBT007.duration"]),
+    ("/trunks/peak_concurrent", &["CBT007.duration", "outbound.calls"]),
+    ("/trunks/busy_s", &["CBT007.duration", "outbound.calls"]),
 ];
 
 fn nulls(at: &str, value: &Value, found: &mut Vec<String>) {

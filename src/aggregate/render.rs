@@ -14,8 +14,9 @@ use super::document::{
     Outbound, PracticeSite, SCHEMA, SOURCE_SYSTEM, Slot, SourceDay, Trunks,
 };
 use super::slots::{SLOT_S, bounds, slots};
+use crate::dialect::cannot::Lack;
 
-/// What a dialect may never show, by the word used in dialect files and in the document.
+/// What a dialect may never show, as far as a figure hangs on it, by the word used in dialect files and in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Capability {
     /// Calls that nobody answered make a record.
@@ -28,12 +29,20 @@ pub enum Capability {
     Callback,
     /// Calls between stations make a record.
     Internal,
+    /// Outgoing calls make a record.
+    Outbound,
     /// Whether an outgoing call was answered is shown.
     OutboundAnswer,
+    /// How long was spoken in an outgoing call is shown.
+    OutboundTalk,
     /// Voicemail can be told from a person.
     Voicemail,
     /// The menu can be told from a person.
     AutoAttendant,
+    /// Incoming calls make a record that says so.
+    Inbound,
+    /// Callers' numbers are given.
+    Caller,
 }
 
 impl Capability {
@@ -45,23 +54,19 @@ impl Capability {
             Capability::Talk => "talk",
             Capability::Callback => "callback",
             Capability::Internal => "internal",
+            Capability::Outbound => "outbound",
             Capability::OutboundAnswer => "outbound-answer",
+            Capability::OutboundTalk => "outbound-talk",
             Capability::Voicemail => "voicemail",
             Capability::AutoAttendant => "auto-attendant",
+            Capability::Inbound => "inbound",
+            Capability::Caller => "cli",
         }
     }
 
     fn reason(self) -> &'static str {
-        match self {
-            Capability::Unanswered => "unanswered calls make no record on this PBX",
-            Capability::Ring => "no ring time in this format",
-            Capability::Talk => "no talk time in this format",
-            Capability::Callback => "calls back are not shown in this PBX's records",
-            Capability::Internal => "calls between stations make no record on this PBX",
-            Capability::OutboundAnswer => "answer of outgoing calls is not shown in this PBX's records",
-            Capability::Voicemail => "voicemail cannot be told from a person in this format",
-            Capability::AutoAttendant => "the menu cannot be told from a person in this format",
-        }
+        // Without an entry the word itself says why; a test holds that each has one.
+        Lack::of(self.word()).map_or(self.word(), |lack| lack.reason)
     }
 }
 
@@ -227,41 +232,46 @@ fn figures(inputs: &DayInputs<'_>, counters: &BTreeMap<Metric, i64>, peak: u64) 
         }
         counts
     };
-    use Capability::{AutoAttendant, Callback, OutboundAnswer, Ring, Talk, Unanswered, Voicemail};
-    let missed = |value: u64| given(&[Unanswered], value);
+    use Capability::{AutoAttendant, Callback, Caller, Ring, Talk, Unanswered, Voicemail};
+    let answered = |value: u64| given(&[Capability::Inbound], value);
+    let external = [Talk, Capability::Inbound, Capability::Outbound];
+    let missed = |value: u64| given(&[Capability::Inbound, Unanswered], value);
     Figures {
         inbound: Inbound {
-            calls: given(&[Unanswered, Callback, AutoAttendant], count(Metric::Seen)),
+            calls: given(&[Capability::Inbound, Unanswered, Callback, AutoAttendant], count(Metric::Seen)),
             calls_seen: count(Metric::Seen),
-            ivr_ended: given(&[AutoAttendant], count(Metric::IvrEnded)),
-            answered: Some(count(Metric::Answered)),
-            callback_requested: given(&[Callback], count(Metric::CallbackRequested)),
+            ivr_ended: given(&[Capability::Inbound, AutoAttendant], count(Metric::IvrEnded)),
+            answered: answered(count(Metric::Answered)),
+            callback_requested: given(&[Capability::Inbound, Callback], count(Metric::CallbackRequested)),
             missed: missed(count(Metric::Missed)),
-            missed_voicemail: given(&[Unanswered, Voicemail], count(Metric::MissedVoicemail)),
+            missed_voicemail: given(&[Capability::Inbound, Unanswered, Voicemail], count(Metric::MissedVoicemail)),
             not_people: count(Metric::NotPeople),
             edge_doubt: count(Metric::EdgeDoubt),
-            answered_wait: Some(histogram(Metric::AnsweredWait)),
-            answered_wait_unknown: Some(count(Metric::AnsweredWaitUnknown)),
-            answered_wait_sum_s: given(&[Ring], count(Metric::AnsweredWaitSum)),
-            answered_talk: Some(histogram(Metric::AnsweredTalk)),
-            answered_talk_unknown: Some(count(Metric::AnsweredTalkUnknown)),
-            answered_talk_sum_s: given(&[Talk], count(Metric::AnsweredTalkSum)),
-            missed_wait: shows(Unanswered).then(|| histogram(Metric::MissedWait)),
+            answered_wait: shows(Capability::Inbound).then(|| histogram(Metric::AnsweredWait)),
+            answered_wait_unknown: answered(count(Metric::AnsweredWaitUnknown)),
+            answered_wait_sum_s: given(&[Capability::Inbound, Ring], count(Metric::AnsweredWaitSum)),
+            answered_talk: shows(Capability::Inbound).then(|| histogram(Metric::AnsweredTalk)),
+            answered_talk_unknown: answered(count(Metric::AnsweredTalkUnknown)),
+            answered_talk_sum_s: given(&[Capability::Inbound, Talk], count(Metric::AnsweredTalkSum)),
+            missed_wait: (shows(Capability::Inbound) && shows(Unanswered)).then(|| histogram(Metric::MissedWait)),
             missed_wait_unknown: missed(count(Metric::MissedWaitUnknown)),
-            missed_wait_sum_s: given(&[Unanswered, Ring], count(Metric::MissedWaitSum)),
-            repeat_calls: inputs.linked.then(|| count(Metric::Repeat)),
+            missed_wait_sum_s: given(&[Capability::Inbound, Unanswered, Ring], count(Metric::MissedWaitSum)),
+            repeat_calls: (inputs.linked && shows(Capability::Inbound) && shows(Caller)).then(|| count(Metric::Repeat)),
         },
         callbacks_made: given(&[Callback], count(Metric::CallbacksMade)),
         outbound: Outbound {
-            calls: Some(count(Metric::Outbound)),
-            answered: given(&[OutboundAnswer], count(Metric::OutboundAnswered)),
-            talk_sum_s: given(&[Talk], count(Metric::OutboundTalkSum)),
+            calls: given(&[Capability::Outbound], count(Metric::Outbound)),
+            answered: given(&[Capability::Outbound, Capability::OutboundAnswer], count(Metric::OutboundAnswered)),
+            talk_sum_s: given(&[Talk, Capability::Outbound, Capability::OutboundTalk], count(Metric::OutboundTalkSum)),
         },
         internal: Internal {
             calls: given(&[Capability::Internal], count(Metric::Internal)),
             calls_seen: Some(count(Metric::Internal)),
         },
-        trunks: Trunks { peak_concurrent: given(&[Talk], peak), busy_s: given(&[Talk], count(Metric::BusySeconds)) },
+        trunks: Trunks {
+            peak_concurrent: given(&external, peak),
+            busy_s: given(&external, count(Metric::BusySeconds)),
+        },
     }
 }
 
@@ -325,6 +335,18 @@ fn cbt(inputs: &DayInputs<'_>, totals: &Figures) -> Cbt {
             }
         }
     };
+    let of_inbound = [
+        "CBT001",
+        "CBT002",
+        "CBT003",
+        "CBT003.wait",
+        "CBT004",
+        "CBT005",
+        "CBT007",
+        "CBT007.duration",
+        "missed_voicemail",
+    ];
+    lacks(Capability::Inbound, &of_inbound);
     lacks(Capability::Unanswered, &["CBT001", "CBT004"]);
     lacks(Capability::AutoAttendant, &["CBT001", "CBT002"]);
     lacks(Capability::Callback, &["CBT001", "CBT005", "CBT006"]);
@@ -334,8 +356,12 @@ fn cbt(inputs: &DayInputs<'_>, totals: &Figures) -> Cbt {
     }
     lacks(Capability::Talk, &["CBT007.duration"]);
     lacks(Capability::Internal, &["internal.calls"]);
+    lacks(Capability::Outbound, &["outbound.calls", "outbound.answered", "outbound.talk"]);
     lacks(Capability::OutboundAnswer, &["outbound.answered"]);
+    lacks(Capability::OutboundTalk, &["outbound.talk"]);
     lacks(Capability::Voicemail, &["missed_voicemail"]);
+    lacks(Capability::Inbound, &["repeat_calls"]);
+    lacks(Capability::Caller, &["repeat_calls"]);
     if !inputs.linked {
         absent.insert("repeat_calls".into(), "calls are not linked at this site".into());
     }
@@ -405,6 +431,21 @@ mod tests {
         assert_eq!(document.cbt.cbt005, Some(0), "the site has no call back at all");
         let absent: Vec<&str> = document.cbt.absent.keys().map(String::as_str).collect();
         assert_eq!(absent, ["CBT001", "CBT003.wait", "CBT004"]);
+    }
+
+    #[test]
+    fn without_incoming_calls_or_callers_nothing_about_them_is_0() {
+        let zone = TimeZone::get("Europe/London").unwrap();
+        let (counters, peaks) = (counters(), BTreeMap::new());
+        let source = |word: &str| [SourceInput { cannot: vec![word.into()], ..SourceInput::default() }];
+        let document = render(&inputs(&zone, &source("inbound"), &counters, &peaks));
+        let inbound = &document.totals.inbound;
+        assert_eq!((inbound.calls, inbound.answered, inbound.missed, inbound.repeat_calls), (None, None, None, None));
+        assert_eq!((inbound.answered_wait, document.cbt.cbt003, document.cbt.cbt007), (None, None, None));
+        assert_eq!(document.cbt.absent["CBT003"], "incoming calls make no record on this PBX");
+        let document = render(&inputs(&zone, &source("cli"), &counters, &peaks));
+        assert_eq!((document.totals.inbound.answered, document.totals.inbound.repeat_calls), (Some(30), None));
+        assert_eq!(document.cbt.absent["repeat_calls"], "callers' numbers are not shown in this PBX's records");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `smdrd dialects`: what is known, and whether it holds.
 
+mod guide;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -11,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::Asking;
 use super::parse::{self, Outcome};
+use crate::dialect::cannot::sentences;
 use crate::dialect::{Dialect, Library, LinkKey};
 
 /// List, show and test the dialects.
@@ -29,12 +32,21 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Every dialect with its name.
-    List,
+    /// Every dialect with its name, or those for a PBX.
+    List {
+        /// What stands on the PBX, or a part of it: officeserv, "option 11", BP250.
+        model: Option<String>,
+    },
     /// One dialect with its documentation, options and what its format never shows.
     Show {
         /// The dialect's id.
         id: String,
+    },
+    /// How to connect a PBX: what to switch on, the cable, the configuration, what the format never shows. Markdown, as
+    /// in docs/pbx; without an id, the list of all PBXs by the names on their cabinets.
+    Guide {
+        /// The dialect's id.
+        id: Option<String>,
     },
     /// Check the dialects' own examples, or a directory of sample pairs (NNN-name.smdr and .json).
     Test {
@@ -56,7 +68,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Err(code) => return code,
     };
     match arguments.verb {
-        Verb::List => list(&library, arguments.json),
+        Verb::List { model } => list(&library, model.as_deref(), arguments.json),
+        Verb::Guide { id } => guide(&library, id.as_deref(), arguments.json),
         Verb::Show { id } => match parse::find(&library, &id) {
             Some(dialect) => show(dialect, arguments.json),
             None => ExitCode::from(super::USAGE),
@@ -67,16 +80,79 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-fn list(library: &Library, as_json: bool) -> ExitCode {
-    for dialect in library.ids().filter_map(|id| library.get(id)) {
+fn list(library: &Library, model: Option<&str>, as_json: bool) -> ExitCode {
+    let dialects = || library.ids().filter_map(|id| library.get(id));
+    let found: Vec<(&Dialect, Vec<&str>)> = match model {
+        None => dialects().map(|dialect| (dialect, Vec::new())).collect(),
+        Some(model) => {
+            let by = |named: fn(&str, &str) -> bool| {
+                dialects().filter_map(|dialect| Some((dialect, badges(dialect, model, named)?))).collect::<Vec<_>>()
+            };
+            let by_words = by(has_words);
+            // Only then, since IP Office Server is not an OfficeServ.
+            if by_words.is_empty() { by(has_letters) } else { by_words }
+        }
+    };
+    for (dialect, badges) in &found {
         if as_json {
             let from = if dialect.from_site { "site" } else { "shipped" };
             let (id, name, version) = (&dialect.id, &dialect.name, dialect.version());
-            println!("{}", json!({"id": id, "name": name, "from": from, "file": file(dialect), "version": version}));
+            println!(
+                "{}",
+                json!({"id": id, "name": name, "models": dialect.models, "from": from, "file": file(dialect),
+                       "version": version})
+            );
         } else {
             let origin = file(dialect).map(|file| format!("  (site: {file})")).unwrap_or_default();
             println!("{:<20} {}{origin}", dialect.id, dialect.name);
+            if !badges.is_empty() {
+                println!("{:<20} {}", "", badges.join(", "));
+            }
         }
+    }
+    let Some(model) = model.filter(|_| found.is_empty()) else { return ExitCode::from(super::DONE) };
+    eprintln!(
+        "smdrd dialects: no dialect names {model:?}. Try a part of the name; a PBX may be sold under several. `smdrd \
+         detect` goes by what the PBX prints, not by its name."
+    );
+    ExitCode::from(super::NOT_WELL)
+}
+
+/// The names on cabinets that a search finds, or nothing where it does not find the dialect at all.
+fn badges<'a>(dialect: &'a Dialect, model: &str, named: fn(&str, &str) -> bool) -> Option<Vec<&'a str>> {
+    let badges: Vec<&str> = dialect.models.iter().map(String::as_str).filter(|name| named(name, model)).collect();
+    (!badges.is_empty() || named(&dialect.id, model) || named(&dialect.name, model)).then_some(badges)
+}
+
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase()
+}
+
+/// Whether each word that is sought is within a word of the name.
+fn has_words(name: &str, sought: &str) -> bool {
+    let words: Vec<String> = name.split_whitespace().map(letters).collect();
+    let mut sought = sought.split_whitespace().map(letters).peekable();
+    sought.peek().is_some() && sought.all(|part| words.iter().any(|word| word.contains(&part)))
+}
+
+/// The same without regard to blanks and hyphens: people write iDCS-100, idcs 100 and iDCS100.
+fn has_letters(name: &str, sought: &str) -> bool {
+    let sought = letters(sought);
+    !sought.is_empty() && letters(name).contains(&sought)
+}
+
+fn guide(library: &Library, id: Option<&str>, as_json: bool) -> ExitCode {
+    let text = match id {
+        None => guide::index(library),
+        Some(id) => match parse::find(library, id) {
+            Some(dialect) => guide::page(dialect),
+            None => return ExitCode::from(super::USAGE),
+        },
+    };
+    if as_json {
+        println!("{}", json!({"id": id, "markdown": text}));
+    } else {
+        print!("{text}");
     }
     ExitCode::from(super::DONE)
 }
@@ -99,7 +175,7 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
             .collect();
         let rules: Vec<Value> = dialect.rules().map(|(name, doc)| json!({"name": name, "doc": doc})).collect();
         let shown = json!({
-            "id": dialect.id, "name": dialect.name, "doc": dialect.doc, "transport": dialect.transport,
+            "id": dialect.id, "name": dialect.name, "models": dialect.models, "doc": dialect.doc, "transport": dialect.transport,
             "cannot": dialect.cannot, "options": options, "rules": rules, "examples": dialect.examples(),
             "from": if dialect.from_site { "site" } else { "shipped" }, "file": file(dialect),
             "version": dialect.version(),
@@ -120,7 +196,13 @@ fn show(dialect: &Dialect, as_json: bool) -> ExitCode {
     if dialect.options.is_empty() {
         println!("  none");
     }
-    println!("\nNever shown by this format\n  {}", or_nothing(&dialect.cannot.join(", ")));
+    println!("\nNever shown by this format");
+    for (word, sentence) in dialect.cannot.iter().zip(sentences(dialect.cannot.iter().map(String::as_str))) {
+        println!("  {word}: {sentence}");
+    }
+    if dialect.cannot.is_empty() {
+        println!("  nothing");
+    }
     match linking.by {
         LinkKey::Nothing => println!("\nEvery record is a call"),
         by => println!("\nLegs of a call are joined by {} within {} s", words(by), linking.window_s),
@@ -147,10 +229,6 @@ fn words(by: LinkKey) -> &'static str {
 
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
-}
-
-fn or_nothing(text: &str) -> &str {
-    if text.is_empty() { "nothing" } else { text }
 }
 
 fn examples(library: &Library, as_json: bool) -> ExitCode {

@@ -16,6 +16,7 @@ use crate::aggregate::count::Metric;
 use crate::aggregate::document::{Gap, SCHEMA};
 use crate::aggregate::slots::bounds;
 use crate::call::Owner;
+use crate::dialect::cannot::sentences;
 use crate::store::StoreError;
 
 pub use super::outlook::{Comparison, ParkedDay, StoppedPractice, SupplierStatus};
@@ -362,7 +363,8 @@ fn notes(keeper: &Keeper) -> Result<Vec<String>, StoreError> {
         notes.push(note.to_owned());
     }
     for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty() && plan.version.is_some()) {
-        notes.push(format!("{}: this format cannot show {}", plan.name, plan.plan.cannot().join(", ")));
+        let words = plan.plan.cannot().iter().map(String::as_str);
+        notes.extend(sentences(words).map(|sentence| format!("{}: {sentence}", plan.name)));
     }
     for import in keeper.store.read().imports()?.iter().filter(|import| !import.done) {
         notes.push(format!(

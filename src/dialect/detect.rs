@@ -57,6 +57,8 @@ pub struct Candidate {
     pub options: BTreeMap<String, String>,
     /// Options that the lines do not decide: the values that fit as well as the chosen one.
     pub undecided: BTreeMap<String, Vec<String>>,
+    /// What this format never shows with these options: words of [`super::CANNOT`].
+    pub cannot: Vec<String>,
     /// How sure it is.
     pub confidence: Confidence,
     /// How well it fits, from 0 to 1.
@@ -157,6 +159,7 @@ fn best_of(dialect: &Dialect, plans: &[Choice], bytes: &[u8], today: Date) -> Op
             undecided.entry((*name).clone()).or_default().push((*value).clone());
         }
     }
+    let cannot = plans.get(chosen).map(|(_, plan)| plan.cannot().to_vec()).unwrap_or_default();
     let (options, weighed) = readings.into_iter().nth(chosen)?;
     let told = |(name, value): &(&String, &String)| dialect.options.get(*name).is_some_and(|o| o.default != **value);
     Some(Candidate {
@@ -164,6 +167,7 @@ fn best_of(dialect: &Dialect, plans: &[Choice], bytes: &[u8], today: Date) -> Op
         name: dialect.name.clone(),
         options: options.iter().filter(told).map(|(name, value)| (name.clone(), value.clone())).collect(),
         undecided,
+        cannot,
         confidence: Confidence::Low,
         fit: weighed.fit(),
         records: weighed.records,

@@ -48,6 +48,11 @@ pub(super) fn differences(plan: &Plan, example: &ExampleFile) -> Vec<String> {
     differences
 }
 
+/// The records of an example's lines.
+pub(super) fn records(plan: &Plan, lines: &str) -> Vec<Record> {
+    run(plan, lines.lines().map(str::as_bytes)).0
+}
+
 fn run<'a>(plan: &Plan, lines: impl Iterator<Item = &'a [u8]>) -> (Vec<Record>, Vec<Vec<Mark>>) {
     let mut state = SourceState::default();
     let mut reading = Reading::default();

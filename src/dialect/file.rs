@@ -14,6 +14,8 @@ use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
 pub(super) struct DialectFile {
     pub id: Spanned<String>,
     pub name: String,
+    #[serde(default)]
+    pub models: Vec<String>,
     pub doc: String,
     #[serde(default)]
     pub cannot: Vec<Spanned<String>>,

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use sha2::{Digest as _, Sha256};
 
 use super::Linking;
+use super::cannot::CANNOT;
 use super::compile::{Place, compile, has_record, linking, protocol};
 use super::examples;
 use super::fault::{FileFault, OptionError};
@@ -14,22 +15,7 @@ use super::plan::Plan;
 use super::shipped;
 use super::site::BrokenFile;
 use crate::framing::Protocol;
-
-/// What a dialect may say that its format never shows. `call` and `aggregate` turn these into null figures.
-pub const CANNOT: [&str; 12] = [
-    "unanswered",
-    "ring",
-    "talk",
-    "callback",
-    "internal",
-    "hold",
-    "outbound-answer",
-    "voicemail",
-    "date",
-    "inbound",
-    "transfer",
-    "cli",
-];
+use crate::record::{Record, StampKind};
 
 /// An option of a dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +26,8 @@ pub struct DialectOption {
     pub default: String,
     /// Whether it takes the site's own words instead, parted by blanks or commas.
     pub words: bool,
+    /// By value: what the format never shows while the option has it, words of [`CANNOT`].
+    pub cannot: BTreeMap<String, Vec<String>>,
     /// What it is for.
     pub doc: String,
 }
@@ -64,6 +52,8 @@ pub struct Dialect {
     pub id: String,
     /// What people call the PBX.
     pub name: String,
+    /// The names that stand on its cabinets and in invoices.
+    pub models: Vec<String>,
     /// What its writer found out about it.
     pub doc: String,
     /// How its output gets here: ports, settings, log-ins.
@@ -97,12 +87,13 @@ impl Dialect {
         })?;
         let options = file.options.iter().map(|(name, option)| {
             let option = option.get_ref().clone();
-            let OptionFile { values, default, words, doc, .. } = option;
-            (name.clone(), DialectOption { values, default, words, doc })
+            let OptionFile { values, default, words, cannot, doc } = option;
+            (name.clone(), DialectOption { values, default, words, cannot, doc })
         });
         Ok(Dialect {
             id: file.id.get_ref().clone(),
             name: file.name.clone(),
+            models: file.models.clone(),
             doc: file.doc.trim().to_owned(),
             transport: file.transport.trim().to_owned(),
             cannot: file.cannot.iter().map(|word| word.get_ref().clone()).collect(),
@@ -244,6 +235,28 @@ impl Dialect {
                 lines: &example.lines,
             }
         })
+    }
+
+    /// The records that such an example gives, with the keys of the canonical record.
+    ///
+    /// # Errors
+    /// The example's options are none of the dialect's.
+    pub fn records_of(
+        &self,
+        sample: &Sample<'_>,
+    ) -> Result<Vec<serde_json::Map<String, serde_json::Value>>, OptionError> {
+        let plan = self.plan(sample.options, sample.assume_year)?;
+        Ok(examples::records(&plan, sample.lines).iter().map(Record::to_json).collect())
+    }
+
+    /// What moment its time stamps mean, unless a rule says otherwise; nothing where no stamp is printed.
+    pub fn stamp(&self) -> Option<StampKind> {
+        self.file.stamp.as_ref().map(|stamp| stamp.get_ref().kind)
+    }
+
+    /// What was written by hand for who connects this PBX: a part of `docs/pbx`. A site's own file has none.
+    pub fn notes(&self) -> Option<&'static str> {
+        if self.from_site { None } else { shipped::notes(&self.id) }
     }
 
     /// How many examples the file carries.

@@ -7,6 +7,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod cannot;
 mod compile;
 pub mod detect;
 mod examples;
@@ -38,8 +39,9 @@ mod swap;
 )]
 mod tests;
 
+pub use cannot::CANNOT;
 pub use fault::{FileFault, LibraryError, OptionError};
-pub use library::{CANNOT, Dialect, DialectOption, Library, Sample};
+pub use library::{Dialect, DialectOption, Library, Sample};
 pub use plan::Plan;
 pub use site::BrokenFile;
 pub use state::SourceState;

@@ -10,6 +10,7 @@ use super::library::Dialect;
 struct Shipped {
     id: &'static str,
     text: &'static str,
+    notes: &'static str,
     dialect: OnceLock<Option<Dialect>>,
 }
 
@@ -18,6 +19,8 @@ macro_rules! shipped {
         [$(Shipped {
             id: $id,
             text: include_str!(concat!("../../config/dialects/", $id, ".toml")),
+            // What only a person can write for the installer; without it the program does not build.
+            notes: include_str!(concat!("../../docs/pbx/notes/", $id, ".md")),
             dialect: OnceLock::new(),
         }),*]
     };
@@ -57,6 +60,11 @@ static SHIPPED: [Shipped; 27] = shipped![
 pub(super) fn get(id: &str) -> Option<&'static Dialect> {
     let shipped = SHIPPED.iter().find(|shipped| shipped.id == id)?;
     shipped.dialect.get_or_init(|| Dialect::parse(id, shipped.text).ok()).as_ref()
+}
+
+/// What was written by hand for the installer of this PBX.
+pub(super) fn notes(id: &str) -> Option<&'static str> {
+    SHIPPED.iter().find(|shipped| shipped.id == id).map(|shipped| shipped.notes)
 }
 
 /// Every id, in order.

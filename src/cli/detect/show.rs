@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Found;
 use crate::cli::table;
 use crate::dialect::What;
+use crate::dialect::cannot::sentences;
 use crate::dialect::detect::{Candidate, Confidence, LineEvidence};
 use crate::framing::{Ended, Framer, Settings};
 
@@ -25,6 +26,7 @@ pub(super) fn json(source: &str, found: &Found) -> Value {
             "name": candidate.name,
             "options": candidate.options,
             "undecided": candidate.undecided,
+            "cannot": candidate.cannot,
             "confidence": candidate.confidence,
             "fit": (candidate.fit * 1000.0).round() / 1000.0,
             "records": candidate.records,
@@ -104,6 +106,12 @@ pub(super) fn text(source: &str, found: &Found) -> String {
     }
     for (name, values) in &best.undecided {
         text += &format!("# {name}: these lines do not tell it from {}\n", values.join(", "));
+    }
+    if !best.cannot.is_empty() {
+        text += "\nWhat this format never shows\n";
+        for sentence in sentences(best.cannot.iter().map(String::as_str)) {
+            text += &format!("  {sentence}\n");
+        }
     }
     text
 }
