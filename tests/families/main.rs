@@ -12,6 +12,7 @@ mod figures;
 mod link;
 mod printers;
 mod proof;
+mod protocol;
 #[path = "../daemon/rig.rs"]
 #[allow(dead_code)]
 mod rig;
@@ -19,6 +20,7 @@ mod rig;
 #[allow(dead_code)]
 mod schema;
 mod stage;
+mod upload;
 
 use stage::Family;
 
@@ -41,4 +43,24 @@ macro_rules! families {
 
 families! {
     alcatel_oxo
+    alcatel_oxe
+    asterisk_csv
+    bt_versatility
+    cisco_cme
+    cisco_cucm
+    esi_ivx_csv
+    esi_ivx_tabular
+    freeswitch_csv
+    grandstream_ucm
+    nec_sl_format_1
+    nec_sl_format_2
+    nec_sv8300_framed
+    nec_sv8300_plain
+    nec_sv8300_serial
+    nortel_norstar
+    nortel_real_time
+    nortel_sl1
+    three_cx
+    toshiba_ctx
+    toshiba_dk
 }
