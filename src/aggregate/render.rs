@@ -28,8 +28,14 @@ pub enum Capability {
     Callback,
     /// Calls between stations make a record.
     Internal,
+    /// Outgoing calls make a record.
+    Outbound,
     /// Whether an outgoing call was answered is shown.
     OutboundAnswer,
+    /// How long was spoken in an outgoing call is shown.
+    OutboundTalk,
+    /// The caller's number is shown.
+    Caller,
     /// Voicemail can be told from a person.
     Voicemail,
     /// The menu can be told from a person.
@@ -45,7 +51,10 @@ impl Capability {
             Capability::Talk => "talk",
             Capability::Callback => "callback",
             Capability::Internal => "internal",
+            Capability::Outbound => "outbound",
             Capability::OutboundAnswer => "outbound-answer",
+            Capability::OutboundTalk => "outbound-talk",
+            Capability::Caller => "cli",
             Capability::Voicemail => "voicemail",
             Capability::AutoAttendant => "auto-attendant",
         }
@@ -58,6 +67,9 @@ impl Capability {
             Capability::Talk => "no talk time in this format",
             Capability::Callback => "calls back are not shown in this PBX's records",
             Capability::Internal => "calls between stations make no record on this PBX",
+            Capability::Outbound => "outgoing calls make no record in this format",
+            Capability::OutboundTalk => "talk time of outgoing calls is not shown in this PBX's records",
+            Capability::Caller => "callers' numbers are not shown in this PBX's records",
             Capability::OutboundAnswer => "answer of outgoing calls is not shown in this PBX's records",
             Capability::Voicemail => "voicemail cannot be told from a person in this format",
             Capability::AutoAttendant => "the menu cannot be told from a person in this format",
@@ -227,7 +239,7 @@ fn figures(inputs: &DayInputs<'_>, counters: &BTreeMap<Metric, i64>, peak: u64) 
         }
         counts
     };
-    use Capability::{AutoAttendant, Callback, OutboundAnswer, Ring, Talk, Unanswered, Voicemail};
+    use Capability::{AutoAttendant, Callback, Caller, Ring, Talk, Unanswered, Voicemail};
     let missed = |value: u64| given(&[Unanswered], value);
     Figures {
         inbound: Inbound {
@@ -249,19 +261,22 @@ fn figures(inputs: &DayInputs<'_>, counters: &BTreeMap<Metric, i64>, peak: u64) 
             missed_wait: shows(Unanswered).then(|| histogram(Metric::MissedWait)),
             missed_wait_unknown: missed(count(Metric::MissedWaitUnknown)),
             missed_wait_sum_s: given(&[Unanswered, Ring], count(Metric::MissedWaitSum)),
-            repeat_calls: inputs.linked.then(|| count(Metric::Repeat)),
+            repeat_calls: given(&[Caller], count(Metric::Repeat)).filter(|_| inputs.linked),
         },
         callbacks_made: given(&[Callback], count(Metric::CallbacksMade)),
         outbound: Outbound {
-            calls: Some(count(Metric::Outbound)),
-            answered: given(&[OutboundAnswer], count(Metric::OutboundAnswered)),
-            talk_sum_s: given(&[Talk], count(Metric::OutboundTalkSum)),
+            calls: given(&[Capability::Outbound], count(Metric::Outbound)),
+            answered: given(&[Capability::Outbound, Capability::OutboundAnswer], count(Metric::OutboundAnswered)),
+            talk_sum_s: given(&[Talk, Capability::Outbound, Capability::OutboundTalk], count(Metric::OutboundTalkSum)),
         },
         internal: Internal {
             calls: given(&[Capability::Internal], count(Metric::Internal)),
             calls_seen: Some(count(Metric::Internal)),
         },
-        trunks: Trunks { peak_concurrent: given(&[Talk], peak), busy_s: given(&[Talk], count(Metric::BusySeconds)) },
+        trunks: Trunks {
+            peak_concurrent: given(&[Talk, Capability::Outbound], peak),
+            busy_s: given(&[Talk, Capability::Outbound], count(Metric::BusySeconds)),
+        },
     }
 }
 
@@ -334,7 +349,10 @@ fn cbt(inputs: &DayInputs<'_>, totals: &Figures) -> Cbt {
     }
     lacks(Capability::Talk, &["CBT007.duration"]);
     lacks(Capability::Internal, &["internal.calls"]);
+    lacks(Capability::Outbound, &["outbound.calls", "outbound.answered", "outbound.talk"]);
     lacks(Capability::OutboundAnswer, &["outbound.answered"]);
+    lacks(Capability::OutboundTalk, &["outbound.talk"]);
+    lacks(Capability::Caller, &["repeat_calls"]);
     lacks(Capability::Voicemail, &["missed_voicemail"]);
     if !inputs.linked {
         absent.insert("repeat_calls".into(), "calls are not linked at this site".into());

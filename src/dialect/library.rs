@@ -16,14 +16,16 @@ use super::site::BrokenFile;
 use crate::framing::Protocol;
 
 /// What a dialect may say that its format never shows. `call` and `aggregate` turn these into null figures.
-pub const CANNOT: [&str; 12] = [
+pub const CANNOT: [&str; 14] = [
     "unanswered",
     "ring",
     "talk",
     "callback",
     "internal",
     "hold",
+    "outbound",
     "outbound-answer",
+    "outbound-talk",
     "voicemail",
     "date",
     "inbound",

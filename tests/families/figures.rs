@@ -132,7 +132,15 @@ fn nulls(word: &str) -> &'static [&'static str] {
         "voicemail" => &["/inbound/missed_voicemail"],
         "internal" => &["/internal/calls"],
         "outbound-answer" => &["/outbound/answered"],
-        "caller" => &["/inbound/repeat_calls"],
+        "cli" => &["/inbound/repeat_calls"],
+        "outbound" => &[
+            "/outbound/calls",
+            "/outbound/answered",
+            "/outbound/talk_sum_s",
+            "/trunks/busy_s",
+            "/trunks/peak_concurrent",
+        ],
+        "outbound-talk" => &["/outbound/talk_sum_s"],
         // The site books no calls back, and has a menu only where the family's printer shows it; of hold and the like
         // the document says nothing.
         _ => &[],
@@ -246,7 +254,9 @@ impl Expected {
             ("internal", "internal.calls"),
             ("outbound-answer", "outbound.answered"),
             ("voicemail", "missed_voicemail"),
-            ("caller", "repeat_calls"),
+            ("cli", "repeat_calls"),
+            ("outbound", "outbound.calls"),
+            ("outbound-talk", "outbound.talk"),
         ] {
             let given = document.get("cbt").and_then(|cbt| cbt.get("absent")?.get(key)).is_some_and(Value::is_string);
             comparison.check("cbt.absent", key, Some(&given.into()), &Is::Exactly(self.cannot.contains(word).into()));

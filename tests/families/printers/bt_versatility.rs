@@ -13,7 +13,6 @@ use crate::figures::{Kind as What, Shown};
 use crate::link::{Serial, cr_lf};
 use crate::stage::{Family, Printed};
 
-
 /// The records, with the date day first (`day_first`) or month first.
 pub fn lines(day: &Day, day_first: bool) -> Vec<Line> {
     let date = if day_first { "%d/%m/%y %H.%M:%S" } else { "%m/%d/%y %H.%M:%S" };
@@ -67,7 +66,7 @@ pub fn family() -> Family {
             (shown.wait, shown.caller) = (None, false);
             Some(shown)
         },
-        remark: "whether calls that nobody answered are printed is not known: none was",
+        remark: "no callers; whether calls that nobody answered are printed is not known: none was",
     }
 }
 

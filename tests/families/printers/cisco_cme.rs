@@ -12,7 +12,7 @@ use smdrd::simulator::scenario::{Call, Day, Parties};
 
 use super::portions::{caller, later, wall};
 use crate::day::Has;
-use crate::figures::Shown;
+use crate::figures::{Kind as What, Shown};
 use crate::stage::{Family, Printed};
 use crate::upload::Folder;
 
@@ -84,7 +84,14 @@ pub fn family() -> Family {
         cannot: &["hold", "transfer", "voicemail"],
         roles: "",
         print: |day| rows(day).into_iter().map(|line| Printed::record(line.at, line.text)).collect(),
-        shows: |call| Some(Shown::all(call)),
+        shows: |call| {
+            let mut shown = Shown::all(call);
+            // A telephone's leg is set up when it is lifted, so that its ring is not told from its dialling.
+            if matches!(shown.kind, What::Outbound(_)) {
+                shown.busy.0 = call.talk();
+            }
+            Some(shown)
+        },
         remark: "what a transfer leaves is not confirmed: none was played",
     }
 }

@@ -10,7 +10,7 @@ use smdrd::simulator::scenario::{Call, Day, Parties};
 
 use super::portions::{caller, later};
 use crate::day::Has;
-use crate::figures::Shown;
+use crate::figures::{Kind as What, Shown};
 use crate::stage::{Family, Kind, Printed};
 use crate::upload::Folder;
 
@@ -111,7 +111,14 @@ pub fn family() -> Family {
             }
             lines
         },
-        shows: |call| Some(Shown::all(call)),
+        shows: |call| {
+            let mut shown = Shown::all(call);
+            // A telephone's leg is set up when it is lifted, so that its ring is not told from its dialling.
+            if matches!(shown.kind, What::Outbound(_)) {
+                shown.busy.0 = call.talk();
+            }
+            Some(shown)
+        },
         remark: "columns by their names; how a transfer ties records is not confirmed: none was played",
     }
 }

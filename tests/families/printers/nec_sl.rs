@@ -9,7 +9,7 @@ use smdrd::simulator::scenario::{Call, Day, Parties};
 use super::portions::{Taker, caller, hms, portions, wall};
 use crate::day::Has;
 use crate::figures::{Kind as What, Shown};
-use crate::link::{Listens, cr_lf};
+use crate::link::{FORM_FEED, Listens, cr_lf};
 use crate::stage::{Family, Kind, Printed};
 
 /// Records of a page in Format 2.
@@ -134,7 +134,15 @@ fn printed(lines: Vec<Line>) -> Vec<Printed> {
         text if text.contains("PAGE") || text.contains("DIALLED No./CLI") || text.is_empty() => Kind::Header,
         _ => Kind::Record,
     };
-    lines.into_iter().map(|line| Printed::of(line.at, kind(&line.text), line.text)).collect()
+    let mut printed = Vec::new();
+    for line in lines {
+        let text = line.text.trim_start_matches(FORM_FEED);
+        if text.len() < line.text.len() {
+            printed.push(Printed::of(line.at, Kind::Header, FORM_FEED));
+        }
+        printed.push(Printed::of(line.at, kind(text), text));
+    }
+    printed
 }
 
 fn shows(call: &Call) -> Option<Shown> {

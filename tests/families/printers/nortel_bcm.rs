@@ -209,7 +209,7 @@ pub fn norstar_family() -> Family {
         transport: "serial, 1200 8N1",
         link: || Serial::boxed("baud = 1200", report_line),
         has: Has { hold: true, transfer_rings: true, ..Has::PLAIN },
-        cannot: &["internal", "outbound-answer"],
+        cannot: &["internal", "outbound-answer", "outbound-talk"],
         roles: ROLES,
         print: |day| {
             let line = |report: &Line| {
@@ -245,7 +245,7 @@ pub fn real_time_family() -> Family {
         transport: "TCP, the box is the client",
         link: || Listens::boxed(b"", |text| if text.is_empty() { b"\n".to_vec() } else { cr_lf(text) }),
         has: Has::PLAIN,
-        cannot: &["internal", "outbound", "outbound-answer"],
+        cannot: &["internal", "outbound", "outbound-answer", "outbound-talk", "hold"],
         roles: ROLES,
         print: |day| {
             let with_blank = |line: Line| [Printed::record(line.at, line.text), Printed::of(line.at, Kind::Header, "")];
@@ -268,7 +268,7 @@ pub fn sl1_family() -> Family {
         transport: "files in the drop folder",
         link: || Folder::boxed(cr_lf),
         has: Has::PLAIN,
-        cannot: &["internal", "outbound-answer", "unanswered", "ring"],
+        cannot: &["internal", "outbound-answer", "outbound-talk", "unanswered", "ring", "hold"],
         roles: ROLES,
         print: |day| {
             let line = |record: &Line| {

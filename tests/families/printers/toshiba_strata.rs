@@ -13,7 +13,6 @@ use crate::figures::{Kind as What, Shown};
 use crate::link::{Serial, cr_lf};
 use crate::stage::{Family, Kind, Printed};
 
-
 /// The DK40's lines, with the heading every 50 records.
 pub fn dk(day: &Day) -> Vec<Line> {
     let mut records: Vec<Line> = day.calls.iter().flat_map(|call| dk_records(call, &day.zone)).collect();
@@ -82,7 +81,7 @@ pub fn ctx(day: &Day) -> Vec<Line> {
 }
 
 fn ctx_records(call: &Call, number: usize, zone: &TimeZone) -> Vec<Line> {
-    let trunk = format!("T001{:03}{:03}", 1, call.line.unwrap_or(0));
+    let trunk = format!("T001{:05}", call.line.unwrap_or(0));
     let print = |kind: char, at, from: &str, to: &str, seconds: Option<u32>, digits: &str, caller: Option<&str>| {
         let duration = seconds.map(|seconds| format!("{}.0", hms(seconds))).unwrap_or_default();
         let stamp = wall(at, zone, "%m/%d %H:%M:%S");
@@ -156,7 +155,10 @@ pub fn dk_family() -> Family {
             match shown.kind {
                 What::Outbound(Some(false)) => (shown.kind, shown.talk) = (What::Outbound(None), Some(call.length())),
                 // What the ring column of an abandoned call says is not documented.
-                What::Inbound(Ending::GaveUp) => shown.wait = None,
+                What::Inbound(Ending::GaveUp) => {
+                    (shown.from, shown.until) = (call.end() - seconds(early), call.end() - seconds(early));
+                    (shown.wait, shown.busy.0) = (None, 0);
+                }
                 _ => {}
             }
             Some(shown)
@@ -235,7 +237,7 @@ mod tests {
         let out = outbound("12:00:20", 100, 1234, "01632960145", 630);
         assert_eq!(
             texts(ctx(&on("2024-06-28", vec![out]))),
-            ["N 000 00     DN1234    T001001100 06/28 12:10:50 00:10:30.0 01632960145                     "]
+            ["N 000 00     DN1234    T00100100 06/28 12:10:50 00:10:30.0 01632960145                     "]
         );
     }
 }
