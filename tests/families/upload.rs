@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::link::{Link, Wrap};
-use crate::stage::Printed;
+use crate::stage::{Kind, Printed};
 
 /// Lines that it gathers before it uploads.
 const GATHERED: usize = 40;
@@ -14,6 +14,8 @@ pub struct Folder {
     kept: Vec<u8>,
     lines: usize,
     files: usize,
+    /// Whether the last line ended a record.
+    whole: bool,
     /// Whether a line is the first of a file.
     head: fn(&str) -> bool,
     wrap: Wrap,
@@ -28,7 +30,7 @@ impl Folder {
     /// Files that begin where a line is the `head` of one.
     pub fn with_head(head: fn(&str) -> bool, wrap: Wrap) -> Box<dyn Link> {
         let folder = tempfile::tempdir_in("/dev/shm").expect("/dev/shm is there, and is a tmpfs");
-        Box::new(Folder { folder, kept: Vec::new(), lines: 0, files: 0, head, wrap })
+        Box::new(Folder { folder, kept: Vec::new(), lines: 0, files: 0, whole: true, head, wrap })
     }
 
     fn upload(&mut self) {
@@ -49,11 +51,13 @@ impl Link for Folder {
     fn connect(&mut self) {}
 
     fn send(&mut self, line: &Printed) {
-        if self.lines >= GATHERED || ((self.head)(&line.text) && self.lines > 0) {
+        // Never between the lines of one record.
+        if (self.lines >= GATHERED && self.whole) || ((self.head)(&line.text) && self.lines > 0) {
             self.upload();
         }
         self.kept.extend((self.wrap)(&line.text));
         self.lines += 1;
+        self.whole = line.kind != Kind::Continuation;
     }
 
     fn finish(&mut self) {

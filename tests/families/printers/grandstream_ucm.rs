@@ -48,6 +48,8 @@ struct Row<'a> {
     answer: Option<Timestamp>,
     end: Timestamp,
     user: &'a str,
+    /// The same for all rows of a call.
+    unique: &'a str,
 }
 
 impl Row<'_> {
@@ -74,7 +76,7 @@ impl Row<'_> {
             self.answer.map_or(0, seconds).to_string(),
             if self.answer.is_some() { "ANSWERED" } else { "NO ANSWER" }.to_owned(),
             "DOCUMENTATION".to_owned(),
-            format!("{}.{number}", self.start.as_second()),
+            self.unique.to_owned(),
             self.user.to_owned(),
             self.channel[1].to_owned(),
             self.called[1].to_owned(),
@@ -87,6 +89,7 @@ impl Row<'_> {
 fn of(call: &Call, number: u32, zone: &TimeZone) -> Vec<(Timestamp, String)> {
     let answer = (call.talk() > 0).then(|| later(call.arrival, call.length() - call.talk()));
     let (start, end) = (call.arrival, call.end());
+    let unique = &format!("{}.{number}", start.as_second());
     match &call.parties {
         Parties::Inbound { ddi, .. } => {
             let from = caller(&call.parties).unwrap_or("anonymous");
@@ -109,6 +112,7 @@ fn of(call: &Call, number: u32, zone: &TimeZone) -> Vec<(Timestamp, String)> {
                     answer: (leg.taker != Taker::Nobody).then(|| leg.taken()),
                     end: leg.end(),
                     user: "Inbound",
+                    unique,
                 };
                 row.print(number, zone)
             };
@@ -128,6 +132,7 @@ fn of(call: &Call, number: u32, zone: &TimeZone) -> Vec<(Timestamp, String)> {
                 answer,
                 end,
                 user: "Outbound",
+                unique,
             };
             vec![row.print(number, zone)]
         }
@@ -145,6 +150,7 @@ fn of(call: &Call, number: u32, zone: &TimeZone) -> Vec<(Timestamp, String)> {
                 answer,
                 end,
                 user: "EXT",
+                unique,
             };
             vec![row.print(number, zone)]
         }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use smdrd::simulator::Line;
 use smdrd::simulator::scenario::{Call, Day, Ending, Parties};
 
-use super::portions::{Portion, Taker, caller, hms, portions, wall};
+use super::portions::{Portion, Taker, caller, hms, later, portions, wall};
 use crate::day::Has;
 use crate::figures::{Kind as What, Shown};
 use crate::link::{Listens, Serial, cr_lf};
@@ -227,7 +227,7 @@ pub fn norstar_family() -> Family {
             match shown.kind {
                 What::Internal => return None,
                 // How long it rang is not told, and so not how long was spoken.
-                What::Outbound(_) => (shown.kind, shown.talk) = (What::Outbound(None), None),
+                What::Outbound(_) => (shown.kind, shown.talk, shown.busy.0) = (What::Outbound(None), None, 0),
                 What::Inbound(_) => {}
             }
             Some(shown)
@@ -252,7 +252,11 @@ pub fn real_time_family() -> Family {
             real_time(day).into_iter().flat_map(with_blank).collect()
         },
         shows: |call| {
-            let shown = Shown::all(call);
+            let mut shown = Shown::all(call);
+            if portions(call).len() > 1 {
+                // Whether the station that a call was passed on to took it is not told, and so not how long it spoke.
+                shown.talk = None;
+            }
             matches!(shown.kind, What::Inbound(_)).then_some(shown)
         },
         remark: "incoming calls only; on hold counts as talk",
@@ -285,12 +289,21 @@ pub fn sl1_family() -> Family {
             let mut shown = Shown::all(call);
             match shown.kind {
                 What::Internal => return None,
-                What::Outbound(_) => shown.kind = What::Outbound(None),
+                What::Outbound(_) => (shown.kind, shown.talk) = (What::Outbound(None), Some(call.length())),
                 What::Inbound(Ending::GaveUp) => return None,
                 What::Inbound(_) => {}
             }
+            // One record is stamped at its end; of several the first when the call was taken, and none has a duration.
+            let taken = portions(call).iter().filter(|leg| leg.taker != Taker::Nobody).count();
+            let inbound = matches!(shown.kind, What::Inbound(_));
+            shown.from = if inbound && taken > 1 { later(call.arrival, call.wait()) } else { call.end() };
+            shown.until = shown.from;
+            if inbound && taken > 1 {
+                shown.talk = None;
+            }
             shown.wait = None;
-            Some(shown)
+            shown.busy = (0, call.length());
+            Some(shown.from_its_minute(60))
         },
         remark: "minutes, of which nobody says whether they begin or end a record; no year",
     }

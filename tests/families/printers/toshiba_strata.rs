@@ -197,7 +197,11 @@ pub fn ctx_family() -> Family {
             } else {
                 shown.from = later(call.arrival, call.wait());
                 shown.until = shown.from;
-                shown.busy.0 -= call.wait();
+                shown.busy.0 = 0;
+                if portions(call).len() > 1 {
+                    // What the last record's duration counts is not told.
+                    shown.talk = None;
+                }
             }
             Some(shown)
         },
