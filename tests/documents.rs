@@ -143,7 +143,7 @@ fn make(date: &str, mut made: Vec<(SourceInput, Vec<(i64, i64)>)>, calls: Vec<(i
 }
 
 /// Which reason in `cbt.absent` answers for a figure that is null.
-const REASONS: [(&str, &[&str]); 17] = [
+const REASONS: [(&str, &[&str]); 18] = [
     ("/inbound/calls", &["CBT001"]),
     ("/inbound/ivr_ended", &["CBT002"]),
     ("/inbound/missed", &["CBT004"]),
@@ -157,10 +157,11 @@ const REASONS: [(&str, &[&str]); 17] = [
     ("/inbound/repeat_calls", &["repeat_calls"]),
     ("/callbacks_made", &["CBT006"]),
     ("/outbound/answered", &["outbound.answered"]),
-    ("/outbound/talk_sum_s", &["CBT007.duration"]),
+    ("/outbound/calls", &["outbound.calls"]),
+    ("/outbound/talk_sum_s", &["CBT007.duration", "outbound.talk"]),
     ("/internal/calls", &["internal.calls"]),
-    ("/trunks/peak_concurrent", &["CBT007.duration"]),
-    ("/trunks/busy_s", &["CBT007.duration"]),
+    ("/trunks/peak_concurrent", &["CBT007.duration", "outbound.calls"]),
+    ("/trunks/busy_s", &["CBT007.duration", "outbound.calls"]),
 ];
 
 fn nulls(at: &str, value: &Value, found: &mut Vec<String>) {

@@ -90,7 +90,10 @@ fn of(call: &Call, history: u32) -> Vec<Line> {
         Parties::Inbound { .. } => {
             let number = caller(&call.parties).unwrap_or("anonymous");
             let legs = portions(call);
-            legs.iter().enumerate().map(|(index, leg)| incoming(leg, number).print(history, index, leg)).collect()
+            let menu = usize::from(legs.first().is_some_and(|leg| leg.taker == Taker::Menu));
+            let print =
+                |(index, leg): (usize, &Portion)| incoming(leg, number).print(history, index, index == menu, leg);
+            legs.iter().enumerate().map(print).collect()
         }
         Parties::Outbound { station, number } => {
             let (name, device) = (format!("Ext.{station}"), station.to_string());
@@ -135,7 +138,7 @@ fn incoming(leg: &Portion, number: &str) -> Incoming {
 }
 
 impl Incoming {
-    fn print(&self, history: u32, index: usize, leg: &Portion) -> Line {
+    fn print(&self, history: u32, index: usize, first: bool, leg: &Portion) -> Line {
         let taken = leg.taker != Taker::Nobody;
         let device = leg.station.to_string();
         let from = [self.number.as_str(), "10000", "Line"];
@@ -147,7 +150,7 @@ impl Incoming {
         let station = [self.station.as_str(), &device, kind];
         // First to the queue, later from hand to hand.
         let queue = [QUEUE, "800", "Queue"];
-        let to = if index == 0 && leg.taker != Taker::Menu { queue } else { station };
+        let to = if first && leg.taker != Taker::Menu { queue } else { station };
         let fields = Fields {
             duration: taken.then_some(leg.talk + leg.hold),
             start: leg.offered,
@@ -173,7 +176,7 @@ pub fn family() -> Family {
         options: "",
         transport: "TCP, the PBX is the client (active socket)",
         link: || Connects::boxed(wrap),
-        has: Has::PLAIN,
+        has: Has { menu: true, ..Has::PLAIN },
         cannot: &["hold"],
         roles: "",
         print: |day| records(day).into_iter().map(|line| Printed::record(line.at, line.text)).collect(),
