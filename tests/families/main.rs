@@ -41,4 +41,11 @@ macro_rules! families {
 
 families! {
     alcatel_oxo
+    ericsson_bp
+    lg_ipecs
+    nortel_meridian
+    panasonic_tes
+    samsung_officeserv
+    siemens_hipath3000
+    siemens_hipath4000
 }

@@ -1,3 +1,95 @@
 //! What each family prints, one file a family.
 
 pub mod alcatel_oxo;
+pub mod ericsson_bp;
+pub mod lg_ipecs;
+pub mod nortel_meridian;
+pub mod panasonic_tes;
+pub mod samsung_officeserv;
+pub mod siemens_hipath3000;
+pub mod siemens_hipath4000;
+
+use jiff::{SignedDuration, Timestamp};
+use smdrd::simulator::scenario::{Call, Step};
+
+/// A part of a call with one station: it rang, and spoke or did not.
+#[derive(Debug, Clone, Copy)]
+pub struct Leg {
+    /// When this part began: the call's arrival, or the end of the part before.
+    pub rings: Timestamp,
+    /// When it was taken; when it ended, if it was not.
+    pub begins: Timestamp,
+    /// When it was over.
+    pub ends: Timestamp,
+    /// Who took it, or rang last.
+    pub station: u16,
+    /// Who rang; the same where nobody else did.
+    pub rang: u16,
+    /// Seconds of ringing before.
+    pub ring: u32,
+    /// Seconds of conversation, hold left out.
+    pub talk: u32,
+    /// Seconds on hold.
+    pub hold: u32,
+    /// Whether it was taken: by staff, the mailbox or the menu.
+    pub taken: bool,
+    /// No part of the call was taken before.
+    pub first: bool,
+    /// Nothing follows it.
+    pub last: bool,
+}
+
+/// The parts of a call, in order.
+pub fn legs(call: &Call) -> Vec<Leg> {
+    let mut legs: Vec<Leg> = Vec::new();
+    let mut at = call.arrival;
+    let mut rings: Option<(Timestamp, u16, u32)> = None;
+    for step in &call.steps {
+        let begins = at;
+        at += SignedDuration::from_secs(i64::from(step.seconds()));
+        let (station, talk, hold) = match *step {
+            Step::Ring { station, seconds } => {
+                rings = Some((begins, station, seconds));
+                continue;
+            }
+            Step::Talk { station, seconds, hold } => (station, seconds, hold),
+            Step::Mailbox { seconds } => (crate::day::MAILBOX, seconds, 0),
+            Step::Menu { seconds } => (crate::day::MENU, seconds, 0),
+        };
+        let (rang_at, rang, ring) = rings.take().unwrap_or((begins, station, 0));
+        let first = !legs.iter().any(|leg| leg.taken);
+        let (taken, last) = (true, false);
+        legs.push(Leg { rings: rang_at, begins, ends: at, station, rang, ring, talk, hold, taken, first, last });
+    }
+    if let Some((rang_at, rang, ring)) = rings {
+        let first = !legs.iter().any(|leg| leg.taken);
+        let (talk, hold, taken, last) = (0, 0, false, false);
+        legs.push(Leg {
+            rings: rang_at,
+            begins: at,
+            ends: at,
+            station: rang,
+            rang,
+            ring,
+            talk,
+            hold,
+            taken,
+            first,
+            last,
+        });
+    }
+    if let Some(leg) = legs.last_mut() {
+        leg.last = true;
+    }
+    legs
+}
+
+/// `HH:MM:SS`.
+pub fn hms(seconds: u32) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// `MM:SS`.
+pub fn ms(seconds: u32) -> String {
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
+}
