@@ -41,8 +41,12 @@ macro_rules! families {
 
 families! {
     alcatel_oxo
+    avaya_cm
     ericsson_bp
     lg_ipecs
+    mitel_3300
+    mitel_5000
+    mitel_sx200
     nortel_meridian
     panasonic_tes
     samsung_officeserv

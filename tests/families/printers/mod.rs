@@ -1,8 +1,12 @@
 //! What each family prints, one file a family.
 
 pub mod alcatel_oxo;
+pub mod avaya_cm;
 pub mod ericsson_bp;
 pub mod lg_ipecs;
+pub mod mitel_3300;
+pub mod mitel_5000;
+pub mod mitel_sx200;
 pub mod nortel_meridian;
 pub mod panasonic_tes;
 pub mod samsung_officeserv;
@@ -29,8 +33,6 @@ pub struct Leg {
     pub ring: u32,
     /// Seconds of conversation, hold left out.
     pub talk: u32,
-    /// Seconds on hold.
-    pub hold: u32,
     /// Whether it was taken: by staff, the mailbox or the menu.
     pub taken: bool,
     /// No part of the call was taken before.
@@ -47,23 +49,23 @@ pub fn legs(call: &Call) -> Vec<Leg> {
     for step in &call.steps {
         let begins = at;
         at += SignedDuration::from_secs(i64::from(step.seconds()));
-        let (station, talk, hold) = match *step {
+        let (station, talk) = match *step {
             Step::Ring { station, seconds } => {
                 rings = Some((begins, station, seconds));
                 continue;
             }
-            Step::Talk { station, seconds, hold } => (station, seconds, hold),
-            Step::Mailbox { seconds } => (crate::day::MAILBOX, seconds, 0),
-            Step::Menu { seconds } => (crate::day::MENU, seconds, 0),
+            Step::Talk { station, seconds, .. } => (station, seconds),
+            Step::Mailbox { seconds } => (crate::day::MAILBOX, seconds),
+            Step::Menu { seconds } => (crate::day::MENU, seconds),
         };
         let (rang_at, rang, ring) = rings.take().unwrap_or((begins, station, 0));
         let first = !legs.iter().any(|leg| leg.taken);
         let (taken, last) = (true, false);
-        legs.push(Leg { rings: rang_at, begins, ends: at, station, rang, ring, talk, hold, taken, first, last });
+        legs.push(Leg { rings: rang_at, begins, ends: at, station, rang, ring, talk, taken, first, last });
     }
     if let Some((rang_at, rang, ring)) = rings {
         let first = !legs.iter().any(|leg| leg.taken);
-        let (talk, hold, taken, last) = (0, 0, false, false);
+        let (talk, taken, last) = (0, 0, false, false);
         legs.push(Leg {
             rings: rang_at,
             begins: at,
