@@ -34,12 +34,14 @@ pub enum Capability {
     OutboundAnswer,
     /// How long was spoken in an outgoing call is shown.
     OutboundTalk,
-    /// The caller's number is shown.
-    Caller,
     /// Voicemail can be told from a person.
     Voicemail,
     /// The menu can be told from a person.
     AutoAttendant,
+    /// Calls from outside make a record.
+    Inbound,
+    /// The caller's number is given.
+    Cli,
 }
 
 impl Capability {
@@ -54,9 +56,10 @@ impl Capability {
             Capability::Outbound => "outbound",
             Capability::OutboundAnswer => "outbound-answer",
             Capability::OutboundTalk => "outbound-talk",
-            Capability::Caller => "cli",
             Capability::Voicemail => "voicemail",
             Capability::AutoAttendant => "auto-attendant",
+            Capability::Inbound => "inbound",
+            Capability::Cli => "cli",
         }
     }
 
@@ -69,10 +72,11 @@ impl Capability {
             Capability::Internal => "calls between stations make no record on this PBX",
             Capability::Outbound => "outgoing calls make no record in this format",
             Capability::OutboundTalk => "talk time of outgoing calls is not shown in this PBX's records",
-            Capability::Caller => "callers' numbers are not shown in this PBX's records",
             Capability::OutboundAnswer => "answer of outgoing calls is not shown in this PBX's records",
             Capability::Voicemail => "voicemail cannot be told from a person in this format",
             Capability::AutoAttendant => "the menu cannot be told from a person in this format",
+            Capability::Inbound => "incoming calls make no record on this PBX",
+            Capability::Cli => "callers' numbers are not in this PBX's records",
         }
     }
 }
@@ -239,29 +243,30 @@ fn figures(inputs: &DayInputs<'_>, counters: &BTreeMap<Metric, i64>, peak: u64) 
         }
         counts
     };
-    use Capability::{AutoAttendant, Callback, Caller, Ring, Talk, Unanswered, Voicemail};
-    let missed = |value: u64| given(&[Unanswered], value);
+    use Capability::{AutoAttendant, Callback, Cli, Ring, Talk, Unanswered, Voicemail};
+    let inbound = |value: u64| given(&[Capability::Inbound], value);
+    let missed = |value: u64| given(&[Capability::Inbound, Unanswered], value);
     Figures {
         inbound: Inbound {
-            calls: given(&[Unanswered, Callback, AutoAttendant], count(Metric::Seen)),
+            calls: given(&[Capability::Inbound, Unanswered, Callback, AutoAttendant], count(Metric::Seen)),
             calls_seen: count(Metric::Seen),
-            ivr_ended: given(&[AutoAttendant], count(Metric::IvrEnded)),
-            answered: Some(count(Metric::Answered)),
-            callback_requested: given(&[Callback], count(Metric::CallbackRequested)),
+            ivr_ended: given(&[Capability::Inbound, AutoAttendant], count(Metric::IvrEnded)),
+            answered: inbound(count(Metric::Answered)),
+            callback_requested: given(&[Capability::Inbound, Callback], count(Metric::CallbackRequested)),
             missed: missed(count(Metric::Missed)),
-            missed_voicemail: given(&[Unanswered, Voicemail], count(Metric::MissedVoicemail)),
+            missed_voicemail: given(&[Capability::Inbound, Unanswered, Voicemail], count(Metric::MissedVoicemail)),
             not_people: count(Metric::NotPeople),
             edge_doubt: count(Metric::EdgeDoubt),
-            answered_wait: Some(histogram(Metric::AnsweredWait)),
-            answered_wait_unknown: Some(count(Metric::AnsweredWaitUnknown)),
-            answered_wait_sum_s: given(&[Ring], count(Metric::AnsweredWaitSum)),
-            answered_talk: Some(histogram(Metric::AnsweredTalk)),
-            answered_talk_unknown: Some(count(Metric::AnsweredTalkUnknown)),
-            answered_talk_sum_s: given(&[Talk], count(Metric::AnsweredTalkSum)),
-            missed_wait: shows(Unanswered).then(|| histogram(Metric::MissedWait)),
+            answered_wait: shows(Capability::Inbound).then(|| histogram(Metric::AnsweredWait)),
+            answered_wait_unknown: inbound(count(Metric::AnsweredWaitUnknown)),
+            answered_wait_sum_s: given(&[Capability::Inbound, Ring], count(Metric::AnsweredWaitSum)),
+            answered_talk: shows(Capability::Inbound).then(|| histogram(Metric::AnsweredTalk)),
+            answered_talk_unknown: inbound(count(Metric::AnsweredTalkUnknown)),
+            answered_talk_sum_s: given(&[Capability::Inbound, Talk], count(Metric::AnsweredTalkSum)),
+            missed_wait: (shows(Capability::Inbound) && shows(Unanswered)).then(|| histogram(Metric::MissedWait)),
             missed_wait_unknown: missed(count(Metric::MissedWaitUnknown)),
-            missed_wait_sum_s: given(&[Unanswered, Ring], count(Metric::MissedWaitSum)),
-            repeat_calls: given(&[Caller], count(Metric::Repeat)).filter(|_| inputs.linked),
+            missed_wait_sum_s: given(&[Capability::Inbound, Unanswered, Ring], count(Metric::MissedWaitSum)),
+            repeat_calls: (inputs.linked && shows(Cli)).then(|| count(Metric::Repeat)),
         },
         callbacks_made: given(&[Callback], count(Metric::CallbacksMade)),
         outbound: Outbound {
@@ -340,6 +345,7 @@ fn cbt(inputs: &DayInputs<'_>, totals: &Figures) -> Cbt {
             }
         }
     };
+    lacks(Capability::Inbound, &["CBT001", "CBT002", "CBT003", "CBT004", "CBT005", "CBT007"]);
     lacks(Capability::Unanswered, &["CBT001", "CBT004"]);
     lacks(Capability::AutoAttendant, &["CBT001", "CBT002"]);
     lacks(Capability::Callback, &["CBT001", "CBT005", "CBT006"]);
@@ -352,8 +358,8 @@ fn cbt(inputs: &DayInputs<'_>, totals: &Figures) -> Cbt {
     lacks(Capability::Outbound, &["outbound.calls", "outbound.answered", "outbound.talk"]);
     lacks(Capability::OutboundAnswer, &["outbound.answered"]);
     lacks(Capability::OutboundTalk, &["outbound.talk"]);
-    lacks(Capability::Caller, &["repeat_calls"]);
     lacks(Capability::Voicemail, &["missed_voicemail"]);
+    lacks(Capability::Cli, &["repeat_calls"]);
     if !inputs.linked {
         absent.insert("repeat_calls".into(), "calls are not linked at this site".into());
     }

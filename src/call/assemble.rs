@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Call, Leg, LineRef, Site, Wall, decide};
 use crate::dialect::{LinkKey, Linking};
-use crate::record::{Direction, LegKind, MaskedRecord};
+use crate::record::{Direction, LegKind, MaskedRecord, StampKind};
 
 /// How long a call that announced another leg may stay uncounted once its source's clock has moved on.
 const OPEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
@@ -49,6 +49,23 @@ impl Joined {
 
     fn end(&self) -> Timestamp {
         self.legs.iter().map(|leg| leg.end).max().unwrap_or(Timestamp::MIN)
+    }
+
+    /// How far `leg` begins from the end of what there is. Where it is open whether the stamps are arrivals or answers,
+    /// the last leg may have ended later by its ring.
+    fn gap(&self, leg: &Leg) -> SignedDuration {
+        let gap = leg.arrival.duration_since(self.end());
+        let open = |leg: &&Leg| leg.record.stamp.is_some_and(|stamp| stamp.kind == StampKind::Unknown);
+        let ring = self.legs.last().filter(open).and_then(|leg| leg.record.ring_s).unwrap_or(0);
+        let later = gap.saturating_sub(SignedDuration::from_secs(i64::from(ring)));
+        gap.abs().min(later.abs())
+    }
+
+    fn bears_the_start_of(&self, leg: &Leg) -> bool {
+        let shared = |other: &Leg| other.arrival == leg.arrival;
+        leg.record.leg == LegKind::Transfer
+            && leg.record.stamp.is_some_and(|stamp| stamp.kind == StampKind::Arrival)
+            && self.legs.first().is_some_and(shared)
     }
 }
 
@@ -209,7 +226,7 @@ impl Assembler {
                     return None;
                 }
                 let apart = leg.end.duration_since(joined.end()).abs();
-                let gap = leg.arrival.duration_since(joined.end()).abs();
+                let gap = joined.gap(leg);
                 let comes = |leg: &Leg| leg.record.direction == Some(Direction::Inbound);
                 let late = linking.offer_s.is_some_and(|most| gap > SignedDuration::from_secs(i64::from(most)));
                 // Whoever dials out on the line has not taken the caller who rang on it before.
@@ -219,10 +236,12 @@ impl Assembler {
                 if apart > window || (linking.chained && gap > slack && !only_offered) {
                     return None;
                 }
-                Some((if linking.chained { gap } else { apart }, *id))
+                // Where a leg that was put through bears the start of the whole call, that says which call it is.
+                let other_start = !linking.chained && !joined.bears_the_start_of(leg);
+                Some((other_start, if linking.chained { gap } else { apart }, *id))
             })
             .min()
-            .map(|(_, id)| id)
+            .map(|(_, _, id)| id)
     }
 
     /// The call as it stands.

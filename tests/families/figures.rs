@@ -62,6 +62,16 @@ impl Shown {
         self
     }
 
+    /// The end is shown to the minute, and so many seconds of what lies before it.
+    pub fn back_from_the_minute_of(mut self, end: Timestamp, known_s: u32) -> Shown {
+        let second = end.as_second();
+        let minute = Timestamp::from_second(second - second.rem_euclid(60)).unwrap();
+        self.from = minute - SignedDuration::from_secs(i64::from(known_s));
+        self.until = self.from;
+        self.busy = (known_s, known_s);
+        self
+    }
+
     /// The arrival is placed up to so many seconds early, and up to so many late.
     pub fn placed(mut self, early: u32, late: u32) -> Shown {
         self.from -= SignedDuration::from_secs(i64::from(early));
@@ -141,6 +151,18 @@ fn nulls(word: &str) -> &'static [&'static str] {
             "/trunks/peak_concurrent",
         ],
         "outbound-talk" => &["/outbound/talk_sum_s"],
+        "inbound" => &[
+            "/inbound/calls",
+            "/inbound/ivr_ended",
+            "/inbound/answered",
+            "/inbound/callback_requested",
+            "/inbound/answered_wait",
+            "/inbound/answered_wait_unknown",
+            "/inbound/answered_wait_sum_s",
+            "/inbound/answered_talk",
+            "/inbound/answered_talk_unknown",
+            "/inbound/answered_talk_sum_s",
+        ],
         // The site books no calls back, and has a menu only where the family's printer shows it; of hold and the like
         // the document says nothing.
         _ => &[],

@@ -42,24 +42,35 @@ macro_rules! families {
 }
 
 families! {
-    alcatel_oxo
     alcatel_oxe
+    alcatel_oxo
     asterisk_csv
+    avaya_cm
     bt_versatility
     cisco_cme
     cisco_cucm
+    ericsson_bp
     esi_ivx_csv
     esi_ivx_tabular
     freeswitch_csv
     grandstream_ucm
+    lg_ipecs
+    mitel_3300
+    mitel_5000
+    mitel_sx200
     nec_sl_format_1
     nec_sl_format_2
     nec_sv8300_framed
     nec_sv8300_plain
     nec_sv8300_serial
+    nortel_meridian
     nortel_norstar
     nortel_real_time
     nortel_sl1
+    panasonic_tes
+    samsung_officeserv
+    siemens_hipath3000
+    siemens_hipath4000
     three_cx
     toshiba_ctx
     toshiba_dk
