@@ -44,7 +44,7 @@ struct Joined {
 
 impl Joined {
     fn open(&self) -> bool {
-        !self.sealed && (self.announced || self.legs.iter().all(|leg| leg.record.leg == LegKind::Offered))
+        !self.sealed && (self.announced || self.legs.iter().all(|leg| leg.record.leg.is_stage()))
     }
 
     fn end(&self) -> Timestamp {
@@ -184,6 +184,8 @@ impl Assembler {
     fn put(&mut self, id: LineRef, keys: Keys, leg: Leg) {
         let announced = leg.record.continuation == Some(true);
         match self.calls.get_mut(&id) {
+            // What is still to come is to come whether or not it is said who took the call.
+            Some(joined) if leg.record.leg == LegKind::Taken => joined.legs.push(leg),
             Some(joined) => {
                 joined.announced = announced;
                 joined.sealed &= !announced;
@@ -215,12 +217,13 @@ impl Assembler {
             return None;
         }
         let outward = leg.record.direction == Some(Direction::Outbound);
-        let may_join = linking.joins.is_empty() || linking.joins.contains(&leg.record.leg);
+        let taken = leg.record.leg == LegKind::Taken;
+        let may_join = taken || linking.joins.is_empty() || linking.joins.contains(&leg.record.leg);
         candidates
             .iter()
             .filter_map(|id| {
                 let joined = self.calls.get(id)?;
-                let only_offered = joined.legs.iter().all(|leg| leg.record.leg == LegKind::Offered);
+                let only_offered = joined.legs.iter().all(|leg| leg.record.leg.is_stage());
                 let waits = joined.announced || only_offered;
                 if !(may_join || only_offered) || (linking.announced.contains(&leg.record.leg) && !waits) {
                     return None;
@@ -238,10 +241,11 @@ impl Assembler {
                 }
                 // Where a leg that was put through bears the start of the whole call, that says which call it is.
                 let other_start = !linking.chained && !joined.bears_the_start_of(leg);
-                Some((other_start, if linking.chained { gap } else { apart }, *id))
+                // Who took a call took one that waits, if there is one; else it is said after the fact.
+                Some((taken && !waits, other_start, if linking.chained { gap } else { apart }, *id))
             })
             .min()
-            .map(|(_, _, id)| id)
+            .map(|(_, _, _, id)| id)
     }
 
     /// The call as it stands.
