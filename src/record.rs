@@ -60,6 +60,8 @@ pub enum LegKind {
     Call,
     /// A station was rung; nobody has answered yet.
     Offered,
+    /// A station took the call that is going on; the part itself is printed when it is over, before this or after it.
+    Taken,
     /// Waiting in a queue or hunt group; ring time is here, talk follows in another leg.
     Queue,
     /// A part in which a station took the call.
@@ -69,6 +71,13 @@ pub enum LegKind {
     /// One of several stations that may have rung at once, or one after the other: each shows its own start, so that
     /// their waits are not added up.
     Parallel,
+}
+
+impl LegKind {
+    /// Whether it only says how far a call has come that has a record of its own when it is over.
+    pub fn is_stage(self) -> bool {
+        matches!(self, LegKind::Offered | LegKind::Taken)
+    }
 }
 
 /// Who or what took the call, where the format itself says so.

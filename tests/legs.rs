@@ -192,6 +192,83 @@ fn stages_printed_while_the_call_goes_on_are_part_of_it() {
 }
 
 #[test]
+fn an_answer_is_part_of_its_call_on_whichever_side_of_the_groups_leg_it_is_printed() {
+    let [offered, taken, group, agent] = [
+        "02/02/27 09:47     301 12 <I>01632960903                                     RC ",
+        "02/02/27 09:47     104 12 <I>01632960903                                     AN ",
+        "02/02/27 09:47     301 12 <I>01632960903            0'34 00:00'00               ",
+        "02/02/27 09:49     104 12 <I>01632960903            0'00 00:02'10               ",
+    ];
+    let [again, through, moved] = [
+        "02/02/27 09:49     105 12 <I>01632960903                                     AN ",
+        "02/02/27 09:50     105 12 <I>01632960903            0'00 00:00'50            TR ",
+        "02/02/27 09:51     301 12 <I>01632960903            0'09 00:00'00            NA ",
+    ];
+    let answered = Some(Outcome::Answered);
+    for lines in [[offered, taken, group, agent], [offered, group, taken, agent], [offered, group, agent, taken]] {
+        let (whole, next) = (summary(&lines.join("\r\n")), offered.replace("09:47", "09:51"));
+        assert_eq!(whole, [(vec![1, 2, 3, 4], answered, Some(34), Some(130), false)], "{lines:#?}");
+        // Put through to another station, which is said to have taken it, and then the same caller on the same trunk.
+        for rest in [[again, through], [through, again]] {
+            let lines = [&lines[..], &rest, &[next.as_str(), moved]].concat();
+            assert_eq!(
+                summary(&lines.join("\r\n")),
+                [
+                    (vec![1, 2, 3, 4, 5, 6], answered, Some(34), Some(180), false),
+                    (vec![7, 8], Some(Outcome::MissedRangOut), Some(9), None, false),
+                ],
+                "{lines:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_leg_of_a_call_that_was_put_through_finds_it_by_the_start_that_both_bear() {
+    // The call before it on the line ended nearer to what the start and the talk of the leg alone add up to.
+    let lines = "\
+20/11/26   8:12AM      02   <    incoming    >                            ....  
+20/11/26   8:12AM 207  02   <    incoming    >                  00:02'57\" ....  
+20/11/26   8:16AM      02   <    incoming    >                            ....  
+20/11/26   8:16AM 202  02   <    incoming    >                  00:02'01\" ....  
+20/11/26 * 8:16AM 205  02   <    incoming    >                  00:00'12\" ....  ";
+    let calls = calls_with("panasonic-tes", &[("date_order", "DMY")], lines);
+    let brief: Vec<_> = calls.into_iter().map(|(lines, call)| (lines, call.talk_s)).collect();
+    assert_eq!(brief, [(vec![1, 2], Some(177)), (vec![3, 4, 5], Some(133))]);
+}
+
+#[test]
+fn a_long_ring_does_not_part_the_legs_of_a_meridian_whose_stamps_may_be_arrivals() {
+    // 09:00:00, answered after three minutes, put through after one.
+    let lines = "\
+S 025 00 A001016 6101    02/02 09:00:00 00:01:00.0
+ &07700900123XXXXX
+ &03:00                                000 00 0 02
+E 028 00 A001016 2463    02/02 09:04:00 00:00:52.0
+ &07700900123XXXXX
+ &                                     000 00 0 02";
+    let calls = calls_of("nortel-meridian", lines);
+    assert_eq!(calls.len(), 1, "{calls:#?}");
+    assert_eq!((calls[0].1.wait_s, calls[0].1.talk_s), (Some(180), Some(112)));
+}
+
+#[test]
+fn a_talk_of_any_length_finds_the_ring_in_record_of_a_mitel_5000() {
+    let record = |kind: &str, start: &str, elapsed: &str, digits: &str| {
+        let text = format!("{kind:<3} 181   94129 {digits:<28} {start} {elapsed} $00.00              \r\n");
+        [&u32::try_from(text.len()).unwrap().to_le_bytes()[..], text.as_bytes()].concat()
+    };
+    let title = "Station Message Detailed Recording                          00:00:04 02-02-2027\r\n";
+    let head = [&u32::try_from(title.len()).unwrap().to_le_bytes()[..], title.as_bytes()].concat();
+    let ring = record("", "09:00", "00:00:30", "RG 07700900123          0063");
+    let talk = record("DID", "09:00", "00:12:00", "07700900123             0063");
+    let text = String::from_utf8([head, ring, talk].concat()).unwrap();
+    let calls = calls_of("mitel-5000", text.trim_end());
+    assert_eq!(calls.len(), 1, "{calls:#?}");
+    assert_eq!((calls[0].1.wait_s, calls[0].1.talk_s), (Some(30), Some(720)));
+}
+
+#[test]
 fn legs_with_one_call_id_are_one_call_whose_parts_add_up() {
     let lines = [
         " 02/02 09:00  0000:00:20 T1001    005 2000                        2000001X 2000002              000   1632960123 2000    A0011234A",

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Call, Leg, LineRef, Site, Wall, decide};
 use crate::dialect::{LinkKey, Linking};
-use crate::record::{Direction, LegKind, MaskedRecord};
+use crate::record::{Direction, LegKind, MaskedRecord, StampKind};
 
 /// How long a call that announced another leg may stay uncounted once its source's clock has moved on.
 const OPEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
@@ -44,11 +44,28 @@ struct Joined {
 
 impl Joined {
     fn open(&self) -> bool {
-        !self.sealed && (self.announced || self.legs.iter().all(|leg| leg.record.leg == LegKind::Offered))
+        !self.sealed && (self.announced || self.legs.iter().all(|leg| leg.record.leg.is_stage()))
     }
 
     fn end(&self) -> Timestamp {
         self.legs.iter().map(|leg| leg.end).max().unwrap_or(Timestamp::MIN)
+    }
+
+    /// How far `leg` begins from the end of what there is. Where it is open whether the stamps are arrivals or answers,
+    /// the last leg may have ended later by its ring.
+    fn gap(&self, leg: &Leg) -> SignedDuration {
+        let gap = leg.arrival.duration_since(self.end());
+        let open = |leg: &&Leg| leg.record.stamp.is_some_and(|stamp| stamp.kind == StampKind::Unknown);
+        let ring = self.legs.last().filter(open).and_then(|leg| leg.record.ring_s).unwrap_or(0);
+        let later = gap.saturating_sub(SignedDuration::from_secs(i64::from(ring)));
+        gap.abs().min(later.abs())
+    }
+
+    fn bears_the_start_of(&self, leg: &Leg) -> bool {
+        let shared = |other: &Leg| other.arrival == leg.arrival;
+        leg.record.leg == LegKind::Transfer
+            && leg.record.stamp.is_some_and(|stamp| stamp.kind == StampKind::Arrival)
+            && self.legs.first().is_some_and(shared)
     }
 }
 
@@ -167,6 +184,8 @@ impl Assembler {
     fn put(&mut self, id: LineRef, keys: Keys, leg: Leg) {
         let announced = leg.record.continuation == Some(true);
         match self.calls.get_mut(&id) {
+            // What is still to come is to come whether or not it is said who took the call.
+            Some(joined) if leg.record.leg == LegKind::Taken => joined.legs.push(leg),
             Some(joined) => {
                 joined.announced = announced;
                 joined.sealed &= !announced;
@@ -198,18 +217,19 @@ impl Assembler {
             return None;
         }
         let outward = leg.record.direction == Some(Direction::Outbound);
-        let may_join = linking.joins.is_empty() || linking.joins.contains(&leg.record.leg);
+        let taken = leg.record.leg == LegKind::Taken;
+        let may_join = taken || linking.joins.is_empty() || linking.joins.contains(&leg.record.leg);
         candidates
             .iter()
             .filter_map(|id| {
                 let joined = self.calls.get(id)?;
-                let only_offered = joined.legs.iter().all(|leg| leg.record.leg == LegKind::Offered);
+                let only_offered = joined.legs.iter().all(|leg| leg.record.leg.is_stage());
                 let waits = joined.announced || only_offered;
                 if !(may_join || only_offered) || (linking.announced.contains(&leg.record.leg) && !waits) {
                     return None;
                 }
                 let apart = leg.end.duration_since(joined.end()).abs();
-                let gap = leg.arrival.duration_since(joined.end()).abs();
+                let gap = joined.gap(leg);
                 let comes = |leg: &Leg| leg.record.direction == Some(Direction::Inbound);
                 let late = linking.offer_s.is_some_and(|most| gap > SignedDuration::from_secs(i64::from(most)));
                 // Whoever dials out on the line has not taken the caller who rang on it before.
@@ -219,10 +239,13 @@ impl Assembler {
                 if apart > window || (linking.chained && gap > slack && !only_offered) {
                     return None;
                 }
-                Some((if linking.chained { gap } else { apart }, *id))
+                // Where a leg that was put through bears the start of the whole call, that says which call it is.
+                let other_start = !linking.chained && !joined.bears_the_start_of(leg);
+                // Who took a call took one that waits, if there is one; else it is said after the fact.
+                Some((taken && !waits, other_start, if linking.chained { gap } else { apart }, *id))
             })
             .min()
-            .map(|(_, id)| id)
+            .map(|(_, _, _, id)| id)
     }
 
     /// The call as it stands.

@@ -195,7 +195,7 @@ fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
     }
     if outcome == Outcome::Answered {
         let talks = legs.iter().zip(&takers).filter(|(_, taker)| **taker == Taker::Staff);
-        let talks = talks.filter(|(leg, _)| leg.record.leg != LegKind::Offered);
+        let talks = talks.filter(|(leg, _)| !leg.record.leg.is_stage());
         // The ring of an answered call may have a leg of its own, before the one with the talk.
         let talks: Vec<_> = talks.map(|(leg, _)| (leg.record.leg, leg.record.talk_s)).collect();
         let told = talks.iter().any(|(_, talk)| talk.is_some());
@@ -212,7 +212,7 @@ fn sum(mut parts: impl Iterator<Item = Option<u32>>) -> Option<u32> {
 /// Ring and queue time until the answer, or over all legs of a missed call, menu excluded; nothing when a leg that
 /// counts does not give it.
 fn wait(site: &Site, legs: &[Leg], answer: Option<usize>) -> Option<u32> {
-    let counts = |leg: &&Leg| role(site, leg) != StationRole::AutoAttendant && leg.record.leg != LegKind::Offered;
+    let counts = |leg: &&Leg| role(site, leg) != StationRole::AutoAttendant && !leg.record.leg.is_stage();
     let parallel: Vec<&Leg> = legs.iter().filter(counts).filter(|leg| leg.record.leg == LegKind::Parallel).collect();
     let rang = |leg: &Leg| leg.record.leg == LegKind::Queue && leg.record.ring_s.is_some();
     let until = answer.map_or(legs.len(), |position| position + 1);
