@@ -8,6 +8,7 @@
 
 mod answers;
 pub mod books;
+mod callers;
 pub mod courier;
 mod days;
 pub mod desk;

@@ -7,11 +7,11 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::callers::DayCallers;
 use super::repeats::Watch;
-use crate::aggregate::count::{Contribution, Metric, contributions};
-use crate::aggregate::repeat::Callers;
-use crate::aggregate::slots::{date_of, slot_of};
-use crate::call::{Assembler, Call, CallKind, LineRef, Owner, Rules, Site};
+use crate::aggregate::count::{Contribution, contributions};
+use crate::aggregate::slots::date_of;
+use crate::call::{Assembler, Call, LineRef, Owner, Rules, Site};
 use crate::dialect::SourceState;
 use crate::record::{LineKind, MaskedRecord};
 use crate::source::FileMark;
@@ -101,20 +101,13 @@ pub struct Portion {
     stretches: BTreeMap<(u16, Date), Stretch>,
 }
 
-#[derive(Debug)]
-struct DayCallers {
-    callers: Callers,
-    /// Tokens are gone: flags stay as they are.
-    rolled: bool,
-}
-
 /// Calls that may still change, and who has called today.
 #[derive(Debug)]
 pub struct Books {
     pub(super) assembler: Assembler,
     zone: TimeZone,
     pub(super) stored: HashMap<LineRef, StoredCall>,
-    callers: HashMap<(Owner, Date), DayCallers>,
+    pub(super) callers: HashMap<(Owner, Date), DayCallers>,
     /// Where each source's clock stood when old calls were last looked for.
     pub(super) swept: HashMap<u16, Timestamp>,
     /// Sources whose lines come late by their nature, as files do: when they come says nothing of the PBX's clock.
@@ -377,74 +370,6 @@ impl Books {
         Ok(())
     }
 
-    fn uncount(&mut self, work: &Work<'_>, portion: &mut Portion, old: &StoredCall) -> Result<(), StoreError> {
-        add(portion, &old.call.owner, contributions(&old.call, old.repeat), -1);
-        let Some(token) = linked(&old.call) else { return Ok(()) };
-        let day = self.day_callers(work, &old.call.owner, old.day)?;
-        if day.rolled {
-            return Ok(());
-        }
-        if let Some((arrival, id)) = day.callers.remove(token, old.call.arrival, old.call.id) {
-            self.flip(work, portion, &old.call.owner, arrival, id, false)?;
-        }
-        Ok(())
-    }
-
-    fn repeat(
-        &mut self,
-        work: &Work<'_>,
-        portion: &mut Portion,
-        call: &Call,
-        day: Date,
-        was: bool,
-    ) -> Result<bool, StoreError> {
-        let Some(token) = linked(call) else { return Ok(was) };
-        let callers = self.day_callers(work, &call.owner, day)?;
-        if callers.rolled {
-            return Ok(was);
-        }
-        let added = callers.callers.add(token, call.arrival, call.id);
-        if let Some((arrival, id)) = added.now_repeat {
-            self.flip(work, portion, &call.owner, arrival, id, true)?;
-        }
-        Ok(added.repeat)
-    }
-
-    fn flip(
-        &mut self,
-        work: &Work<'_>,
-        portion: &mut Portion,
-        owner: &Owner,
-        arrival: Timestamp,
-        id: LineRef,
-        repeat: bool,
-    ) -> Result<(), StoreError> {
-        add(portion, owner, vec![(slot_of(arrival), Metric::Repeat, if repeat { 1 } else { -1 })], 1);
-        if let Some(stored) = self.stored.get_mut(&id) {
-            stored.repeat = repeat;
-        }
-        work.set_repeat(id, repeat)
-    }
-
-    /// Who called this owner on this day; read from the store when the day is touched for the first time.
-    fn day_callers(&mut self, work: &Work<'_>, owner: &Owner, day: Date) -> Result<&mut DayCallers, StoreError> {
-        let key = (owner.clone(), day);
-        if !self.callers.contains_key(&key) {
-            if self.callers.len() > 100 {
-                self.callers.clear();
-            }
-            let mut callers = Callers::default();
-            for stored in work.read().calls_of(owner, day)? {
-                if let Some(token) = linked(&stored.call).filter(|_| !stored.call.open) {
-                    callers.add(token, stored.call.arrival, stored.call.id);
-                }
-            }
-            let rolled = work.read().day(owner, day)?.is_some_and(|row| row.rolled > 0);
-            self.callers.insert(key.clone(), DayCallers { callers, rolled });
-        }
-        Ok(self.callers.entry(key).or_insert_with(|| DayCallers { callers: Callers::default(), rolled: false }))
-    }
-
     /// Seals the calls whose time has passed and those of days before `closing`.
     pub fn tick(
         &mut self,
@@ -519,12 +444,7 @@ fn note_record(portion: &mut Portion, source: &mut SourceRow, record: &MaskedRec
     }
 }
 
-/// The token of a call that counts among repeat calls.
-fn linked(call: &Call) -> Option<u64> {
-    call.token.filter(|_| call.kind == CallKind::Inbound && !call.not_people)
-}
-
-fn add(portion: &mut Portion, owner: &Owner, contributions: Vec<Contribution>, sign: i64) {
+pub(super) fn add(portion: &mut Portion, owner: &Owner, contributions: Vec<Contribution>, sign: i64) {
     for (slot, metric, by) in contributions {
         *portion.deltas.entry((owner.clone(), slot, metric)).or_insert(0) += by * sign;
     }
