@@ -75,7 +75,7 @@ fn of(call: &Call, number: u32, zone: &TimeZone) -> Vec<Line> {
 /// The family.
 pub fn family() -> Family {
     Family {
-        name: "cisco-cme: file accounting",
+        name: "cisco-cme, file accounting",
         dialect: "cisco-cme",
         options: "",
         transport: "files in the drop folder",

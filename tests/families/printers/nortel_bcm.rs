@@ -203,7 +203,7 @@ fn report_line(text: &str) -> Vec<u8> {
 /// The Norstar's reports.
 pub fn norstar_family() -> Family {
     Family {
-        name: "nortel-bcm: Norstar",
+        name: "nortel-bcm, Norstar",
         dialect: "nortel-bcm",
         options: "format = \"norstar\"",
         transport: "serial, 1200 8N1",
@@ -239,7 +239,7 @@ pub fn norstar_family() -> Family {
 /// The lines as they happen.
 pub fn real_time_family() -> Family {
     Family {
-        name: "nortel-bcm: Norstar Real Time",
+        name: "nortel-bcm, Norstar Real Time",
         dialect: "nortel-bcm",
         options: "format = \"real-time\"",
         transport: "TCP, the box is the client",
@@ -266,7 +266,7 @@ pub fn real_time_family() -> Family {
 /// Records in the manner of a Meridian.
 pub fn sl1_family() -> Family {
     Family {
-        name: "nortel-bcm: SL-1",
+        name: "nortel-bcm, SL-1",
         dialect: "nortel-bcm",
         options: "format = \"sl-1\"",
         transport: "files in the drop folder",
