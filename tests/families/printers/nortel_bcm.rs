@@ -72,6 +72,10 @@ fn incoming(
     }
     let ring = format!("{}:{:02}", leg.ring / 60, leg.ring % 60);
     match (answered, first) {
+        (false, _) if leg.engaged() => {
+            add("00:00:00 BUSY".to_owned());
+            return text;
+        }
         (false, _) => {
             add(format!("00:00:00 NO ANSWER RINGING {ring}"));
             return text;
@@ -208,7 +212,7 @@ pub fn norstar_family() -> Family {
         options: "format = \"norstar\"",
         transport: "serial, 1200 8N1",
         link: || Serial::boxed("baud = 1200", report_line),
-        has: Has { hold: true, transfer_rings: true, ..Has::PLAIN },
+        has: Has { busy: true, hold: true, transfer_rings: true, ..Has::PLAIN },
         cannot: &["internal", "outbound-answer", "outbound-talk"],
         roles: ROLES,
         print: |day| {
@@ -228,6 +232,8 @@ pub fn norstar_family() -> Family {
                 What::Internal => return None,
                 // How long it rang is not told, and so not how long was spoken.
                 What::Outbound(_) => (shown.kind, shown.talk, shown.busy.0) = (What::Outbound(None), None, 0),
+                // The report of an engaged station says nothing of a ring.
+                What::Inbound(Ending::GaveUp) if call.wait() == 0 => shown.wait = None,
                 What::Inbound(_) => {}
             }
             Some(shown)
@@ -333,6 +339,10 @@ mod tests {
             texts(norstar(&on("1999-12-03", vec![missed]))).concat(),
             "-------- 12/03/99 14:36:00 LINE = 0035\r\nCALLING NUMBER 01632960001\r\nNAME UNKNOWN\r\nUNKNOWN\r\nDNIS NUMBER 1632960150\r\nBC = SPEECH\r\n00:00:00 NO ANSWER RINGING 0:02"
         );
+        // The line catalogue, page 58.
+        let engaged = inbound("08:01:20", 1, None, &[ring(221, 0)]);
+        let text = texts(norstar(&on("2024-03-04", vec![engaged]))).concat();
+        assert!(text.starts_with("-------- 03/04/24 08:01:20 LINE = 0001\r\n") && text.ends_with("00:00:00 BUSY"));
         let out = outbound("01:38:00", 23, 223, "01632960002", 95);
         assert_eq!(
             texts(norstar(&on("1998-01-01", vec![out]))).concat(),
