@@ -16,8 +16,9 @@ use smdrd::framing::{Ended, Framer, Settings};
 use smdrd::number::{Anonymous, Class, Number};
 use smdrd::record::{MaskedRecord, Record};
 
-const DIALECTS: [&str; 27] = [
+const DIALECTS: [&str; 28] = [
     "3cx",
+    "aastra-400",
     "alcatel-oxe",
     "alcatel-oxo",
     "asterisk-csv",

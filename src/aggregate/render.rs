@@ -279,8 +279,8 @@ fn figures(inputs: &DayInputs<'_>, counters: &BTreeMap<Metric, i64>, peak: u64) 
             calls_seen: Some(count(Metric::Internal)),
         },
         trunks: Trunks {
-            peak_concurrent: given(&[Talk, Capability::Outbound], peak),
-            busy_s: given(&[Talk, Capability::Outbound], count(Metric::BusySeconds)),
+            peak_concurrent: given(&[Talk, Capability::Inbound, Capability::Outbound], peak),
+            busy_s: given(&[Talk, Capability::Inbound, Capability::Outbound], count(Metric::BusySeconds)),
         },
     }
 }

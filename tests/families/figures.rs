@@ -162,6 +162,8 @@ fn nulls(word: &str) -> &'static [&'static str] {
             "/inbound/answered_talk",
             "/inbound/answered_talk_unknown",
             "/inbound/answered_talk_sum_s",
+            "/trunks/busy_s",
+            "/trunks/peak_concurrent",
         ],
         // The site books no calls back, and has a menu only where the family's printer shows it; of hold and the like
         // the document says nothing.
