@@ -163,7 +163,7 @@ fn shows(call: &Call) -> Option<Shown> {
     }
     shown.wait = None;
     shown.busy.0 = shown.busy.0.saturating_sub(call.wait());
-    Some(shown.from_its_minute(0))
+    Some(shown.at_its_minute(0))
 }
 
 const CANNOT: &[&str] = &["ring", "hold", "outbound-answer"];

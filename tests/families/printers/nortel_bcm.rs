@@ -309,7 +309,7 @@ pub fn sl1_family() -> Family {
             }
             shown.wait = None;
             shown.busy = (0, call.length());
-            Some(shown.from_its_minute(60))
+            Some(shown.at_its_minute(60))
         },
         remark: "minutes, of which nobody says whether they begin or end a record; no year",
     }
