@@ -54,7 +54,7 @@ impl Shown {
     }
 
     /// The start is shown to the minute: its first second is what can be taken.
-    pub fn from_its_minute(mut self, slack_s: u32) -> Shown {
+    pub fn at_its_minute(mut self, slack_s: u32) -> Shown {
         let second = self.from.as_second();
         self.from = Timestamp::from_second(second - second.rem_euclid(60)).unwrap();
         self.until = self.from;

@@ -142,9 +142,9 @@ pub fn prove(family: &Family) {
     let time = Clock::scaled(day.at(begins), Timestamp::now() + lead, FACTOR).then(day.at(ends), 1.0);
     let daemon = rig.run(&time.to_argument().unwrap());
     link.connect();
-    for line in &lines {
-        std::thread::sleep(time.until(line.at));
-        link.send(line);
+    for record in lines.chunk_by(|line, next| line.kind == Kind::Continuation && line.at == next.at) {
+        std::thread::sleep(time.until(record[0].at));
+        link.send_record(record);
     }
     link.finish();
     rig.wait_for_lines(lines.len());
