@@ -146,6 +146,11 @@ fn make(date: &str, mut made: Vec<(SourceInput, Vec<(i64, i64)>)>, calls: Vec<(i
 const REASONS: [(&str, &[&str]); 23] = [
     ("/inbound/calls", &["CBT001"]),
     ("/inbound/ivr_ended", &["CBT002"]),
+    ("/inbound/answered", &["CBT003"]),
+    ("/inbound/answered_wait", &["CBT003"]),
+    ("/inbound/answered_wait_unknown", &["CBT003"]),
+    ("/inbound/answered_talk", &["CBT007"]),
+    ("/inbound/answered_talk_unknown", &["CBT007"]),
     ("/inbound/missed", &["CBT004"]),
     ("/inbound/missed_voicemail", &["missed_voicemail", "CBT004"]),
     ("/inbound/callback_requested", &["CBT005"]),
@@ -165,8 +170,8 @@ const REASONS: [(&str, &[&str]); 23] = [
     ("/outbound/calls", &["outbound.calls"]),
     ("/outbound/talk_sum_s", &["CBT007.duration", "outbound.talk"]),
     ("/internal/calls", &["internal.calls"]),
-    ("/trunks/peak_concurrent", &["CBT007.duration", "outbound.calls"]),
-    ("/trunks/busy_s", &["CBT007.duration", "outbound.calls"]),
+    ("/trunks/peak_concurrent", &["CBT007.duration", "CBT003", "outbound.calls"]),
+    ("/trunks/busy_s", &["CBT007.duration", "CBT003", "outbound.calls"]),
 ];
 
 fn nulls(at: &str, value: &Value, found: &mut Vec<String>) {

@@ -4,7 +4,7 @@
 //! read as UTC), `w` (letters, not used), `f` (any digits, not used), `ap` (AM or PM, also `A`, `P` or blank). A leading
 //! blank stands for a leading zero, and may have been trimmed off. `p` is P for the afternoon, blank for the morning.
 //! Durations: `h m s` (any digits, or one where another letter follows at once), `hh mm
-//! ss` (two), `f`, `t` (tenth of a minute). Everything else stands for itself.
+//! ss` (two), `f`, `t` (tenth of a minute). Everything else stands for itself, and so does a letter behind a `\`.
 
 use super::state::Clock;
 
@@ -99,7 +99,11 @@ impl Format {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(first) = rest.bytes().next() {
-            if let Some((token, unit, width)) = tokens.iter().find(|(token, ..)| rest.starts_with(token)) {
+            let escaped = rest.strip_prefix('\\').and_then(|rest| Some((rest.bytes().next()?, rest.get(1..)?)));
+            if let Some((letter, after)) = escaped {
+                parts.push(Part::Literal(letter));
+                rest = after;
+            } else if let Some((token, unit, width)) = tokens.iter().find(|(token, ..)| rest.starts_with(token)) {
                 parts.push(Part::Digits(*unit, *width));
                 rest = rest.get(token.len()..).unwrap_or("");
             } else if first.is_ascii() {
@@ -407,6 +411,7 @@ mod tests {
         assert_eq!(duration("h:m:s", "00:02:10"), Some(130));
         assert_eq!(duration("m'ss", "1'05"), Some(65));
         assert_eq!(duration("h:m:s.f", "00:03:06.0"), Some(186));
+        assert_eq!(duration("hhHmm\\mss", "00H01m12"), Some(72));
         assert_eq!(duration("S=s", "S=226"), Some(226));
         assert_eq!(duration("hmmt", "1023"), Some(3600 + 120 + 18));
         assert_eq!(duration("m:s", "75:00"), Some(4500));

@@ -26,8 +26,9 @@ macro_rules! shipped {
     };
 }
 
-static SHIPPED: [Shipped; 27] = shipped![
+static SHIPPED: [Shipped; 28] = shipped![
     "3cx",
+    "aastra-400",
     "alcatel-oxe",
     "alcatel-oxo",
     "asterisk-csv",

@@ -35,6 +35,8 @@ pub struct Has {
     pub transfer: bool,
     /// Whoever is put through to rings first; otherwise a call is put through at once.
     pub transfer_rings: bool,
+    /// Some callers find whom they called engaged: nothing rings.
+    pub busy: bool,
     /// Conversations with time on hold.
     pub hold: bool,
     /// Calls out.
@@ -60,6 +62,7 @@ impl Has {
         voicemail: true,
         transfer: true,
         transfer_rings: false,
+        busy: false,
         hold: false,
         outgoing: true,
         outgoing_rings: false,
@@ -205,6 +208,10 @@ impl Diary {
             }
         }
         let station = self.chance.pick(staff);
+        if self.has.busy && self.chance.percent(8) {
+            steps.push(Step::Ring { station, seconds: 0 });
+            return steps;
+        }
         let fate = self.chance.between(1, 100);
         if fate <= 22 {
             let seconds = self.seconds(0, 4, 200).max(self.has.least_wait_s);

@@ -54,7 +54,7 @@ impl Shown {
     }
 
     /// The start is shown to the minute: its first second is what can be taken.
-    pub fn from_its_minute(mut self, slack_s: u32) -> Shown {
+    pub fn at_its_minute(mut self, slack_s: u32) -> Shown {
         let second = self.from.as_second();
         self.from = Timestamp::from_second(second - second.rem_euclid(60)).unwrap();
         self.until = self.from;
@@ -162,6 +162,8 @@ fn nulls(word: &str) -> &'static [&'static str] {
             "/inbound/answered_talk",
             "/inbound/answered_talk_unknown",
             "/inbound/answered_talk_sum_s",
+            "/trunks/busy_s",
+            "/trunks/peak_concurrent",
         ],
         // The site books no calls back, and has a menu only where the family's printer shows it; of hold and the like
         // the document says nothing.

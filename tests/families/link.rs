@@ -18,6 +18,10 @@ pub trait Link {
     fn connect(&mut self);
     /// Hands a line over.
     fn send(&mut self, line: &Printed);
+    /// Hands over the lines of one record, which no pause may part: after a few seconds of silence it would be over.
+    fn send_record(&mut self, lines: &[Printed]) {
+        lines.iter().for_each(|line| self.send(line));
+    }
     /// Hands over what it has kept back, when the day is done.
     fn finish(&mut self) {}
 }
@@ -57,7 +61,11 @@ impl Link for Serial {
     }
 
     fn send(&mut self, line: &Printed) {
-        let bytes = (self.wrap)(&line.text);
+        self.send_record(std::slice::from_ref(line));
+    }
+
+    fn send_record(&mut self, lines: &[Printed]) {
+        let bytes = lines.iter().flat_map(|line| (self.wrap)(&line.text)).collect();
         let text = String::from_utf8(bytes).expect("what a PBX prints on a serial line is ASCII here");
         assert!(self.port.print(&text, &AtomicBool::new(false)), "the serial line broke");
     }

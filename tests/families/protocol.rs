@@ -128,6 +128,9 @@ impl Link for Oxe {
             self.say(oxe::ALIVE);
             self.hear(oxe::YES);
         }
+        if self.sent % 20 == 10 {
+            self.say(&oxe::empty());
+        }
         self.sent += 1;
         // As TCP has it: in pieces that are no messages.
         let message = oxe::message(&line.text);

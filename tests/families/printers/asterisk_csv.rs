@@ -138,7 +138,11 @@ impl Writer<'_> {
                     data: &data,
                     answer: answered.then(|| leg.taken()),
                     end: if answered { leg.end() } else { leg.taken() },
-                    disposition: if answered { "ANSWERED" } else { "NO ANSWER" },
+                    disposition: match (answered, leg.engaged()) {
+                        (true, _) => "ANSWERED",
+                        (false, true) => "BUSY",
+                        (false, false) => "NO ANSWER",
+                    },
                     ..*attempt
                 });
             }
@@ -187,7 +191,7 @@ pub fn family() -> Family {
         options: "trunks = \"trunk\"",
         transport: "files in the drop folder",
         link: || Folder::boxed(wrap),
-        has: Has::PLAIN,
+        has: Has { busy: true, ..Has::PLAIN },
         cannot: &["hold", "transfer"],
         roles: "",
         print: |day| rows(day).into_iter().map(|line| Printed::record(line.at, line.text)).collect(),

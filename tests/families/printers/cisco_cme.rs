@@ -45,7 +45,11 @@ fn of(call: &Call, number: u32, zone: &TimeZone) -> Vec<Line> {
         let stamp = |at: Timestamp| wall(at, zone, "%H:%M:%S.000 %Z %a %b %-d %Y");
         let answered = call.talk() > 0;
         let connected = answered.then(|| later(call.arrival, call.wait()));
-        let cause = if answered { ("10", "normal call clearing (16)") } else { ("13", "no answer from user (19)") };
+        let cause = match (answered, call.length()) {
+            (true, _) => ("10", "normal call clearing (16)"),
+            (false, 0) => ("11", "user busy (17)"),
+            (false, _) => ("13", "no answer from user (19)"),
+        };
         let mut fields = vec![String::new(); FIELDS];
         let filled = [
             (0, call.end().as_second().to_string()),
@@ -75,12 +79,12 @@ fn of(call: &Call, number: u32, zone: &TimeZone) -> Vec<Line> {
 /// The family.
 pub fn family() -> Family {
     Family {
-        name: "cisco-cme: file accounting",
+        name: "cisco-cme, file accounting",
         dialect: "cisco-cme",
         options: "",
         transport: "files in the drop folder",
         link: || Folder::boxed(wrap),
-        has: Has { voicemail: false, transfer: false, internal: false, outgoing_rings: true, ..Has::PLAIN },
+        has: Has { busy: true, voicemail: false, transfer: false, internal: false, outgoing_rings: true, ..Has::PLAIN },
         cannot: &["hold", "transfer", "voicemail"],
         roles: "",
         print: |day| rows(day).into_iter().map(|line| Printed::record(line.at, line.text)).collect(),

@@ -75,7 +75,11 @@ fn row(call: &Call, id: u32) -> Option<Line> {
     };
     let epoch = |at: Timestamp| at.as_second();
     let connected = (call.talk() > 0).then(|| epoch(later(call.arrival, call.wait())));
-    let causes = if connected.is_some() { (0, 16) } else { (16, 0) };
+    let causes = match (connected, call.length()) {
+        (Some(_), _) => (0, 16),
+        (None, 0) => (0, 17),
+        (None, _) => (16, 0),
+    };
     let text = format!(
         "1,1,{id},{},{},{},{},{},{},\"{calling}\",\"{original}\",\"{last}\",\"{from}\",\"{to}\",\"10.0.0.5\",\"10.0.0.6\",{},{}",
         id * 2,
@@ -98,7 +102,7 @@ pub fn family() -> Family {
         options: "trunks = \"10.0.0.1\"",
         transport: "files in the drop folder",
         link: || Folder::with_head(|text| text == head()[0], wrap),
-        has: Has { voicemail: false, transfer: false, outgoing_rings: true, ..Has::PLAIN },
+        has: Has { busy: true, voicemail: false, transfer: false, outgoing_rings: true, ..Has::PLAIN },
         cannot: &["hold"],
         roles: "",
         print: |day| {

@@ -150,13 +150,13 @@ fn wrap(text: &str) -> Vec<u8> {
 pub fn csv_family() -> Family {
     let link: fn() -> Box<dyn Link> = || Listens::boxed(b"", wrap);
     let transport = "TCP, the box is the client";
-    family("esi-ivx: CSV", "format = \"csv\"", transport, link, |day| records_of(csv(day)))
+    family("esi-ivx, CSV", "format = \"csv\"", transport, link, |day| records_of(csv(day)))
 }
 
 /// Columns on the serial port.
 pub fn tabular_family() -> Family {
     let link: fn() -> Box<dyn Link> = || Serial::boxed("baud = 1200", wrap);
-    family("esi-ivx: columns", "format = \"tabular\"", "serial, 1200 8N1", link, |day| records_of(tabular(day)))
+    family("esi-ivx, columns", "format = \"tabular\"", "serial, 1200 8N1", link, |day| records_of(tabular(day)))
 }
 
 #[cfg(test)]

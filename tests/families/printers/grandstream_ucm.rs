@@ -74,7 +74,12 @@ impl Row<'_> {
             stamp(self.end),
             seconds(self.start).to_string(),
             self.answer.map_or(0, seconds).to_string(),
-            if self.answer.is_some() { "ANSWERED" } else { "NO ANSWER" }.to_owned(),
+            match self.answer {
+                Some(_) => "ANSWERED",
+                None if self.end == self.start => "BUSY",
+                None => "NO ANSWER",
+            }
+            .to_owned(),
             "DOCUMENTATION".to_owned(),
             self.unique.to_owned(),
             self.user.to_owned(),
@@ -166,7 +171,7 @@ pub fn family() -> Family {
         options: "",
         transport: "files in the drop folder",
         link: || Folder::boxed(wrap),
-        has: Has::PLAIN,
+        has: Has { busy: true, ..Has::PLAIN },
         cannot: &["hold", "transfer"],
         roles: "",
         print: |day| {

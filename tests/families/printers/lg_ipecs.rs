@@ -99,7 +99,7 @@ fn shows(call: &Call) -> Option<Shown> {
         }
         What::Inbound(_) => {}
     }
-    Some(shown.from_its_minute(60))
+    Some(shown.at_its_minute(60))
 }
 
 #[test]

@@ -107,11 +107,11 @@ fn shows(call: &Call) -> Option<Shown> {
             shown.from = call.end() - secs(call.talk());
             shown.until = shown.from;
             shown.busy = (call.talk(), call.talk());
-            return Some(shown.from_its_minute(0));
+            return Some(shown.at_its_minute(0));
         }
         What::Inbound(_) => {}
     }
-    Some(shown.from_its_minute(60))
+    Some(shown.at_its_minute(60))
 }
 
 #[test]

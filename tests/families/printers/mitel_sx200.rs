@@ -83,7 +83,7 @@ fn shows(call: &Call) -> Option<Shown> {
     if matches!(call.parties, Parties::Outbound { .. }) {
         shown.busy.0 = call.talk();
     }
-    Some(shown.from_its_minute(0))
+    Some(shown.at_its_minute(0))
 }
 
 #[test]

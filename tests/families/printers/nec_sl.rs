@@ -163,7 +163,7 @@ fn shows(call: &Call) -> Option<Shown> {
     }
     shown.wait = None;
     shown.busy.0 = shown.busy.0.saturating_sub(call.wait());
-    Some(shown.from_its_minute(0))
+    Some(shown.at_its_minute(0))
 }
 
 const CANNOT: &[&str] = &["ring", "hold", "outbound-answer"];
@@ -172,7 +172,7 @@ const ROLES: &str = "\"230\" = \"voicemail\"";
 /// Format 1, the PBX waiting for the box.
 pub fn format_1_family() -> Family {
     Family {
-        name: "nec-sl-sv8100: Format 1",
+        name: "nec-sl-sv8100, Format 1",
         dialect: "nec-sl-sv8100",
         options: "format = \"1\", date = \"true\"",
         transport: "TCP, the box is the client",
@@ -189,7 +189,7 @@ pub fn format_1_family() -> Family {
 /// Format 2.
 pub fn format_2_family() -> Family {
     Family {
-        name: "nec-sl-sv8100: Format 2",
+        name: "nec-sl-sv8100, Format 2",
         dialect: "nec-sl-sv8100",
         options: "format = \"2\", date_order = \"DMY\"",
         transport: "TCP, the box is the client",

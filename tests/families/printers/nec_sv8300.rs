@@ -147,19 +147,19 @@ fn family(name: &'static str, framing: &'static str, transport: &'static str, li
 /// Behind a logger that leaves lines.
 pub fn plain_family() -> Family {
     let framing = "framing = \"none\"";
-    family("nec-sv8300: a logger's lines", framing, "files in the drop folder", || Folder::boxed(cr_lf))
+    family("nec-sv8300, a logger's lines", framing, "files in the drop folder", || Folder::boxed(cr_lf))
 }
 
 /// Between STX and ETX.
 pub fn serial_family() -> Family {
     let link: fn() -> Box<dyn Link> = || Serial::boxed("baud = 9600", |text| serial(text).into_bytes());
-    family("nec-sv8300: STX/ETX", "framing = \"stx-etx\"", "serial, 9600 8N1", link)
+    family("nec-sv8300, STX/ETX", "framing = \"stx-etx\"", "serial, 9600 8N1", link)
 }
 
 /// Frames that are acknowledged.
 pub fn framed_family() -> Family {
     let transport = "TCP 60010: asked for, framed with odd parity, acknowledged";
-    family("nec-sv8300: TCP", "framing = \"tcp60010\"", transport, Nec::boxed)
+    family("nec-sv8300, TCP", "framing = \"tcp60010\"", transport, Nec::boxed)
 }
 
 #[cfg(test)]

@@ -72,6 +72,10 @@ fn incoming(
     }
     let ring = format!("{}:{:02}", leg.ring / 60, leg.ring % 60);
     match (answered, first) {
+        (false, _) if leg.engaged() => {
+            add("00:00:00 BUSY".to_owned());
+            return text;
+        }
         (false, _) => {
             add(format!("00:00:00 NO ANSWER RINGING {ring}"));
             return text;
@@ -203,12 +207,12 @@ fn report_line(text: &str) -> Vec<u8> {
 /// The Norstar's reports.
 pub fn norstar_family() -> Family {
     Family {
-        name: "nortel-bcm: Norstar",
+        name: "nortel-bcm, Norstar",
         dialect: "nortel-bcm",
         options: "format = \"norstar\"",
         transport: "serial, 1200 8N1",
         link: || Serial::boxed("baud = 1200", report_line),
-        has: Has { hold: true, transfer_rings: true, ..Has::PLAIN },
+        has: Has { busy: true, hold: true, transfer_rings: true, ..Has::PLAIN },
         cannot: &["internal", "outbound-answer", "outbound-talk"],
         roles: ROLES,
         print: |day| {
@@ -228,6 +232,8 @@ pub fn norstar_family() -> Family {
                 What::Internal => return None,
                 // How long it rang is not told, and so not how long was spoken.
                 What::Outbound(_) => (shown.kind, shown.talk, shown.busy.0) = (What::Outbound(None), None, 0),
+                // The report of an engaged station says nothing of a ring.
+                What::Inbound(Ending::GaveUp) if call.wait() == 0 => shown.wait = None,
                 What::Inbound(_) => {}
             }
             Some(shown)
@@ -239,7 +245,7 @@ pub fn norstar_family() -> Family {
 /// The lines as they happen.
 pub fn real_time_family() -> Family {
     Family {
-        name: "nortel-bcm: Norstar Real Time",
+        name: "nortel-bcm, Norstar Real Time",
         dialect: "nortel-bcm",
         options: "format = \"real-time\"",
         transport: "TCP, the box is the client",
@@ -266,7 +272,7 @@ pub fn real_time_family() -> Family {
 /// Records in the manner of a Meridian.
 pub fn sl1_family() -> Family {
     Family {
-        name: "nortel-bcm: SL-1",
+        name: "nortel-bcm, SL-1",
         dialect: "nortel-bcm",
         options: "format = \"sl-1\"",
         transport: "files in the drop folder",
@@ -303,7 +309,7 @@ pub fn sl1_family() -> Family {
             }
             shown.wait = None;
             shown.busy = (0, call.length());
-            Some(shown.from_its_minute(60))
+            Some(shown.at_its_minute(60))
         },
         remark: "minutes, of which nobody says whether they begin or end a record; no year",
     }
@@ -333,6 +339,10 @@ mod tests {
             texts(norstar(&on("1999-12-03", vec![missed]))).concat(),
             "-------- 12/03/99 14:36:00 LINE = 0035\r\nCALLING NUMBER 01632960001\r\nNAME UNKNOWN\r\nUNKNOWN\r\nDNIS NUMBER 1632960150\r\nBC = SPEECH\r\n00:00:00 NO ANSWER RINGING 0:02"
         );
+        // The line catalogue, page 58.
+        let engaged = inbound("08:01:20", 1, None, &[ring(221, 0)]);
+        let text = texts(norstar(&on("2024-03-04", vec![engaged]))).concat();
+        assert!(text.starts_with("-------- 03/04/24 08:01:20 LINE = 0001\r\n") && text.ends_with("00:00:00 BUSY"));
         let out = outbound("01:38:00", 23, 223, "01632960002", 95);
         assert_eq!(
             texts(norstar(&on("1998-01-01", vec![out]))).concat(),

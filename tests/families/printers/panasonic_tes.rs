@@ -98,7 +98,7 @@ fn shows(call: &Call) -> Option<Shown> {
         shown.kind = What::Outbound(None);
     }
     let slack = 60;
-    Some(shown.from_its_minute(slack))
+    Some(shown.at_its_minute(slack))
 }
 
 #[test]

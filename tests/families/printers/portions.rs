@@ -29,6 +29,11 @@ pub struct Portion {
 }
 
 impl Portion {
+    /// Nothing rang: the station was engaged.
+    pub fn engaged(&self) -> bool {
+        self.taker == Taker::Nobody && self.ring == 0
+    }
+
     pub fn taken(&self) -> Timestamp {
         later(self.offered, self.ring)
     }

@@ -134,7 +134,7 @@ fn shows(call: &Call) -> Option<Shown> {
 /// A DK40.
 pub fn dk_family() -> Family {
     Family {
-        name: "toshiba-strata: DK",
+        name: "toshiba-strata, DK",
         dialect: "toshiba-strata",
         options: "layout = \"dk\"",
         transport: "serial, 1200 8N1",
@@ -170,7 +170,7 @@ pub fn dk_family() -> Family {
 /// A CTX.
 pub fn ctx_family() -> Family {
     Family {
-        name: "toshiba-strata: CTX",
+        name: "toshiba-strata, CTX",
         dialect: "toshiba-strata",
         options: "layout = \"ctx-r103\"",
         transport: "serial, 9600 8N1",
