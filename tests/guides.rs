@@ -151,6 +151,22 @@ fn a_guide_says_what_the_format_never_shows_and_shows_an_example() {
 }
 
 #[test]
+fn a_detection_and_show_say_what_the_format_never_shows() {
+    let lack = smdrd::dialect::cannot::Lack::of("outbound-answer").unwrap();
+    let capture = path("tests/captures/samsung-officeserv/samsung-officeserv-7200.smdr");
+    let detect = |json: &[&str]| {
+        let out = smdrd(&["detect", "--dialects", "/nonexistent"]).args(json).arg(&capture).output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    assert!(detect(&[]).contains(lack.sentence), "{}", detect(&[]));
+    let found: Value = serde_json::from_str(&detect(&["--json"])).unwrap();
+    let best = &found["candidates"][0];
+    assert_eq!(best["dialect"], "samsung-officeserv");
+    assert!(best["cannot"].as_array().unwrap().contains(&lack.word.into()), "{best}");
+    assert!(dialects(&["show", "samsung-officeserv"]).contains(lack.sentence));
+}
+
+#[test]
 fn a_pbx_is_found_by_what_stands_on_its_cabinet() {
     let found = |model: &str| -> Vec<String> {
         let objects = dialects(&["list", "--json", model]);

@@ -151,7 +151,7 @@ fn check(dialect: &Dialect, notes: &Notes<'_>) -> String {
         "4. Ring in and hang up before anybody answers. A record more; nothing: section 1 says what switches it on.\n"
     };
     text += "5. Ring in, have it answered and passed on. Ring out once.\n\
-             6. `smdrd status` again: 0 not understood. If there are any, `smdrd detect` on a file of such lines says why.\n";
+             6. `smdrd status` again: 0 not understood. If there are any: `docs/dialects.md`, putting a dialect right.\n";
     format!("{text}\n{}", notes.section("Check"))
 }
 
