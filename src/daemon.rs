@@ -9,6 +9,7 @@
 mod answers;
 pub mod books;
 mod callers;
+mod carry;
 pub mod courier;
 mod days;
 pub mod desk;

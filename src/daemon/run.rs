@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroize as _;
 
 use super::answers;
-use super::courier;
+use super::carry::carry;
 use super::desk::Desk;
 use super::files;
 use super::handover::{self, Inheritance, Left};
@@ -20,7 +20,6 @@ use super::reader::{Gate, Reader};
 use super::relays;
 use super::reload::{self, Reloaded};
 use super::retry::Retry;
-use super::round::{Round, RoundError};
 use super::setup::{Lock, SetUpError, SourcePlan};
 use crate::call::replay;
 use crate::clock::Clock;
@@ -28,7 +27,6 @@ use crate::config::Config;
 use crate::control::{self, Refusal, Request};
 use crate::notify;
 use crate::privacy::Privacy;
-use crate::push::schedule::quiet;
 use crate::source::{self, Cause, Handover, Happening, LinkState, Receipt, Spec};
 
 /// Silence, on the machine's clock, after which half a line or half a group is taken to be all.
@@ -36,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(3);
 /// How often to look for silence.
 const LOOK: Duration = Duration::from_millis(500);
 /// How often time is looked at: civil, and at least this long on the machine's clock.
-const TICK: (Duration, Duration) = (Duration::from_secs(60), Duration::from_millis(500));
+pub(super) const TICK: (Duration, Duration) = (Duration::from_secs(60), Duration::from_millis(500));
 
 /// What ends the daemon before it has begun.
 #[derive(Debug, thiserror::Error)]
@@ -463,41 +461,4 @@ async fn ask_to_reload(ask: &mpsc::Sender<Asked>, who: String) -> Result<serde_j
     ask.send((who, answer)).await.map_err(|_| stopping())?;
     let reloaded = answered.await.map_err(|_| stopping())?;
     serde_json::to_value(reloaded).map_err(|error| Refusal::new(error, "report this"))
-}
-
-/// Delivers what is due, for as long as the daemon runs.
-async fn carry(desk: Desk, config: Config, clock: Clock) {
-    let zone = config.time_zone();
-    let mut client = None;
-    let mut refused = None;
-    let mut tick = tokio::time::interval(clock.real(TICK.0).max(TICK.1));
-    loop {
-        tick.tick().await;
-        if quiet(&zone, clock.now()).is_some() {
-            continue;
-        }
-        if client.is_none() {
-            match courier::client(&config, clock) {
-                Some(Ok(made)) => {
-                    client = Some(made);
-                    let _ = desk.with(|keeper| courier::note_set_up(keeper, None)).await;
-                }
-                Some(Err(error)) => {
-                    if refused.as_ref() != Some(&error) {
-                        tracing::error!(error, "the supplier cannot be reached");
-                        refused = Some(error.clone());
-                        let _ = desk.with(move |keeper| courier::note_set_up(keeper, Some(&error))).await;
-                    }
-                    continue;
-                }
-                None => continue,
-            }
-        }
-        let Some(client) = &client else { continue };
-        match (Round { desk: &desk, client, clock }).scheduled().await {
-            Ok(()) => {}
-            Err(RoundError::Gone) => return,
-            Err(RoundError::Store(error)) => tracing::error!(%error, "what became of a delivery could not be noted"),
-        }
-    }
 }

@@ -10,8 +10,9 @@ use smdrd::dialect::{Library, Line, Mark, Plan, Reading, SourceState, What};
 use smdrd::framing::{Ended, Framer, Settings};
 use smdrd::record::Record;
 
-pub const DIALECTS: [&str; 27] = [
+pub const DIALECTS: [&str; 28] = [
     "3cx",
+    "aastra-400",
     "alcatel-oxe",
     "alcatel-oxo",
     "asterisk-csv",
