@@ -15,6 +15,7 @@ mod reload;
 mod run;
 mod simulate;
 mod status;
+mod tap;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ enum Verb {
     Check(check::Arguments),
     Detect(detect::Arguments),
     Status(status::Arguments),
+    Tap(tap::Arguments),
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
     Import(import::Arguments),
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(arguments),
         Verb::Detect(arguments) => detect::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
+        Verb::Tap(arguments) => tap::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),
         Verb::Import(arguments) => import::run(arguments),
