@@ -113,6 +113,27 @@ fn asked() -> Option<String> {
     Some(line.trim().to_owned())
 }
 
+/// The keys of a record, in the order of `smdrd parse`.
+const ORDER: [&str; 17] = [
+    "start",
+    "connected",
+    "end",
+    "stamp",
+    "direction",
+    "answered",
+    "ring_s",
+    "talk_s",
+    "hold_s",
+    "extension",
+    "trunk",
+    "ddi",
+    "cli",
+    "dialled",
+    "transferred",
+    "conference",
+    "continuation",
+];
+
 fn readable(news: &News, masked: bool) -> String {
     match news {
         News::Begun { sources, seconds } => {
@@ -142,7 +163,8 @@ fn what(seen: &Seen) -> String {
                 serde_json::Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            let keys: Vec<String> = record.iter().map(|(key, told)| format!("{key} {}", value(told))).collect();
+            let keys = ORDER.iter().filter_map(|key| Some(format!("{key} {}", value(record.get(*key)?))));
+            let keys: Vec<String> = keys.collect();
             format!("record: {}", keys.join(", "))
         }
         (LineKind::Record, None) => "record".to_owned(),

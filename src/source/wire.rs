@@ -28,7 +28,7 @@ fn is_text(byte: u8) -> bool {
     matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t' | 0x0C | 0x02 | 0x03 | 0x00 | 0x11 | 0x13)
 }
 
-/// Looks at `bytes`; those that came in error stand as [`IN_ERROR`], and are `errors` in number.
+/// Looks at `bytes`; those that came in error stand as [`IN_ERROR`], and with the breaks are `errors` in number.
 pub fn look(bytes: &[u8], errors: u32) -> Looks {
     let errors = usize::try_from(errors).unwrap_or(usize::MAX);
     let sound: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != IN_ERROR).collect();
@@ -38,7 +38,9 @@ pub fn look(bytes: &[u8], errors: u32) -> Looks {
     let share = |count: usize, of: usize| count as f64 / of.max(1) as f64;
     let text = |test: &dyn Fn(u8) -> bool| share(sound.iter().filter(|byte| test(**byte)).count(), sound.len());
     let in_error = share(bytes.len() - sound.len(), bytes.len()).max(share(errors, bytes.len()));
-    if sound.len() < ENOUGH / 2 {
+    // A line that is much slower than the port is one long break after another: a port that gives no marks has a NUL for
+    // each. Padding behind a line is a few of them.
+    if sound.len() < ENOUGH / 2 || text(&|byte| byte == 0) > 0.5 {
         return Looks::Garbage;
     }
     if text(&is_text) >= 0.95 {
@@ -105,6 +107,10 @@ mod tests {
         assert_eq!(look(&with_parity(true), 0), Looks::Seven(Parity::Odd));
         assert_eq!(seven(&with_parity(false)), LINE);
         assert_eq!(look(&LINE.iter().map(|byte| byte | 0x80).collect::<Vec<_>>(), 0), Looks::SevenMark);
+        assert_eq!(look(&[0; 40], 0), Looks::Garbage);
+        assert_eq!(look(&[], 40), Looks::Garbage, "breaks only");
+        let padded = [LINE, &[0; 6]].concat();
+        assert_eq!(look(&padded, 0), Looks::Text);
         for factor in [0.5, 2.0, 4.0, 8.0, 0.25, 1.5] {
             let bytes = at_another_speed(factor);
             assert!(matches!(look(&bytes, 0), Looks::Garbage | Looks::TooFew), "{factor}: {bytes:X?}");
