@@ -7,6 +7,7 @@ mod day;
 mod demo;
 mod detect;
 mod dialects;
+mod doctor;
 mod import;
 mod parse;
 mod push;
@@ -50,6 +51,7 @@ enum Verb {
     Demo(demo::Arguments),
     Check(check::Arguments),
     Detect(detect::Arguments),
+    Doctor(doctor::Arguments),
     Status(status::Arguments),
     Tap(tap::Arguments),
     Parse(parse::Arguments),
@@ -74,6 +76,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Detect(arguments) => detect::run(arguments),
+        Verb::Doctor(arguments) => doctor::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
         Verb::Tap(arguments) => tap::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),

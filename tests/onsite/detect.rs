@@ -1,6 +1,5 @@
 //! `smdrd detect` on serial ports and files.
 
-use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -34,7 +33,7 @@ fn day() -> Vec<String> {
 
 fn detected(format: Format, pause: Duration) -> Value {
     let pbx = Pbx::start(format, day(), pause);
-    let output = command(pbx.path().to_str().unwrap(), &["--json", "--seconds", "300"]).output().unwrap();
+    let output = command(pbx.path().to_str().unwrap(), &["--json", "--seconds", "120"]).output().unwrap();
     let found = json(&output);
     assert_eq!(output.status.code(), Some(0), "{format:?}: {found:#}");
     let best = &found["candidates"][0];
@@ -93,7 +92,7 @@ fn garbage_and_silence_are_named_for_what_they_are() {
     let silent = Pbx::start(odd, Vec::new(), Duration::from_secs(1));
     let nothing = command(silent.path().to_str().unwrap(), &["--seconds", "1"]).output().unwrap();
     assert_eq!(nothing.status.code(), Some(1));
-    insta::assert_snapshot!(text(&nothing).replace(silent.path().to_str().unwrap(), "/dev/ttyUSB0"), @"");
+    insta::assert_snapshot!("silent-port", text(&nothing).replace(silent.path().to_str().unwrap(), "/dev/ttyUSB0"));
 }
 
 #[test]
@@ -108,11 +107,6 @@ fn a_port_that_the_daemon_reads_is_left_to_it() {
         locks.flatten().any(|file| file.file_name().to_string_lossy().starts_with("serial-")).then_some(())
     });
     let detect = || {
-        let mut command = command(&path, &["--seconds", "1"]);
-        command.arg("--config").arg(rig.write_config()).output().unwrap()
-    };
-    let detect = || {
-        let _ = &detect;
         let mut command = Command::new(env!("CARGO_BIN_EXE_smdrd"));
         command.args(["detect", &path, "--seconds", "1", "--dialects", "/nonexistent", "--config"]);
         command.arg(rig.write_config()).output().unwrap()
@@ -143,18 +137,37 @@ fn two_records_are_not_enough() {
     ];
     let (output, said) = of_file("two.txt", &lines, &[]);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!("two-records", said);
     let found = json(&of_file("two.txt", &lines, &["--json"]).0);
     assert_eq!((&found["enough"], &found["candidates"][0]["confidence"]), (&false.into(), &"fair".into()), "{found:#}");
 }
 
 #[test]
-fn the_answer_says_what_the_format_cannot_show_and_by_what_its_options_were_told() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialects");
-    let sample = |dialect: &str, name: &str| folder.join(dialect).join(name);
-    let _ = &sample;
+fn a_file_is_told_by_its_lines() {
     let lines: Vec<String> = (0..5).map(|no| Ip { id: 1_000_001 + no, ..Ip::default() }.line()).collect();
     let (output, said) = of_file("ipoffice.csv", &lines, &[]);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!("ip-office-file", said);
+}
+
+#[test]
+fn the_order_of_a_date_is_told_by_days_that_cannot_be_and_what_the_format_cannot_show_is_said() {
+    let line = |month: u8, day: u8, second: u8| {
+        format!(
+            "{month:02}/{day:02}/27 09:{second:02}     301 08 <I>01632960902            0'37 00:00'00            NA "
+        )
+    };
+    let days = [(2, 11), (2, 12), (2, 13), (2, 14)];
+    let lines: Vec<String> = (1..).zip(days).map(|(second, (month, day))| line(month, day, second)).collect();
+    let (_, said) = of_file("panasonic.txt", &lines, &[]);
+    insta::assert_snapshot!("date-order", said);
+    let (_, open) = of_file("panasonic.txt", &lines[..1], &["--json"]);
+    let found: serde_json::Value = serde_json::from_str(&open).unwrap();
+    let best = &found["candidates"][0];
+    assert_eq!(
+        best["decided"].get("date_order"),
+        None,
+        "one day of 11 February or 2 November decides nothing: {best:#}"
+    );
+    assert!(best["undecided"].get("date_order").is_some(), "{best:#}");
 }
