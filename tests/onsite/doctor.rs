@@ -130,7 +130,6 @@ fn ports_that_are_not_there_are_none_or_are_somebody_elses() {
     let Link::Serial(port) = &pbx.link else { unreachable!() };
     let site = site(std::slice::from_ref(&pbx), "");
     // The programs that are looked at are the real ones.
-    std::os::unix::fs::symlink("/proc", site.root.join("proc-of-the-machine")).unwrap();
     std::fs::remove_dir_all(site.root.join("proc")).unwrap();
     std::os::unix::fs::symlink("/proc", site.root.join("proc")).unwrap();
     let other = std::fs::File::options().read(true).open(port.path()).unwrap();
@@ -194,12 +193,13 @@ fn a_supplier_that_is_not_there_does_not_take_the_token_or_is_not_trusted() {
     site.rig.site = site.rig.site.replace("A81001", "B81001");
     site.finds("supplier", "fault", "practice");
 
+    drop(feed);
     // The same receiver behind a certificate of an authority that the box does not know.
     let folder = tempfile::tempdir().unwrap();
     let (theirs, ours) = (Authority::new(folder.path(), "theirs"), Authority::new(folder.path(), "ours"));
     let identity = theirs.identity("localhost");
     let (cert, key) = (identity.cert.to_str().unwrap().to_owned(), identity.key.to_str().unwrap().to_owned());
-    let feed = Feed::start_with(&site.rig, 0, &["--cert", &cert, "--key", &key]);
+    let feed = Feed::start_with(&site.rig, 0, &["--tls-cert", &cert, "--tls-key", &key]);
     let (port, token) = (feed.address.rsplit_once(':').unwrap().1.to_owned(), site.rig.path("token"));
     site.rig.supplier = format!(
         "[supplier]\nurl = \"https://localhost:{port}\"\ntoken-file = \"{}\"\nca-file = \"{}\"\n",
