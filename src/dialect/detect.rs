@@ -159,8 +159,13 @@ fn best_of(dialect: &Dialect, plans: &[Choice], bytes: &[u8], today: Date) -> Op
         let [(name, value)] = differ.as_slice() else { continue };
         if less.fit() >= best * 0.999 {
             undecided.entry((*name).clone()).or_default().push((*value).clone());
-        } else if beaten.get(*name).is_none_or(|(_, next)| next.fit() < less.fit()) {
-            beaten.insert(*name, (*value, less));
+        } else {
+            // The default is what everybody would take it for, so it is the one to speak of.
+            let is_default = |value: &String| dialect.options.get(*name).is_some_and(|option| option.default == *value);
+            let nearer = |(of, next): &(&String, &Weighed)| !is_default(of) && next.fit() < less.fit();
+            if is_default(value) || beaten.get(*name).is_none_or(nearer) {
+                beaten.insert(*name, (*value, less));
+            }
         }
     }
     let decided = beaten.into_iter().filter(|(name, _)| !undecided.contains_key(*name));

@@ -33,7 +33,7 @@ fn day() -> Vec<String> {
 
 fn detected(format: Format, pause: Duration) -> Value {
     let pbx = Pbx::start(format, day(), pause);
-    let output = command(pbx.path().to_str().unwrap(), &["--json", "--seconds", "120"]).output().unwrap();
+    let output = command(pbx.path().to_str().unwrap(), &["--json", "--seconds", "300"]).output().unwrap();
     let found = json(&output);
     assert_eq!(output.status.code(), Some(0), "{format:?}: {found:#}");
     let best = &found["candidates"][0];
@@ -85,7 +85,7 @@ fn garbage_and_silence_are_named_for_what_they_are() {
     // A speed that is not tried, so that none fits.
     let odd = Format { baud: 31_250, data_bits: 8, parity: Parity::None };
     let pbx = Pbx::start(odd, day(), Duration::from_secs(1));
-    let garbage = command(pbx.path().to_str().unwrap(), &["--seconds", "4"]).output().unwrap();
+    let garbage = command(pbx.path().to_str().unwrap(), &["--seconds", "15"]).output().unwrap();
     assert_eq!(garbage.status.code(), Some(1));
     assert!(text(&garbage).contains("at 9600 baud it is no text"), "{}", text(&garbage));
     assert!(!text(&garbage).contains("dialect ="), "{}", text(&garbage));
@@ -139,6 +139,9 @@ fn two_records_are_not_enough() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     insta::assert_snapshot!("two-records", said);
     let found = json(&of_file("two.txt", &lines, &["--json"]).0);
+    let mut shown = found.clone();
+    shown["source"] = "two.txt".into();
+    insta::assert_snapshot!("two-records-json", format!("{shown:#}"));
     assert_eq!((&found["enough"], &found["candidates"][0]["confidence"]), (&false.into(), &"fair".into()), "{found:#}");
 }
 

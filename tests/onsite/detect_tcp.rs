@@ -26,7 +26,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
 #[test]
 fn a_pbx_that_calls_is_heard_and_may_be_let_in_by_its_address() {
     let port = free_port();
-    let child = start(&format!("tcp://127.0.0.1:{port}"), &["--json", "--seconds", "120"]);
+    let child = start(&format!("tcp://127.0.0.1:{port}"), &["--json", "--seconds", "300"]);
     let mut link = wait_for("the listener", || TcpStream::connect(("127.0.0.1", port)).ok());
     let lines = practice(3).0;
     link.write_all((lines[..6].join("\r\n") + "\r\n").as_bytes()).unwrap();
@@ -43,7 +43,7 @@ fn a_pbx_that_calls_is_heard_and_may_be_let_in_by_its_address() {
 fn a_pbx_that_waits_is_connected_to() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let child = start(&format!("tcp://127.0.0.1:{port}"), &["--json", "--seconds", "120"]);
+    let child = start(&format!("tcp://127.0.0.1:{port}"), &["--json", "--seconds", "300"]);
     let mut link = accept(&listener);
     let calls: Vec<String> = (0..4).map(|no| Ip { id: 1_000_001 + no, ..Ip::default() }.line() + "\r\n").collect();
     // In pieces, as a network brings them.
@@ -61,7 +61,7 @@ fn a_pbx_that_waits_is_connected_to() {
 fn a_panasonic_is_known_by_its_prompt() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let child = start(&format!("tcp://127.0.0.1:{port}"), &["--seconds", "120"]);
+    let child = start(&format!("tcp://127.0.0.1:{port}"), &["--seconds", "300"]);
     let mut link = accept(&listener);
     link.write_all(b"\xff\xfb\x01-").unwrap();
     let output = ended(child);
@@ -71,14 +71,14 @@ fn a_panasonic_is_known_by_its_prompt() {
 
 #[test]
 fn other_prompts_and_silence_are_named() {
-    for (says, hint) in [
-        (&b"\r\nlogin: "[..], "it asks for a user name"),
-        (b"Enter Password: ", "it asks for a password"),
-        (b"", "it said nothing"),
+    for (says, hint, seconds) in [
+        (&b"\r\nlogin: "[..], "it asks for a user name", "300"),
+        (b"Enter Password: ", "it asks for a password", "300"),
+        (b"", "it said nothing", "2"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let child = start(&format!("tcp://127.0.0.1:{port}"), &["--seconds", "2"]);
+        let child = start(&format!("tcp://127.0.0.1:{port}"), &["--seconds", seconds]);
         let mut link = accept(&listener);
         link.write_all(says).unwrap();
         let output = ended(child);
@@ -97,7 +97,7 @@ fn other_prompts_and_silence_are_named() {
 #[test]
 fn a_nec_is_asked_and_keeps_its_record() {
     let listener = TcpListener::bind("127.60.10.1:60010").unwrap();
-    let child = start("tcp://127.60.10.1:60010", &["--json", "--seconds", "120"]);
+    let child = start("tcp://127.60.10.1:60010", &["--json", "--seconds", "300"]);
     let mut link = accept(&listener);
     let mut asked = [0; 10];
     link.read_exact(&mut asked).unwrap();

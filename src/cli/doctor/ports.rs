@@ -22,6 +22,8 @@ pub(super) struct Port {
     pub locked: Option<bool>,
     /// A daemon runs, whose lock it may be.
     pub daemon: bool,
+    /// Whether this user may see what other users' programs have open.
+    pub sees_all: bool,
 }
 
 pub(super) fn look(system: &System, config: &Config, account: &Account, daemon: bool) -> Vec<Finding> {
@@ -48,6 +50,7 @@ fn gather(system: &System, config: &Config, source: &str, path: &Path, daemon: b
         openers,
         locked: source::is_locked(&config.runtime_dir, path).ok(),
         daemon,
+        sees_all: rustix::process::geteuid().is_root(),
     }
 }
 
@@ -119,7 +122,11 @@ fn judge(port: &Port, account: &Account) -> Vec<Finding> {
         ));
     }
     if findings.is_empty() {
-        let held = if port.locked == Some(true) { ", held by the daemon" } else { "" };
+        let held = match (port.locked, port.sees_all) {
+            (Some(true), _) => ", held by the daemon",
+            (_, true) => "",
+            (_, false) => "; as this user one cannot see who else has it open",
+        };
         findings.push(Finding::ok("port", format!("{named}: there, and the service's user may open it{held}")));
     }
     findings
@@ -141,6 +148,7 @@ mod tests {
             openers: Vec::new(),
             locked: Some(true),
             daemon: true,
+            sees_all: true,
         };
         let by = |name: &str| vec![Opener { pid: 7, name: name.into() }];
         for (port, state, says) in [
@@ -153,6 +161,7 @@ mod tests {
             (Port { daemon: false, ..good() }, State::Warning, "another smdrd"),
             (Port { locked: Some(false), ..good() }, State::Warning, "does not hold it"),
             (Port { locked: None, ..good() }, State::Ok, "may open it"),
+            (Port { locked: None, sees_all: false, ..good() }, State::Ok, "cannot see who else"),
         ] {
             let found = judge(&port, &service);
             assert_eq!((found.len(), found[0].state), (1, state), "{found:?}");
