@@ -103,10 +103,12 @@ fn clock(skew_s: i64) -> Finding {
     };
     let why = "days close at the box's midnight, and the supplier refuses a clock that is far off";
     let remedy = "timedatectl set-ntp true; where NTP is blocked, name the practice's own server in timesyncd.conf";
-    match skew_s.abs() {
-        ..=SKEW_ODD_S => Finding::ok("skew", format!("the box's clock is {off}")),
-        ..=SKEW_WORTH_TELLING_S => Finding::warning("skew", format!("the box's clock is {off}"), why, remedy),
-        _ => Finding::fault("skew", format!("the box's clock is {off}"), why, remedy),
+    match () {
+        () if skew_s.abs() <= SKEW_ODD_S => Finding::ok("skew", format!("the box's clock is {off}")),
+        () if skew_s.abs() <= SKEW_WORTH_TELLING_S => {
+            Finding::warning("skew", format!("the box's clock is {off}"), why, remedy)
+        }
+        () => Finding::fault("skew", format!("the box's clock is {off}"), why, remedy),
     }
 }
 
