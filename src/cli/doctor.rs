@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::config::{self, Config};
 use crate::dialect::{FileFault, Library};
-use finding::{Finding, State};
+use finding::{Finding, State, count as number};
 use system::System;
 
 /// Look the box over: ports, permissions, supplier, clock, disk, keys, service
@@ -48,7 +48,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         println!("{}", json!({ "faults": faults, "warnings": warnings, "checks": findings }));
     } else {
         findings.iter().for_each(|finding| print!("{finding}"));
-        println!("{} checks, {faults} faults, {warnings} warnings", findings.len());
+        println!("{} checks: {}, {}", findings.len(), number(faults, "fault"), number(warnings, "warning"));
     }
     ExitCode::from(if faults > 0 { super::NOT_WELL } else { super::DONE })
 }
@@ -71,10 +71,10 @@ fn look(arguments: &Arguments) -> Vec<Finding> {
         Ok(checked) => {
             let sources = checked.config.source.len();
             findings.push(match checked.warnings.len() {
-                0 => Finding::ok("configuration", format!("{}: good, {sources} sources", path.display())),
+                0 => Finding::ok("configuration", format!("{}: good, {}", path.display(), number(sources, "source"))),
                 odd => Finding::warning(
                     "configuration",
-                    format!("{}: {odd} things in it are odd", path.display()),
+                    format!("{}: good, with {}", path.display(), number(odd, "warning")),
                     "what is odd is mostly not what was meant",
                     "smdrd check shows each with its line",
                 ),

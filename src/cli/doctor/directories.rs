@@ -62,10 +62,9 @@ pub(super) fn look(config: &Config, account: &Account) -> Vec<Finding> {
         ),
         None => Finding::ok("disk", format!("{} MiB are free", disk.free.unwrap_or_default() >> 20)),
     }));
-    findings.push(match gather(&config.runtime_dir) {
-        Some(_) => runtime_dir(&config.runtime_dir, in_memory(&config.runtime_dir)),
-        None => Finding::ok("keys", format!("{} is made when the service starts", config.runtime_dir.display())),
-    });
+    // Before the service has made it, what it will be made in.
+    let there = config.runtime_dir.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    findings.push(runtime_dir(&config.runtime_dir, in_memory(there)));
     let token = config.supplier.as_ref().and_then(|supplier| supplier.token_file.as_ref());
     findings.extend(token.map(|path| token_file(path, gather(path), account)));
     findings

@@ -51,6 +51,11 @@ impl Finding {
     }
 }
 
+/// `1 fault`, `2 faults`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
