@@ -5,6 +5,7 @@
 //! the file on the same connection ([`exchange`]), and answered with its progress before the last line.
 
 pub mod exchange;
+pub mod looking;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -62,6 +63,17 @@ pub enum Request {
     },
     /// Take up the file that follows.
     Import(exchange::Order),
+    /// Tell of each line as it comes.
+    Tap(looking::Look),
+}
+
+/// Who asks, as the kernel tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// User.
+    pub uid: u32,
+    /// The group it acts as; not those it belongs to beside.
+    pub gid: u32,
 }
 
 /// Why a request was not answered.
@@ -148,14 +160,15 @@ pub async fn converse<F>(stream: UnixStream, answer: impl Fn(Request, String, Ex
 where
     F: Future<Output = Result<Value, Refusal>>,
 {
-    let who = stream.peer_cred().map_or_else(|_| "uid ?".to_owned(), |peer| format!("uid {}", peer.uid()));
+    let peer = stream.peer_cred().ok().map(|peer| Peer { uid: peer.uid(), gid: peer.gid() });
+    let who = peer.map_or_else(|| "uid ?".to_owned(), |peer| format!("uid {}", peer.uid));
     let (reading, writing) = stream.into_split();
     let mut line = String::new();
     let mut reading = tokio::io::BufReader::new(reading.take(MAX_REQUEST));
     if tokio::time::timeout(PATIENCE, reading.read_line(&mut line)).await.is_err() {
         return Ok(());
     }
-    let exchange = Exchange::new(reading, writing);
+    let exchange = Exchange::new(reading, writing, peer);
     let writing = exchange.writing();
     let reply = match serde_json::from_str::<Request>(&line) {
         Ok(request) => match answer(request, who, exchange).await {

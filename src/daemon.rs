@@ -34,6 +34,7 @@ mod run;
 pub mod sending;
 pub mod setup;
 pub mod status;
+pub mod tap;
 
 pub use answers::{AskError, ask, serve_one};
 pub use run::{RunError, run};

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::config::{self, Config};
 use crate::dialect::Library;
 use crate::dialect::detect::{Confidence, Detection, Detector};
 use live::Live;
@@ -36,6 +37,9 @@ pub struct Arguments {
     /// /etc/smdrd/smdrd.toml names, or /etc/smdrd/dialects
     #[arg(long, value_name = "DIR")]
     dialects: Option<PathBuf>,
+    /// Configuration of the daemon that may be running: a port that it reads is left alone
+    #[arg(long, value_name = "FILE", default_value_os_t = Config::default_path().to_owned())]
+    config: PathBuf,
 }
 
 /// What was found out.
@@ -44,6 +48,8 @@ struct Found {
     settings: Vec<(&'static str, String)>,
     /// What is to be said of the link.
     remarks: Vec<String>,
+    /// The dialect of the PBX that asks for a log-in like this.
+    asks: Option<&'static str>,
     bytes: Vec<u8>,
     detection: Detection,
 }
@@ -84,7 +90,9 @@ fn find(arguments: &Arguments, library: &Library) -> Result<Found, String> {
         std::fs::metadata(source).is_ok_and(|file| file.file_type().is_char_device())
     };
     if source != "-" && is_device() {
-        return Live::new(patience, &judge).serial(source.into());
+        let runtime_dir = config::inspect(&arguments.config, &[]).map(|checked| checked.config.runtime_dir);
+        let runtime_dir = runtime_dir.unwrap_or_else(|_| "/run/smdrd".into());
+        return Live::new(patience, &judge).serial(source.into(), &runtime_dir);
     }
     let mut bytes = Vec::new();
     let read = if source == "-" {
@@ -98,5 +106,5 @@ fn find(arguments: &Arguments, library: &Library) -> Result<Found, String> {
         remarks.push("it is empty".to_owned());
     }
     let detection = judge(&bytes);
-    Ok(Found { settings: Vec::new(), remarks, bytes, detection })
+    Ok(Found { settings: Vec::new(), remarks, asks: None, bytes, detection })
 }

@@ -7,6 +7,7 @@ mod day;
 mod demo;
 mod detect;
 mod dialects;
+mod doctor;
 mod import;
 mod parse;
 mod push;
@@ -15,6 +16,7 @@ mod reload;
 mod run;
 mod simulate;
 mod status;
+mod tap;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,7 +51,9 @@ enum Verb {
     Demo(demo::Arguments),
     Check(check::Arguments),
     Detect(detect::Arguments),
+    Doctor(doctor::Arguments),
     Status(status::Arguments),
+    Tap(tap::Arguments),
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
     Import(import::Arguments),
@@ -72,7 +76,9 @@ pub fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Detect(arguments) => detect::run(arguments),
+        Verb::Doctor(arguments) => doctor::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
+        Verb::Tap(arguments) => tap::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),
         Verb::Import(arguments) => import::run(arguments),

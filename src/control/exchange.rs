@@ -15,7 +15,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Mutex;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{Refusal, Reply, Request};
+use super::{Peer, Refusal, Reply, Request};
 
 /// The most bytes in one portion.
 const PORTION: usize = 16 * 1024;
@@ -44,12 +44,26 @@ pub struct Order {
 pub struct Exchange {
     reading: AsyncBufReader<Take<OwnedReadHalf>>,
     writing: Arc<Mutex<OwnedWriteHalf>>,
+    peer: Option<Peer>,
 }
 
 impl Exchange {
-    pub(super) fn new(mut reading: AsyncBufReader<Take<OwnedReadHalf>>, writing: OwnedWriteHalf) -> Exchange {
+    pub(super) fn new(
+        mut reading: AsyncBufReader<Take<OwnedReadHalf>>,
+        writing: OwnedWriteHalf,
+        peer: Option<Peer>,
+    ) -> Exchange {
         reading.get_mut().set_limit(u64::MAX);
-        Exchange { reading, writing: Arc::new(Mutex::new(writing)) }
+        Exchange { reading, writing: Arc::new(Mutex::new(writing)), peer }
+    }
+
+    /// Who is at the other end; nothing when the kernel does not say.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer
+    }
+
+    pub(super) fn into_reading(self) -> AsyncBufReader<Take<OwnedReadHalf>> {
+        self.reading
     }
 
     pub(super) fn writing(&self) -> Arc<Mutex<OwnedWriteHalf>> {

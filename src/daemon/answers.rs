@@ -80,6 +80,9 @@ pub async fn answer(
         Request::Push { date, dry_run: true } => sending::preview(desk, config, clock, date).await,
         Request::Push { date, dry_run: false } => sending::push(desk, config, clock, who, date).await,
         Request::Approve { date, practice } => sending::approve(desk, who, date, practice).await,
+        Request::Tap(_) => {
+            Err(Refusal::new("no daemon is running, so no line comes", "start it with systemctl start smdrd"))
+        }
         Request::Import(_) => Err(Refusal::new("an import comes with its file", "use smdrd import")),
         Request::Rebuild { apply } => {
             let who = who.to_owned();

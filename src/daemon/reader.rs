@@ -11,6 +11,7 @@ use super::books::{Batch, Entry, MaskedLine};
 use super::hold::SharedHold;
 use super::import::Trace;
 use super::keys::KeyRing;
+use super::tap::Taps;
 use crate::aggregate::slots::date_of;
 use crate::dialect::{Line, Plan, Reading, Settled, SourceState, What};
 use crate::framing::{Ended, Framer, Rest, Settings};
@@ -50,6 +51,8 @@ pub struct Reader {
     reframe: HashSet<u64>,
     /// What an import notes of each line.
     trace: Option<Trace>,
+    /// Who looks at lines as they come.
+    taps: Option<Taps>,
 }
 
 impl Reader {
@@ -67,12 +70,24 @@ impl Reader {
             hold: None,
             reframe: HashSet::new(),
             trace: None,
+            taps: None,
         }
     }
 
     /// Holds lines that are not understood as they came.
     pub fn holding(self, hold: SharedHold) -> Reader {
         Reader { hold: Some(hold), ..self }
+    }
+
+    /// Shows lines to whoever looks.
+    pub fn tapped(self, taps: Taps) -> Reader {
+        Reader { taps: Some(taps), ..self }
+    }
+
+    fn show(&self, raw: Option<&[u8]>, entries: &[Entry]) {
+        if let Some(taps) = &self.taps {
+            taps.show(self.source, raw, entries);
+        }
     }
 
     /// Reads by another plan from the next line on. A record of several lines that it does not know ends here.
@@ -85,6 +100,7 @@ impl Reader {
         self.plan = plan;
         let mut entries = Vec::new();
         self.settle(reading.settled, None, at, &mut entries);
+        self.show(None, &entries);
         self.batch(entries, at)
     }
 
@@ -196,7 +212,11 @@ impl Reader {
             framer = Framer::new(settings);
         }
         let mut entries = Vec::new();
-        feed(&mut framer, &mut |line| self.line(gate, &line, at, &mut entries));
+        feed(&mut framer, &mut |line| {
+            let before = entries.len();
+            self.line(gate, &line, at, &mut entries);
+            self.show(Some(line.bytes), entries.get(before..).unwrap_or_default());
+        });
         self.framers.insert(connection, framer);
         self.batch(entries, at)
     }
@@ -305,6 +325,7 @@ impl Reader {
         self.plan.idle(&mut self.state, &mut reading);
         let mut entries = vec![Entry::Idle(self.next_seq.saturating_sub(1))];
         self.settle(reading.settled, None, at, &mut entries);
+        self.show(None, &entries);
         self.forget();
         self.batch(entries, at)
     }

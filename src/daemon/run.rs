@@ -21,6 +21,7 @@ use super::relays;
 use super::reload::{self, Reloaded};
 use super::retry::Retry;
 use super::setup::{Lock, SetUpError, SourcePlan};
+use super::tap::{self, Taps};
 use crate::call::replay;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -75,12 +76,13 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         false => Hold::off("by configuration (privacy.hold-unparsed)").into(),
     };
     let rules = Rules { plans: keeper.plans.clone(), ids: keeper.ids.clone(), hold: keeper.hold.clone() };
+    let taps = Taps::default();
     let mut readers = HashMap::new();
     let mut specs = Vec::new();
     for (plan, source) in keeper.plans.iter().zip(&config.source) {
         let Some(row) = keeper.row(&plan.name) else { continue };
         let reader = Reader::new(row.id, plan.plan.clone(), plan.zone.clone(), row.state.clone(), row.next_seq);
-        readers.insert(row.id, reader.holding(rules.hold.clone()));
+        readers.insert(row.id, reader.holding(rules.hold.clone()).tapped(taps.clone()));
         specs.push(Spec::from_config(row.id, source)?.with_locks(&config.runtime_dir));
     }
     let rests = inheritance.rests(&specs);
@@ -97,7 +99,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("starting the runtime"))?;
     let names = specs.iter().map(|spec: &Spec| (spec.id, spec.name.clone())).collect();
     let specs = specs.into_iter().map(|spec| spec.with_ledger(files::ledger(&desk))).collect();
-    let daemon = Loop { config, clock, gate, readers, rules, links, names, gone_on, left: Vec::new(), desk };
+    let daemon = Loop { config, clock, gate, readers, rules, links, names, gone_on, left: Vec::new(), desk, taps };
     let result = runtime.block_on(daemon.run(specs, inheritance.links));
     drop(runtime);
     // The writer ends when nobody can reach it any more, and only after everything is stored.
@@ -118,6 +120,7 @@ struct Loop {
     /// Links that stay open behind this process.
     left: Vec<Left>,
     desk: Desk,
+    taps: Taps,
 }
 
 /// What the sources' lines are read by.
@@ -152,11 +155,13 @@ impl Loop {
         let (stop, stopped) = watch::channel(false);
         let (sender, mut happenings) = mpsc::channel(64);
         let (desk, config, clock) = (self.desk.clone(), self.config.clone(), self.clock);
+        let taps = self.taps.clone();
         let answer = move |request, who: String, exchange| {
-            let (desk, config, ask) = (desk.clone(), config.clone(), ask.clone());
+            let (desk, config, ask, taps) = (desk.clone(), config.clone(), ask.clone(), taps.clone());
             async move {
                 match request {
                     Request::ReloadDialects => ask_to_reload(&ask, who).await,
+                    Request::Tap(look) => tap::serve(&desk, &taps, &who, look, exchange).await,
                     request => answers::converse(&desk, &config, clock, &who, request, exchange).await,
                 }
             }

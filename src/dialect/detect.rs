@@ -57,7 +57,9 @@ pub struct Candidate {
     pub options: BTreeMap<String, String>,
     /// Options that the lines do not decide: the values that fit as well as the chosen one.
     pub undecided: BTreeMap<String, Vec<String>>,
-    /// What this format never shows with these options: words of [`super::CANNOT`].
+    /// Options that the lines decide: why it is the chosen value and not the next best.
+    pub decided: BTreeMap<String, String>,
+    /// What this format never shows with these options, as the dialect file names it.
     pub cannot: Vec<String>,
     /// How sure it is.
     pub confidence: Confidence,
@@ -144,29 +146,43 @@ fn ranked(mut candidates: Vec<Candidate>, bytes: &[u8]) -> Detection {
 /// The best reading of one dialect, over its options.
 fn best_of(dialect: &Dialect, plans: &[Choice], bytes: &[u8], today: Date) -> Option<Candidate> {
     let lines = frame(bytes, Settings { protocol: dialect.protocol(), ..Settings::default() });
-    let readings: Vec<(&BTreeMap<String, String>, Weighed)> =
+    let mut readings: Vec<(&BTreeMap<String, String>, Weighed)> =
         plans.iter().map(|(options, plan)| (options, weigh(plan, &lines, today))).collect();
     // The defaults come first, and go before what is no better.
     let best = readings.iter().map(|(_, weighed)| weighed.fit()).fold(0.0, f64::max);
     let chosen = readings.iter().position(|(_, weighed)| weighed.fit() >= best * 0.999)?;
     let mut undecided: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let (options, _) = readings.get(chosen)?;
-    for (other, weighed) in &readings {
+    let mut beaten: BTreeMap<&String, (&String, &Weighed)> = BTreeMap::new();
+    let (options, weighed) = readings.get(chosen)?;
+    for (other, less) in &readings {
         let differ: Vec<_> = other.iter().filter(|(name, value)| options.get(*name) != Some(*value)).collect();
-        if let [(name, value)] = differ.as_slice()
-            && weighed.fit() >= best * 0.999
-        {
+        let [(name, value)] = differ.as_slice() else { continue };
+        if less.fit() >= best * 0.999 {
             undecided.entry((*name).clone()).or_default().push((*value).clone());
+        } else {
+            // The default is what everybody would take it for, so it is the one to speak of.
+            let is_default = |value: &String| dialect.options.get(*name).is_some_and(|option| option.default == *value);
+            let nearer = |(of, next): &(&String, &Weighed)| !is_default(of) && next.fit() < less.fit();
+            if is_default(value) || beaten.get(*name).is_none_or(nearer) {
+                beaten.insert(*name, (*value, less));
+            }
         }
     }
+    let decided = beaten.into_iter().filter(|(name, _)| !undecided.contains_key(*name));
+    let decided = decided.filter_map(|(name, (value, less))| {
+        let chosen = options.get(name).or(dialect.options.get(name).map(|option| &option.default))?;
+        Some((name.clone(), format!("{chosen}, since as {value} {}", weighed.better_than(less))))
+    });
+    let decided = decided.collect();
     let cannot = plans.get(chosen).map(|(_, plan)| plan.cannot().to_vec()).unwrap_or_default();
-    let (options, weighed) = readings.into_iter().nth(chosen)?;
+    let (options, weighed) = readings.swap_remove(chosen);
     let told = |(name, value): &(&String, &String)| dialect.options.get(*name).is_some_and(|o| o.default != **value);
     Some(Candidate {
         dialect: dialect.id.clone(),
         name: dialect.name.clone(),
         options: options.iter().filter(told).map(|(name, value)| (name.clone(), value.clone())).collect(),
         undecided,
+        decided,
         cannot,
         confidence: Confidence::Low,
         fit: weighed.fit(),
@@ -312,6 +328,25 @@ impl Weighed {
         // Lines taken for headers and events tell less than records do.
         let calls = of(self.records.saturating_add(self.continuations), counted.saturating_add(self.ignored / 4));
         (understood * understood * sound * telling * proven * (0.5 + 0.5 * calls)).clamp(0.0, 1.0)
+    }
+
+    /// What speaks against another reading of the same lines, in words.
+    fn better_than(&self, less: &Weighed) -> String {
+        let unparsed = less.unparsed.saturating_sub(self.unparsed);
+        let not_understood = less.evidence.iter().find_map(|line| match &line.what {
+            What::Unparsed { reason, .. } => Some((line.no, reason)),
+            _ => None,
+        });
+        match (unparsed, not_understood) {
+            (1.., Some((no, reason))) => return format!("{unparsed} lines are not understood (line {no}: {reason})"),
+            (1.., None) => return format!("{unparsed} lines are not understood"),
+            _ => {}
+        }
+        match (less.astray.saturating_sub(self.astray), self.records.saturating_sub(less.records)) {
+            (astray @ 1.., _) => format!("{astray} records bear a date out of order or in the future"),
+            (_, fewer @ 1..) => format!("{fewer} records less are read"),
+            _ => format!("less of each line is proven (fit {:.2})", less.fit()),
+        }
     }
 
     fn against(&self) -> Vec<String> {

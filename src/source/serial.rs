@@ -195,6 +195,20 @@ fn lock(folder: &Path, device: &OwnedFd, path: &Path) -> Result<File, Cause> {
     }
 }
 
+/// Whether a source holds the port at `path` under its lock in `folder`. Takes nothing.
+///
+/// # Errors
+/// The device is not there, or its lock may not be looked at by this user.
+pub fn is_locked(folder: &Path, path: &Path) -> std::io::Result<bool> {
+    let number = rustix::fs::stat(path)?.st_rdev;
+    let name = format!("serial-{}-{}.lock", rustix::fs::major(number), rustix::fs::minor(number));
+    match File::options().write(true).open(folder.join(name)) {
+        Ok(lock) => Ok(rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Asks the driver to mark bytes that came in wrong, which tokio-serial has switched off; says whether it does.
 fn mark_errors(device: &OwnedFd) -> rustix::io::Result<bool> {
     let mut modes = rustix::termios::tcgetattr(device)?;

@@ -7,6 +7,9 @@ use crate::config::Parity;
 /// Fewer bytes than these say nothing.
 const ENOUGH: usize = 24;
 
+/// The least share of digits, blanks and line ends in what a PBX prints.
+const FIGURES: f64 = 0.15;
+
 /// What bytes that were read as eight bits without parity look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Looks {
@@ -28,7 +31,7 @@ fn is_text(byte: u8) -> bool {
     matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t' | 0x0C | 0x02 | 0x03 | 0x00 | 0x11 | 0x13)
 }
 
-/// Looks at `bytes`; those that came in error stand as [`IN_ERROR`], and are `errors` in number.
+/// Looks at `bytes`; those that came in error stand as [`IN_ERROR`], and with the breaks are `errors` in number.
 pub fn look(bytes: &[u8], errors: u32) -> Looks {
     let errors = usize::try_from(errors).unwrap_or(usize::MAX);
     let sound: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != IN_ERROR).collect();
@@ -38,7 +41,14 @@ pub fn look(bytes: &[u8], errors: u32) -> Looks {
     let share = |count: usize, of: usize| count as f64 / of.max(1) as f64;
     let text = |test: &dyn Fn(u8) -> bool| share(sound.iter().filter(|byte| test(**byte)).count(), sound.len());
     let in_error = share(bytes.len() - sound.len(), bytes.len()).max(share(errors, bytes.len()));
-    if sound.len() < ENOUGH / 2 {
+    // A line that is much slower than the port is one long break after another: a port that gives no marks has a NUL for
+    // each. Padding behind a line is a few of them.
+    if sound.len() < ENOUGH / 2 || text(&|byte| byte == 0) > 0.5 {
+        return Looks::Garbage;
+    }
+    // Call records are digits and blanks above all, which is what garbage has least of even where it is printable: at
+    // 9600 baud a line of 57600 is letters and signs.
+    if text(&|byte| matches!(byte & 0x7F, b'0'..=b'9' | b' ' | b'\r' | b'\n')) < FIGURES {
         return Looks::Garbage;
     }
     if text(&is_text) >= 0.95 {
@@ -105,7 +115,11 @@ mod tests {
         assert_eq!(look(&with_parity(true), 0), Looks::Seven(Parity::Odd));
         assert_eq!(seven(&with_parity(false)), LINE);
         assert_eq!(look(&LINE.iter().map(|byte| byte | 0x80).collect::<Vec<_>>(), 0), Looks::SevenMark);
-        for factor in [0.5, 2.0, 4.0, 8.0, 0.25, 1.5] {
+        assert_eq!(look(&[0; 40], 0), Looks::Garbage);
+        assert_eq!(look(&[], 40), Looks::Garbage, "breaks only");
+        let padded = [LINE, &[0; 6]].concat();
+        assert_eq!(look(&padded, 0), Looks::Text);
+        for factor in [0.5, 2.0, 4.0, 6.0, 8.0, 12.0, 0.25, 0.125, 1.5] {
             let bytes = at_another_speed(factor);
             assert!(matches!(look(&bytes, 0), Looks::Garbage | Looks::TooFew), "{factor}: {bytes:X?}");
         }

@@ -60,7 +60,7 @@ pub enum Link {
 pub struct Pbx {
     pub name: &'static str,
     dialect: &'static str,
-    link: Link,
+    pub link: Link,
     stream: Option<TcpStream>,
 }
 

@@ -26,6 +26,7 @@ pub(super) fn json(source: &str, found: &Found) -> Value {
             "name": candidate.name,
             "options": candidate.options,
             "undecided": candidate.undecided,
+            "decided": candidate.decided,
             "cannot": candidate.cannot,
             "confidence": candidate.confidence,
             "fit": (candidate.fit * 1000.0).round() / 1000.0,
@@ -41,6 +42,7 @@ pub(super) fn json(source: &str, found: &Found) -> Value {
         "source": source,
         "settings": settings,
         "remarks": found.remarks,
+        "asks_as": found.asks,
         "lines": found.detection.lines,
         "enough": found.detection.enough,
         "candidates": found.detection.candidates.iter().take(MOST).map(candidate).collect::<Vec<_>>(),
@@ -57,6 +59,10 @@ pub(super) fn text(source: &str, found: &Found) -> String {
         text += &format!("  {key} = {value}\n");
     }
     let Some(best) = detection.candidates.first() else {
+        if let Some(dialect) = found.asks {
+            text += &format!("\n[[source]]\nname = \"pbx\"\ndialect = {dialect:?}\n");
+            return text;
+        }
         text += if detection.lines == 0 {
             "\nNothing to go by.\n"
         } else {
@@ -96,6 +102,9 @@ pub(super) fn text(source: &str, found: &Found) -> String {
     for line in shown(best) {
         let shape = lines.get(usize::try_from(line.no.saturating_sub(1)).unwrap_or(usize::MAX));
         text += &format!("{:>4} | {}\n     = {}\n", line.no, shape.map_or("", String::as_str), says(line));
+    }
+    for (name, why) in &best.decided {
+        text += &format!("{name}: {why}\n");
     }
     text += &format!("\n[[source]]\nname = \"pbx\"\ndialect = {:?}\n", best.dialect);
     if !best.options.is_empty() {
