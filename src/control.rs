@@ -60,6 +60,11 @@ pub enum Request {
         /// Put it in place, rather than only say what differs.
         apply: bool,
     },
+    /// Propose roles from what was heard.
+    Discover {
+        /// Of this many days only.
+        days: Option<u32>,
+    },
     /// Take up the file that follows.
     Import(exchange::Order),
 }

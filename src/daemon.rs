@@ -11,6 +11,7 @@ pub mod books;
 pub mod courier;
 mod days;
 pub mod desk;
+pub mod discover;
 pub mod disk;
 mod files;
 mod handover;

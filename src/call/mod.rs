@@ -4,6 +4,7 @@
 //! same [`Assembler`] is fed, leg by leg, in the order of the lines.
 
 mod assemble;
+pub mod discover;
 mod outcome;
 mod site;
 mod wall;
@@ -17,7 +18,7 @@ use crate::record::MaskedRecord;
 
 pub use assemble::{Assembler, Rules};
 pub use outcome::decide;
-pub use site::{Owner, Site};
+pub use site::{Given, Owner, Site};
 pub use wall::Wall;
 
 /// A line of a source. A call is named after the line of its first leg.

@@ -5,6 +5,8 @@
 //! reached none, voicemail included; the wait starts when the caller joins the queue or the line starts ringing,
 //! menu time excluded. The first answer by staff decides; a later voicemail does not undo it.
 
+use compact_str::CompactString;
+
 use super::{Call, CallKind, Leg, Outcome, Site};
 use crate::config::{StationRole, TrunkRole};
 use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
@@ -23,9 +25,13 @@ enum Taker {
     Nobody,
 }
 
+/// The station by whose role a leg is judged: the PBX's own port, where the format names one.
+pub(super) fn named(leg: &Leg) -> Option<&CompactString> {
+    leg.record.port.as_ref().or(leg.record.extension.as_ref())
+}
+
 fn role(site: &Site, leg: &Leg) -> StationRole {
-    let named = leg.record.port.as_deref().or(leg.record.extension.as_deref());
-    match (named.map(|name| site.station(leg.line.source, name)).unwrap_or_default(), leg.record.party) {
+    match (named(leg).map(|name| site.station(leg.line.source, name)).unwrap_or_default(), leg.record.party) {
         // What the site says of a port goes before what the format says of its kind.
         (StationRole::Staff, Some(Party::Voicemail)) => StationRole::Voicemail,
         (StationRole::Staff, Some(Party::AutoAttendant)) => StationRole::AutoAttendant,

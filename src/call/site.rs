@@ -46,6 +46,15 @@ impl Owner {
     }
 }
 
+/// What the configuration gives a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given<'a> {
+    /// A station.
+    Station(&'a str),
+    /// A trunk.
+    Trunk(&'a str),
+}
+
 #[derive(Debug, Clone)]
 struct Share {
     owner: Owner,
@@ -142,8 +151,8 @@ impl Site {
         self.files.insert(file, source);
     }
 
-    /// The source whose PBX it is.
-    fn pbx(&self, source: u16) -> u16 {
+    /// The source whose PBX it is: of a file, the one that it stands for.
+    pub fn pbx(&self, source: u16) -> u16 {
         self.files.get(&source).copied().unwrap_or(source)
     }
 
@@ -157,6 +166,16 @@ impl Site {
     pub fn trunk(&self, source: u16, name: &str) -> TrunkRole {
         let own = self.by_source.get(&self.pbx(source)).and_then(|roles| roles.trunks.get(name));
         own.or_else(|| self.everywhere.trunks.get(name)).copied().unwrap_or_default()
+    }
+
+    /// Every station and every trunk that the configuration gives a role, with the source it is said of; nothing
+    /// where it is said of all.
+    pub fn given_roles(&self) -> impl Iterator<Item = (Option<u16>, Given<'_>)> {
+        let all = std::iter::once((None, &self.everywhere));
+        all.chain(self.by_source.iter().map(|(source, roles)| (Some(*source), roles))).flat_map(|(source, roles)| {
+            let stations = roles.stations.keys().map(move |name| (source, Given::Station(name)));
+            stations.chain(roles.trunks.keys().map(move |name| (source, Given::Trunk(name))))
+        })
     }
 
     /// Whose call these legs are. The DDI decides before the group or station, and that before the trunk, since a

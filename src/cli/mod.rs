@@ -7,6 +7,7 @@ mod day;
 mod demo;
 mod detect;
 mod dialects;
+mod discover;
 mod import;
 mod parse;
 mod push;
@@ -52,6 +53,7 @@ enum Verb {
     Status(status::Arguments),
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
+    Discover(discover::Arguments),
     Import(import::Arguments),
     Rebuild(rebuild::Arguments),
     Simulate(simulate::Arguments),
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Verb::Status(arguments) => status::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),
+        Verb::Discover(arguments) => discover::run(arguments),
         Verb::Import(arguments) => import::run(arguments),
         Verb::Rebuild(arguments) => rebuild::run(arguments),
         Verb::Simulate(arguments) => simulate::run(arguments),

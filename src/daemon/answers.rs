@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 
 use super::desk::Desk;
+use super::discover;
 use super::import::import;
 use super::keeper::Keeper;
 use super::memory;
@@ -81,6 +82,7 @@ pub async fn answer(
         Request::Push { date, dry_run: false } => sending::push(desk, config, clock, who, date).await,
         Request::Approve { date, practice } => sending::approve(desk, who, date, practice).await,
         Request::Import(_) => Err(Refusal::new("an import comes with its file", "use smdrd import")),
+        Request::Discover { days } => discover::answer(desk, config, who, days).await,
         Request::Rebuild { apply } => {
             let who = who.to_owned();
             let difference = desk
