@@ -157,8 +157,7 @@ fn busiest(calls: &[HeardCall], zone: &TimeZone) -> Vec<HalfHour> {
         let at = zone.to_datetime(call.call.arrival);
         *counts.entry((at.hour(), at.minute() / 30 * 30)).or_default() += 1;
     }
-    let mut all: Vec<_> =
-        counts.into_iter().map(|((hour, minute), calls)| HalfHour { hour, minute, calls }).collect();
+    let mut all: Vec<_> = counts.into_iter().map(|((hour, minute), calls)| HalfHour { hour, minute, calls }).collect();
     all.sort_by_key(|half_hour| std::cmp::Reverse(half_hour.calls));
     all.truncate(5);
     all
@@ -169,7 +168,8 @@ fn ddis(calls: &[HeardCall], site: &Site, sources: &BTreeMap<u16, String>) -> (V
     let mut own: BTreeMap<(u16, String), (u64, Counts, Counts)> = BTreeMap::new();
     let mut unlisted = 0;
     for heard in inbound(calls) {
-        let Some((source, ddi)) = heard.legs.iter().find_map(|leg| Some((site.pbx(leg.line.source), leg.record.ddi.as_ref()?)))
+        let Some((source, ddi)) =
+            heard.legs.iter().find_map(|leg| Some((site.pbx(leg.line.source), leg.record.ddi.as_ref()?)))
         else {
             continue;
         };

@@ -50,8 +50,10 @@ pub struct Station {
     pub called: BTreeSet<String>,
     /// Inside calls in which it was called.
     pub called_inside: usize,
-    /// Legs with a hold or a transfer, or of a conference.
-    pub worked: usize,
+    /// Legs with a hold, or of a conference.
+    pub held: usize,
+    /// Legs on either side of a transfer: a mailbox may be put through to, as a person.
+    pub transfers: usize,
     /// Legs of which the format says that a voicemail port took them; then a menu; then a conference or nobody.
     pub said: [usize; 3],
 }
@@ -91,7 +93,8 @@ pub struct Profiles {
     pub stations: BTreeMap<(u16, String), Station>,
     /// By source and name.
     pub trunks: BTreeMap<(u16, String), Trunk>,
-    /// For each day, when the first and the last call was taken by a station that also makes calls.
+    /// For each day, when the first and the last call was taken by a station that makes calls and has to
+    /// do with others.
     pub open: BTreeMap<Date, (Timestamp, Timestamp)>,
     /// The practice's zone.
     pub zone: TimeZone,
@@ -100,12 +103,8 @@ pub struct Profiles {
 impl Profiles {
     /// Counts what the stations and trunks of these calls did.
     pub fn new(calls: &[HeardCall], site: &Site, zone: &TimeZone) -> Profiles {
-        let mut profiles = Profiles {
-            stations: BTreeMap::new(),
-            trunks: BTreeMap::new(),
-            open: BTreeMap::new(),
-            zone: zone.clone(),
-        };
+        let mut profiles =
+            Profiles { stations: BTreeMap::new(), trunks: BTreeMap::new(), open: BTreeMap::new(), zone: zone.clone() };
         for call in calls {
             for (place, leg) in call.legs.iter().enumerate() {
                 let source = site.pbx(leg.line.source);
@@ -147,9 +146,8 @@ impl Profiles {
         let took_later = call.legs.iter().any(|other| named(other) == Some(name) && took_by_station(other));
         let station = self.of(source, name);
         station.legs += 1;
-        station.worked += usize::from(
-            record.hold_s.is_some_and(|s| s > 0) || record.transferred == Some(true) || record.conference == Some(true),
-        );
+        station.held += usize::from(record.hold_s.is_some_and(|s| s > 0) || record.conference == Some(true));
+        station.transfers += usize::from(record.transferred == Some(true));
         match record.party {
             Some(Party::Voicemail) => station.said[0] += 1,
             Some(Party::AutoAttendant) => station.said[1] += 1,
@@ -233,7 +231,12 @@ impl Profiles {
     }
 
     fn opening(&mut self) {
-        for station in self.stations.values().filter(|station| !station.made.is_empty() || station.made_inside > 0) {
+        // Somebody who puts callers through or on hold is no machine.
+        let person = |station: &&Station| {
+            !(station.made.is_empty() && station.made_inside == 0)
+                && station.made_inside + station.held + station.transfers > 0
+        };
+        for station in self.stations.values().filter(person) {
             for at in &station.took_at {
                 let day = self.zone.to_datetime(*at).date();
                 let (first, last) = self.open.entry(day).or_insert((*at, *at));
@@ -243,7 +246,7 @@ impl Profiles {
         }
     }
 
-    /// How many of these moments lie where nobody who also makes calls took any, by more than half an hour.
+    /// How many of these moments lie where no such station took any, by more than half an hour.
     pub fn when_nobody_else(&self, moments: &[Timestamp]) -> usize {
         const APART: SignedDuration = SignedDuration::from_mins(30);
         let outside = |at: &&Timestamp| {

@@ -15,7 +15,11 @@ pub fn snippet(found: &Discovery) -> String {
     let several = sources.len() > 1;
     for source in sources {
         let head = |kind: &str| {
-            if several { format!("[source.roles.{kind}] # below the [[source]] named {source:?}\n") } else { format!("[roles.{kind}]\n") }
+            if several {
+                format!("[source.roles.{kind}] # below the [[source]] named {source:?}\n")
+            } else {
+                format!("[roles.{kind}]\n")
+            }
         };
         table(&mut text, &head("stations"), found.stations.iter().filter(|p| p.source == *source));
         table(&mut text, &head("trunks"), found.trunks.iter().filter(|p| p.source == *source));
@@ -30,7 +34,8 @@ fn table<'a, R: Serialize + 'a>(text: &mut String, head: &str, proposals: impl I
         if proposal.standing == Some(Standing::Agrees) {
             continue;
         }
-        let comment = if proposal.sure == Sure::Certain && proposal.standing == Some(Standing::Missing) { "" } else { "# " };
+        let comment =
+            if proposal.sure == Sure::Certain && proposal.standing == Some(Standing::Missing) { "" } else { "# " };
         let word = |value: &R| serde_json::to_string(value).unwrap_or_default();
         let why = match (proposal.sure, proposal.standing) {
             (_, Some(Standing::Differs)) => format!("now {}: look", word(&proposal.configured).trim_matches('"')),

@@ -15,6 +15,10 @@ const MANY: usize = 20;
 const ACTS: usize = 3;
 /// The ring after which a mailbox is usual, and a person is not so for every call.
 const LONG_RING_S: u32 = 8;
+/// Calls to the outside from which one who answers after any time is likely a person, and seconds between the shortest
+/// and the longest of these times.
+const MADE: usize = 3;
+const SPREAD_S: u32 = 15;
 /// The longest ring of a menu, which answers at once.
 const AT_ONCE_S: u32 = 2;
 /// The longest call of a machine that sends a signal.
@@ -34,11 +38,7 @@ impl Found {
 }
 
 /// A proposal for each station that was seen.
-pub fn propose(
-    profiles: &Profiles,
-    site: &Site,
-    sources: &BTreeMap<u16, String>,
-) -> Vec<Proposal<StationRole>> {
+pub fn propose(profiles: &Profiles, site: &Site, sources: &BTreeMap<u16, String>) -> Vec<Proposal<StationRole>> {
     let each = profiles.stations.iter();
     each.map(|((source, name), station)| {
         let Found { role, sure, evidence } = judge(profiles, station);
@@ -58,13 +58,13 @@ pub fn propose(
 }
 
 fn judge(profiles: &Profiles, station: &Station) -> Found {
-    let rules = [menu, mailbox, person, alarm, group, fax, door];
+    let rules = [menu, mailbox, person, alarm, group, fax, door, answering_person];
     rules.iter().find_map(|rule| rule(profiles, station)).unwrap_or_else(|| open(station))
 }
 
 /// Neither makes calls nor holds nor transfers any: no sign of a person.
 fn never_acts(station: &Station) -> bool {
-    station.made.is_empty() && station.made_inside == 0
+    station.made.is_empty() && station.made_inside == 0 && station.held == 0
 }
 
 fn never_makes() -> String {
@@ -75,7 +75,8 @@ fn menu(_: &Profiles, station: &Station) -> Option<Found> {
     use StationRole::AutoAttendant;
     let [mailbox, menu, _] = station.said;
     if menu > 0 {
-        let said = format!("the PBX itself calls it a menu or announcement on {} of {}", menu, count(station.legs, "leg"));
+        let said =
+            format!("the PBX itself calls it a menu or announcement on {} of {}", menu, count(station.legs, "leg"));
         return Some(Found::new(AutoAttendant, Sure::Certain, vec![said]));
     }
     if !never_acts(station) || station.took < 2 * ENOUGH || station.handed_on * 10 < station.took * 3 {
@@ -106,7 +107,7 @@ fn menu(_: &Profiles, station: &Station) -> Option<Found> {
 
 fn mailbox(profiles: &Profiles, station: &Station) -> Option<Found> {
     use StationRole::Voicemail;
-    if !never_acts(station) || station.worked > 0 || station.took < ENOUGH || station.handed_on > 0 {
+    if !never_acts(station) || station.took < ENOUGH || station.handed_on > 0 {
         return None;
     }
     let last = format!("it ends every one of the {} it took: nobody comes after it", count(station.took, "call"));
@@ -114,7 +115,8 @@ fn mailbox(profiles: &Profiles, station: &Station) -> Option<Found> {
     if mailbox > 0 && mailbox == station.legs {
         let said = format!("the PBX itself calls it a voicemail port on {}", count(mailbox, "leg"));
         // A menu that nobody gets past looks the same until somebody does.
-        let sure = if station.took >= MANY || station.took_first * 2 <= station.took { Sure::Certain } else { Sure::Likely };
+        let sure =
+            if station.took >= MANY || station.took_first * 2 <= station.took { Sure::Certain } else { Sure::Likely };
         return Some(Found::new(Voicemail, sure, vec![said, last, never_makes()]));
     }
     let mut evidence = vec![last, never_makes()];
@@ -141,7 +143,7 @@ fn mailbox(profiles: &Profiles, station: &Station) -> Option<Found> {
 
 fn person(_: &Profiles, station: &Station) -> Option<Found> {
     let outside = station.made.len();
-    let acts = station.worked + station.made_inside;
+    let acts = station.held + station.transfers + station.made_inside;
     let all = outside + station.made_inside + station.took;
     // A fax or an alarm dials outside; it puts nobody on hold, calls no colleague and transfers nothing.
     if acts == 0 || outside + station.made_inside == 0 || all < ENOUGH {
@@ -161,8 +163,11 @@ fn person(_: &Profiles, station: &Station) -> Option<Found> {
     if station.made_inside > 0 {
         evidence.push(format!("it called other stations {}", times(station.made_inside)));
     }
-    if station.worked > 0 {
-        evidence.push(format!("it held, transferred or conferred on {}", count(station.worked, "leg")));
+    if station.held > 0 {
+        evidence.push(format!("it held or conferred on {}", count(station.held, "leg")));
+    }
+    if station.transfers > 0 {
+        evidence.push(format!("it had a part in a transfer on {}", count(station.transfers, "leg")));
     }
     if station.called_inside > 0 {
         evidence.push(format!("other stations called it {}", times(station.called_inside)));
@@ -173,19 +178,32 @@ fn person(_: &Profiles, station: &Station) -> Option<Found> {
     Some(Found::new(StationRole::Staff, sure, evidence))
 }
 
+/// Makes calls, and takes them after this ring and that: a machine takes them after the same each time.
+fn answering_person(_: &Profiles, station: &Station) -> Option<Found> {
+    let (least, most) = (station.rings.iter().min()?, station.rings.iter().max()?);
+    if station.made.len() < MADE || station.rings.len() < ENOUGH || most - least < SPREAD_S {
+        return None;
+    }
+    let evidence = vec![
+        format!("it made {} to the outside", count(station.made.len(), "call")),
+        format!(
+            "it took {}, after {least} to {most} s: a machine answers after the same time",
+            count(station.took, "call")
+        ),
+    ];
+    Some(Found::new(StationRole::Staff, Sure::Likely, evidence))
+}
+
 fn times(number: usize) -> String {
     if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
 
 fn group(_: &Profiles, station: &Station) -> Option<Found> {
     use StationRole::HuntGroup;
-    if !never_acts(station) || station.took > 0 || station.worked > 0 || station.rung < ENOUGH {
+    if !never_acts(station) || station.took > 0 || station.transfers > 0 || station.rung < ENOUGH {
         return None;
     }
-    let mut evidence = vec![
-        format!("it was rung {} times and never took a call itself", station.rung),
-        never_makes(),
-    ];
+    let mut evidence = vec![format!("it was rung {} times and never took a call itself", station.rung), never_makes()];
     if station.takers.len() >= 2 {
         let takers: Vec<&str> = station.takers.iter().take(5).map(String::as_str).collect();
         evidence.push(format!(
@@ -219,7 +237,12 @@ fn overlaps(rang: &[(jiff::Timestamp, jiff::Timestamp)]) -> usize {
 
 fn alarm(_: &Profiles, station: &Station) -> Option<Found> {
     let made = &station.made;
-    if made.len() < ENOUGH || station.rung > 0 || station.made_inside > 0 || station.called_inside > 0 || station.worked > 0 {
+    if made.len() < ENOUGH
+        || station.rung > 0
+        || station.made_inside > 0
+        || station.called_inside > 0
+        || station.held + station.transfers > 0
+    {
         return None;
     }
     let number = made.first()?.number?;
@@ -255,7 +278,7 @@ fn period(made: &[Made]) -> Option<i64> {
 }
 
 fn fax(profiles: &Profiles, station: &Station) -> Option<Found> {
-    let inside = station.made_inside + station.called_inside + station.worked + station.handed_on;
+    let inside = station.made_inside + station.called_inside + station.held + station.transfers + station.handed_on;
     if inside > 0 || station.took < ENOUGH || station.lost > 0 || station.took < station.rung {
         return None;
     }
@@ -268,13 +291,16 @@ fn fax(profiles: &Profiles, station: &Station) -> Option<Found> {
     let evidence = vec![
         format!("it took every one of its {}, always after {least} to {most} s", count(station.took, "call")),
         format!("{alone} of them came when nobody else takes calls"),
-        format!("it made {} to the outside, and had nothing to do with any other station", count(station.made.len(), "call")),
+        format!(
+            "it made {} to the outside, and had nothing to do with any other station",
+            count(station.made.len(), "call")
+        ),
     ];
     Some(Found::new(StationRole::Fax, Sure::Likely, evidence))
 }
 
 fn door(_: &Profiles, station: &Station) -> Option<Found> {
-    let outside = station.made.len() + station.rung + station.worked + station.called_inside;
+    let outside = station.made.len() + station.rung + station.held + station.transfers + station.called_inside;
     if outside > 0 || station.made_inside < 2 * ENOUGH || station.called.len() > 1 {
         return None;
     }

@@ -42,7 +42,10 @@ fn judge(trunk: &Trunk) -> (Option<TrunkRole>, Sure, Vec<String>) {
     }
     if public == 0 && trunk.inside >= MANY && inbound > 0 && outbound > 0 {
         let evidence = vec![
-            format!("{} both ways, and on every one only numbers as short as a station's ({ways})", count(trunk.inside, "call")),
+            format!(
+                "{} both ways, and on every one only numbers as short as a station's ({ways})",
+                count(trunk.inside, "call")
+            ),
             "none with a number of the public network".to_owned(),
         ];
         return (Some(TrunkRole::Tie), Sure::Likely, evidence);

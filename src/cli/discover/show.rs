@@ -90,11 +90,8 @@ fn proposals<R: Serialize>(text: &mut String, title: &str, proposals: &[Proposal
             Some(Standing::Agrees) | None => String::new(),
         };
         let head = format!("  {:<8} {role}", proposal.name);
-        let _ = if proposal.role.is_some() {
-            writeln!(text, "{head}, {sure}{standing}")
-        } else {
-            writeln!(text, "{head}")
-        };
+        let _ =
+            if proposal.role.is_some() { writeln!(text, "{head}, {sure}{standing}") } else { writeln!(text, "{head}") };
         for sentence in &proposal.evidence {
             let _ = writeln!(text, "             {sentence}");
         }
