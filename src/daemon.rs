@@ -13,6 +13,7 @@ mod days;
 pub mod desk;
 pub mod discover;
 pub mod disk;
+pub mod explain;
 mod files;
 mod handover;
 pub mod hold;

@@ -5,7 +5,9 @@
 
 mod assemble;
 pub mod discover;
+mod explain;
 mod outcome;
+pub mod rules;
 mod site;
 mod wall;
 
@@ -17,7 +19,9 @@ use crate::number::Class;
 use crate::record::MaskedRecord;
 
 pub use assemble::{Assembler, Rules};
-pub use outcome::decide;
+pub use explain::{arrival_in_words, taken_in_words};
+pub use outcome::{Taker, decide, role, took};
+pub use rules::Rule;
 pub use site::{Given, Owner, Site};
 pub use wall::Wall;
 

@@ -182,21 +182,50 @@ impl Site {
     /// shared trunk may carry anybody's call. Of several legs the first that says something decides: a call stays
     /// whose it was when it is transferred to a neighbour. What is on no list is for the one who says that it is his.
     pub fn owner(&self, legs: &[Leg]) -> Owner {
+        self.owned(legs).0.map_or(Owner::Nobody, |share| share.owner.clone())
+    }
+
+    /// What decided whose call these legs are, in words.
+    pub fn owner_by(&self, legs: &[Leg]) -> String {
+        match self.owned(legs).1 {
+            By::Ddi(ddi) => format!("the number {ddi} that was dialled"),
+            By::Group(group) => format!("the group or station {group}"),
+            By::Trunk(trunk) => format!("the line {trunk} it came on"),
+            By::Unmatched => "being on nobody's list: such calls are this owner's".to_owned(),
+            By::Nothing => "being on nobody's list".to_owned(),
+        }
+    }
+
+    fn owned<'a>(&self, legs: &'a [Leg]) -> (Option<&Share>, By<'a>) {
         let first = |named: fn(&Leg) -> Option<&CompactString>, listed: fn(&Share) -> &[CompactString]| {
             legs.iter().find_map(|leg| {
                 let name = named(leg)?;
                 let of_source = |share: &&Share| share.speaks_of(self.pbx(leg.line.source));
-                self.shares.iter().filter(of_source).find(|share| listed(share).contains(name))
+                let share = self.shares.iter().filter(of_source).find(|share| listed(share).contains(name))?;
+                Some((share, name))
             })
         };
-        let unmatched = || {
-            let source = self.pbx(legs.first()?.line.source);
-            self.shares.iter().find(|share| share.unmatched && share.speaks_of(source))
-        };
-        first(|leg| leg.record.ddi.as_ref()?.own.as_ref(), |share| &share.ddis)
-            .or_else(|| first(|leg| leg.record.extension.as_ref(), |share| &share.groups))
-            .or_else(|| first(|leg| leg.record.trunk.as_ref(), |share| &share.trunks))
-            .or_else(unmatched)
-            .map_or(Owner::Nobody, |share| share.owner.clone())
+        if let Some((share, ddi)) = first(|leg| leg.record.ddi.as_ref()?.own.as_ref(), |share| &share.ddis) {
+            return (Some(share), By::Ddi(ddi));
+        }
+        if let Some((share, group)) = first(|leg| leg.record.extension.as_ref(), |share| &share.groups) {
+            return (Some(share), By::Group(group));
+        }
+        if let Some((share, trunk)) = first(|leg| leg.record.trunk.as_ref(), |share| &share.trunks) {
+            return (Some(share), By::Trunk(trunk));
+        }
+        let source = legs.first().map(|leg| self.pbx(leg.line.source));
+        let unmatched = |share: &&Share| source.is_some_and(|source| share.unmatched && share.speaks_of(source));
+        let share = self.shares.iter().find(unmatched);
+        (share, if share.is_some() { By::Unmatched } else { By::Nothing })
     }
+}
+
+/// What decided whose call it is.
+enum By<'a> {
+    Ddi(&'a str),
+    Group(&'a str),
+    Trunk(&'a str),
+    Unmatched,
+    Nothing,
 }

@@ -8,6 +8,7 @@ mod demo;
 mod detect;
 mod dialects;
 mod discover;
+mod explain;
 mod import;
 mod parse;
 mod push;
@@ -54,6 +55,7 @@ enum Verb {
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
     Discover(discover::Arguments),
+    Explain(explain::Arguments),
     Import(import::Arguments),
     Rebuild(rebuild::Arguments),
     Simulate(simulate::Arguments),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),
         Verb::Discover(arguments) => discover::run(arguments),
+        Verb::Explain(arguments) => explain::run(arguments),
         Verb::Import(arguments) => import::run(arguments),
         Verb::Rebuild(arguments) => rebuild::run(arguments),
         Verb::Simulate(arguments) => simulate::run(arguments),

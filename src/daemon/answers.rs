@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::desk::Desk;
 use super::discover;
+use super::explain;
 use super::import::import;
 use super::keeper::Keeper;
 use super::memory;
@@ -82,6 +83,7 @@ pub async fn answer(
         Request::Push { date, dry_run: false } => sending::push(desk, config, clock, who, date).await,
         Request::Approve { date, practice } => sending::approve(desk, who, date, practice).await,
         Request::Import(_) => Err(Refusal::new("an import comes with its file", "use smdrd import")),
+        Request::Explain { call, at, minute } => explain::answer(desk, config, who, call, at, minute).await,
         Request::Discover { days } => discover::answer(desk, config, who, days).await,
         Request::Rebuild { apply } => {
             let who = who.to_owned();
