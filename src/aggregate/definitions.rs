@@ -132,7 +132,7 @@ pub const DEFINITIONS: [Definition; 4] = [
                 &[MissedRangOut],
                 Under(30),
                 Neither,
-                "the call ended within 30 s of waiting, which is not held against the practice",
+                "the call ended within 30 s of waiting, which this measure leaves out",
             ),
             row(&[MissedBusy], Any, Neither, "it never waited for a person"),
             row(&[Outcome::IvrEnded], Any, Neither, "it never waited for a person"),
@@ -249,5 +249,88 @@ impl Definition {
             }
             (None, None, _) => (Undefined, "the source does not say".to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{LineRef, Owner};
+
+    fn call(outcome: Option<Outcome>, wait_s: Option<u32>) -> Call {
+        Call {
+            id: LineRef { source: 1, seq: 1 },
+            kind: CallKind::Inbound,
+            owner: Owner::Nobody,
+            arrival: jiff::Timestamp::UNIX_EPOCH,
+            end: jiff::Timestamp::UNIX_EPOCH,
+            outcome,
+            rule: "".into(),
+            wait_s,
+            talk_s: None,
+            answered: None,
+            not_people: outcome.is_none(),
+            callback_made: false,
+            later_s: 0,
+            earlier_s: 0,
+            trunk: None,
+            class: None,
+            peer: None,
+            token: None,
+            open: false,
+            legs: 1,
+        }
+    }
+
+    fn all(outcome: Option<Outcome>, wait_s: Option<u32>) -> [Category; 4] {
+        let call = call(outcome, wait_s);
+        DEFINITIONS.each_ref().map(|definition| definition.judge(&call, true).counts)
+    }
+
+    #[test]
+    fn one_call_is_what_each_definition_says() {
+        use Category::{NotCounted, Unknown};
+        for (outcome, wait, expected) in [
+            (Outcome::Answered, Some(12), [Answered, Answered, Answered, Answered]),
+            (Outcome::Answered, None, [Answered, Answered, Answered, Answered]),
+            (MissedRangOut, Some(29), [Missed, Neither, Missed, Undefined]),
+            (MissedRangOut, Some(30), [Missed, Abandoned, Missed, Undefined]),
+            (MissedRangOut, Some(0), [Missed, Neither, Missed, Undefined]),
+            (MissedRangOut, None, [Missed, Unknown, Missed, Undefined]),
+            (MissedBusy, None, [Missed, Neither, Missed, Undefined]),
+            (MissedVoicemail, Some(0), [Missed, Undefined, Abandoned, Undefined]),
+            (MissedVoicemail, Some(1), [Missed, Undefined, Missed, Undefined]),
+            (MissedVoicemail, None, [Missed, Undefined, Unknown, Undefined]),
+            (Outcome::IvrEnded, None, [EndedInMenu, Neither, Abandoned, Undefined]),
+            (Outcome::CallbackRequested, None, [CallbackRequested, Undefined, Undefined, CallbackRequested]),
+        ] {
+            assert_eq!(all(Some(outcome), wait), expected, "{outcome:?} {wait:?}");
+        }
+        assert_eq!(all(None, Some(5)), [NotCounted; 4], "a fax");
+        let internal = Call { kind: CallKind::Internal, ..call(None, None) };
+        assert_eq!(DEFINITIONS[0].judge(&internal, true).counts, NotCounted);
+    }
+
+    #[test]
+    fn every_outcome_has_a_row_in_every_definition_and_no_wait_falls_between_two() {
+        for definition in &DEFINITIONS {
+            assert!(!definition.source.is_empty() && !definition.name.is_empty());
+            for outcome in Outcome::ALL {
+                for wait in [0, 1, 29, 30, 31, u32::MAX] {
+                    let judged = definition.judge(&call(Some(outcome), Some(wait)), true);
+                    assert_ne!(judged.counts, Category::Unknown, "{}: {outcome:?} {wait}", definition.id);
+                    assert!(!judged.because.is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_wait_decides_is_unknown_without_one_and_says_why() {
+        let call = call(Some(MissedRangOut), None);
+        let judged = DEFINITIONS[1].judge(&call, false);
+        assert_eq!(judged.counts, Category::Unknown);
+        assert!(judged.because.contains("does not print ring time"), "{judged:?}");
+        assert!(!DEFINITIONS[1].judge(&call, true).because.contains("does not print"));
     }
 }

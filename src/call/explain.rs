@@ -95,7 +95,8 @@ pub fn arrival_in_words(leg: &Leg) -> Vec<String> {
         words.push(format!("it is printed to {} s, so the arrival may be later by less than that", stamp.resolution_s));
     }
     if leg.arrival_doubt {
-        words.push("a part is missing, so the arrival may be up to two minutes earlier".to_owned());
+        let missing = if stamp.kind == StampKind::Unknown { "" } else { "a part is missing: " };
+        words.push(format!("{missing}the arrival may be up to two minutes earlier"));
     }
     words
 }

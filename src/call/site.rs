@@ -191,8 +191,9 @@ impl Site {
             By::Ddi(ddi) => format!("the number {ddi} that was dialled"),
             By::Group(group) => format!("the group or station {group}"),
             By::Trunk(trunk) => format!("the line {trunk} it came on"),
+            By::Unmatched if self.shares.len() == 1 => "being the only one that the configuration names".to_owned(),
             By::Unmatched => "being on nobody's list: such calls are this owner's".to_owned(),
-            By::Nothing => "being on nobody's list".to_owned(),
+            By::Nothing => "being on nobody's list, and no owner says that such calls are his".to_owned(),
         }
     }
 

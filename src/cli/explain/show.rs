@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::call::Outcome;
 use crate::cli::table;
 use crate::daemon::explain::{Answer, Brief, ExplainedLine, Explanation, Field, SLOT_MINUTES};
 
@@ -18,14 +19,11 @@ pub fn text(answer: &Answer) -> String {
 fn which(within: bool, calls: &[Brief]) -> String {
     let head = if within { "several calls arrived then" } else { "no call arrived then; the nearest are" };
     let rows = calls.iter().map(|call| {
-        let how = call.outcome.map_or_else(|| word(&call.kind), |_| call.rule.clone());
         vec![
             format!("  {}/{}", call.source, line_of(call)),
             call.arrival.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             word(&call.kind),
-            how,
-            seconds("wait", call.wait_s),
-            seconds("talk", call.talk_s),
+            lasted(call),
         ]
     });
     format!("{head}\n{}name one: smdrd explain SOURCE/LINE\n", table(rows))
@@ -33,6 +31,19 @@ fn which(within: bool, calls: &[Brief]) -> String {
 
 fn line_of(call: &Brief) -> &str {
     call.id.rsplit_once('/').map_or(call.id.as_str(), |(_, seq)| seq)
+}
+
+/// How it ended, and for how long there was what can be with that end.
+fn lasted(call: &Brief) -> String {
+    let Some(outcome) = call.outcome else { return String::new() };
+    let mut parts = vec![word(&outcome)];
+    if outcome == Outcome::Answered || outcome.is_missed() {
+        parts.push(seconds("wait", call.wait_s));
+    }
+    if outcome == Outcome::Answered {
+        parts.push(seconds("talk", call.talk_s));
+    }
+    parts.join(", ")
 }
 
 fn seconds(what: &str, seconds: Option<u32>) -> String {
@@ -49,11 +60,9 @@ fn call(explanation: &Explanation) -> String {
         explanation.dialect
     );
     let how = match brief.outcome {
-        Some(outcome) => {
-            format!("{}, {}, {}", word(&outcome), seconds("wait", brief.wait_s), seconds("talk", brief.talk_s))
-        }
+        Some(_) => lasted(brief),
         None if brief.rule.is_empty() => String::new(),
-        None => seconds("talk", brief.talk_s),
+        None => brief.talk_s.map_or_else(String::new, |talk| format!("talk {talk} s")),
     };
     let _ = writeln!(text, "{}{}{how}\n", word(&brief.kind), if how.is_empty() { "" } else { ": " });
     let rule = if brief.rule.is_empty() { "by its kind" } else { &brief.rule };
