@@ -161,7 +161,7 @@ pub const DEFINITIONS: [Definition; 4] = [
                 &[MissedVoicemail],
                 AtLeast(1),
                 Missed,
-                "it rang before voicemail took it, so staff could have answered",
+                "it rang before voicemail took it, which is taken for a ring that staff could have answered",
             ),
             row(
                 &[MissedVoicemail],

@@ -71,3 +71,60 @@ fn word(kind: Type) -> &'static str {
         Type::Ip => "ip",
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+mod tests {
+    use super::*;
+    use crate::dialect::{Library, Reading, What};
+
+    /// Every line of every dialect's examples that carries a record, or a part of one, is taken apart, and its record's
+    /// trunk and station stand where a field is said to be.
+    #[test]
+    fn every_line_that_is_understood_is_taken_apart() {
+        let today = jiff::civil::date(2026, 11, 20);
+        let (mut lines, mut found) = (0, 0);
+        for id in Library::shipped().ids() {
+            let dialect = Library::shipped().get(id).unwrap();
+            for sample in dialect.samples() {
+                let plan = dialect.plan(sample.options, sample.assume_year).unwrap();
+                let (mut state, mut reading) = (SourceState::default(), Reading::default());
+                for (no, text) in (1..).zip(sample.lines.lines()) {
+                    let line = Line { no, bytes: text.as_bytes(), kept: &[], today };
+                    let parts = plan.fields_of(&state, &line);
+                    plan.step(&mut state, &line, &mut reading);
+                    let Some(settled) = reading.settled.last() else { continue };
+                    let record = match &settled.what {
+                        What::Record(record) => Some(record),
+                        What::Continuation => None,
+                        _ => continue,
+                    };
+                    if text.trim().is_empty() {
+                        continue;
+                    }
+                    lines += 1;
+                    let what = format!("{id}, {}: {text}", sample.name);
+                    let parts = parts.unwrap_or_else(|| panic!("{what}"));
+                    // A line of a record may say only that it goes on.
+                    assert!(record.is_none() || !parts.fields.is_empty(), "{what}");
+                    assert!(parts.fields.is_sorted_by_key(|field| field.start), "{what}");
+                    assert!(parts.fields.iter().all(|f| f.start < f.end && f.end <= text.len()), "{what}");
+                    let holds = |wanted: &str| {
+                        let mut texts = parts.fields.iter().map(|field| &text.as_bytes()[field.start..field.end]);
+                        texts.any(|text| String::from_utf8_lossy(text).contains(wanted))
+                    };
+                    if let Some(station) = record.and_then(|record| record.extension.as_deref()) {
+                        found += usize::from(holds(station));
+                    }
+                }
+            }
+        }
+        assert!(lines > 150 && found > 100, "{lines} lines, {found} stations");
+    }
+}
