@@ -62,8 +62,8 @@ pub enum Request {
     },
     /// Propose roles from what was heard.
     Discover {
-        /// Of this many days only.
-        days: Option<u32>,
+        /// In the last so many days, today included.
+        days: u32,
     },
     /// Why a call was counted so.
     Explain {

@@ -161,6 +161,8 @@ fn each_call_is_explained_with_its_lines_its_rule_and_the_other_definitions() {
     for (verb, said) in [
         (&["explain", "reception/4711"][..], "there is no line"),
         (&["explain", "kitchen/1"], "there is no source"),
+        (&["explain", "reception/07700900123"], "there is no line"),
+        (&["explain", "07700900123"], "names no call"),
         (&["explain", "branch/9"], "in no call"),
         (&["explain", "2026-11-20", "12:00"], "no call arrived within half an hour"),
     ] {
@@ -168,6 +170,7 @@ fn each_call_is_explained_with_its_lines_its_rule_and_the_other_definitions() {
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(1) && error.contains(said), "{verb:?}: {error}");
     }
+    assert_eq!(rig.count("SELECT count(*) FROM audit WHERE what LIKE '%7700900%'"), 0, "typed, and not written down");
     assert_eq!(rig.verb(&["explain", "2026-11-20"], "").status.code(), Some(2), "a date alone");
     assert!(rig.count("SELECT count(*) FROM audit WHERE what = 'explain reception/1'") >= 2);
 

@@ -26,22 +26,24 @@ use crate::store::StoreError;
 
 /// Lines read at a time: between two portions the writer stores what has come.
 const PORTION: u32 = 1_000;
+/// Legs looked at at most, the newest; each takes well under a kilobyte of the daemon's memory meanwhile.
+const LEGS: usize = 80_000;
 /// A file is one source with one connection.
 const FILE: (u16, u64) = (0, 0);
 
-/// Answers the verb: looks at the records that are kept of the last `days` days, or at all of them.
-pub(super) async fn answer(desk: &Desk, config: &Config, who: &str, days: Option<u32>) -> Result<Value, Refusal> {
+/// Answers the verb: looks at the records that are kept of the last `days` days.
+pub(super) async fn answer(desk: &Desk, config: &Config, who: &str, days: u32) -> Result<Value, Refusal> {
     let who = who.to_owned();
     let (site, sources, rules, since) = desk
         .with(move |keeper| {
             audit(keeper, &who, "discover")?;
-            let since = days.map(|days| keeper.date(keeper.clock.now()).saturating_sub(i64::from(days).days()));
+            let since = keeper.date(keeper.clock.now()).saturating_sub(i64::from(days).days());
             place(keeper).map(|(site, sources, rules)| (site, sources, rules, since))
         })
         .await
         .ok_or_else(gone)?
         .map_err(stored)?;
-    let mut gatherer = Gatherer::new(site.clone());
+    let mut gatherer = Gatherer::new(site.clone()).at_most(LEGS / rules.len().max(1));
     for (source, rules) in rules {
         gatherer.source(source, rules);
         let mut next = 1;
@@ -50,7 +52,7 @@ pub(super) async fn answer(desk: &Desk, config: &Config, who: &str, days: Option
             let lines = lines.ok_or_else(gone)?.map_err(stored)?;
             let Some(last) = lines.last() else { break };
             next = last.line.seq + 1;
-            for line in lines.into_iter().filter(|line| since.is_none_or(|since| line.day > since)) {
+            for line in lines.into_iter().filter(|line| line.day > since) {
                 if let (Some(call), Some(record)) = (line.call, line.record) {
                     gatherer.put(line.line, LineRef { source, seq: call }, record);
                 }

@@ -327,6 +327,14 @@ fn open(station: &Station) -> Found {
         }
     }
     let seen = if seen.is_empty() { "nothing but its name".to_owned() } else { format!("calls {}", seen.join(", ")) };
-    let evidence = vec![format!("not enough yet to tell: {seen}")];
+    let mut evidence = vec![format!("not enough yet to tell: {seen}")];
+    if station.took >= ENOUGH
+        && let (Some(least), Some(most)) = (station.rings.iter().min(), station.rings.iter().max())
+    {
+        evidence.push(format!("it takes calls after {least} to {most} s of ringing"));
+    }
+    if station.handed_on > 0 {
+        evidence.push(format!("{} went on to another station", count(station.handed_on, "call")));
+    }
     Found { role: None, sure: Sure::Open, evidence }
 }

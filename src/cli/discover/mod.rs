@@ -18,6 +18,10 @@ use crate::config::Config;
 use crate::control::Request;
 use crate::daemon::discover::of_lines;
 
+/// How many days are looked at unless the command line says otherwise: four weeks, weekends included, in a small box's
+/// memory.
+const DAYS: u32 = 28;
+
 /// Propose roles for stations and trunks from the calls seen so far, with the evidence
 ///
 /// Says who is a person, a group, a mailbox, a menu or a machine, which trunks reach the public network, which of the
@@ -25,8 +29,8 @@ use crate::daemon::discover::of_lines;
 /// What cannot be told yet is said to be open. With --dialect and FILE a file is looked at instead: nothing is stored.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Look at the calls of the last N days only, today included. Without it: at all that are kept
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=400), conflicts_with = "file")]
+    /// Look at the calls of the last N days, today included [default: 28]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100), conflicts_with = "file")]
     days: Option<u32>,
     /// Print JSON
     #[arg(long)]
@@ -54,7 +58,7 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> ExitCode {
     let found = match (&arguments.file, &arguments.dialect) {
         (Some(file), Some(dialect)) => of_file(&arguments, file, dialect),
-        _ => arguments.asking.ask(Request::Discover { days: arguments.days }),
+        _ => arguments.asking.ask(Request::Discover { days: arguments.days.unwrap_or(DAYS) }),
     };
     let found = match found {
         Ok(found) => found,

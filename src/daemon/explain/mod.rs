@@ -178,18 +178,14 @@ fn find(
     minute: bool,
     zone: &TimeZone,
 ) -> Result<Found, Refusal> {
-    let asked = match (&call, at) {
-        (Some(call), _) => format!("explain {call}"),
-        (None, Some(at)) => format!("explain {at}"),
-        (None, None) => return Err(Refusal::new("no call is named", "give it as SOURCE/LINE, or a date and a time")),
-    };
-    audit(keeper, who, &asked).map_err(stored)?;
     let names = names(keeper).map_err(stored)?;
     let stored_call = match (call, at) {
+        (None, None) => return Err(Refusal::new("no call is named", "give it as SOURCE/LINE, or a date and a time")),
         (Some(call), _) => by_name(keeper, &names, &call)?,
-        (None, at) => match by_time(keeper, at.unwrap_or_default(), minute, zone).map_err(stored)? {
+        (None, Some(at)) => match by_time(keeper, at, minute, zone).map_err(stored)? {
             (true, mut calls) if calls.len() == 1 => calls.remove(0),
             (within, calls) if !calls.is_empty() => {
+                audit(keeper, who, &format!("explain {at}, to list calls")).map_err(stored)?;
                 let brief = |stored: &StoredCall| brief(&stored.call, &names, zone);
                 return Ok(Found::Which(within, calls.iter().map(brief).collect()));
             }
@@ -219,6 +215,8 @@ fn find(
         Refusal::new("the call's source is configured no more", "put it back to have the lines read again")
     })?;
     let brief = brief(&stored_call.call, &names, zone);
+    // As the box calls it: what was typed could be anything, a telephone number too.
+    audit(keeper, who, &format!("explain {}/{}", brief.source, stored_call.call.id.seq)).map_err(stored)?;
     Ok(Found::One(Box::new(Meant { stored: stored_call, plan, site, brief })))
 }
 
@@ -289,7 +287,8 @@ fn by_time(
     near.sort_by_key(|(stored, instant)| stored.call.arrival.duration_since(*instant).abs());
     near.truncate(LISTED);
     let mut near: Vec<StoredCall> = near.into_iter().map(|(stored, _)| stored).collect();
-    near.sort_by_key(|stored| stored.call.arrival);
+    near.sort_by_key(|stored| (stored.call.arrival, stored.call.id));
+    near.dedup_by_key(|stored| stored.call.id);
     Ok((false, near))
 }
 
