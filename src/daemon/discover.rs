@@ -27,7 +27,7 @@ use crate::store::StoreError;
 /// Lines read at a time: between two portions the writer stores what has come.
 const PORTION: u32 = 1_000;
 /// Legs looked at at most, the newest; each takes well under a kilobyte of the daemon's memory meanwhile.
-const LEGS: usize = 80_000;
+const LEGS: usize = 60_000;
 /// A file is one source with one connection.
 const FILE: (u16, u64) = (0, 0);
 

@@ -62,7 +62,7 @@ impl Gatherer {
         let Some(rules) = self.rules.get(&line.source) else { return };
         let leg = self.walls.entry(line.source).or_default().place(&rules.zone, line, record.clone());
         if let (Some(leg), Some(call)) = (leg, self.assembler.accept(line, record)) {
-            self.calls.entry(call.id).or_default().push(leg);
+            push(self.calls.entry(call.id).or_default(), leg);
             self.taken += 1;
             if self.taken.is_multiple_of(SWEEP) {
                 self.assembler.tick(jiff::Timestamp::MIN, |_| false);
@@ -74,7 +74,7 @@ impl Gatherer {
     pub fn put(&mut self, line: LineRef, call: LineRef, record: MaskedRecord) {
         let Some(rules) = self.rules.get(&line.source) else { return };
         if let Some(leg) = self.walls.entry(line.source).or_default().place(&rules.zone, line, record) {
-            self.calls.entry(call).or_default().push(leg);
+            push(self.calls.entry(call).or_default(), leg);
             *self.legs.entry(line.source).or_default() += 1;
             self.let_go(line.source);
         }
@@ -99,6 +99,12 @@ impl Gatherer {
         let calls = self.calls.into_values();
         calls.map(|legs| HeardCall { call: decide(&site, &legs, false), legs }).collect()
     }
+}
+
+/// Most calls have one leg: no room for more is taken.
+fn push(legs: &mut Vec<Leg>, leg: Leg) {
+    legs.reserve_exact(1);
+    legs.push(leg);
 }
 
 #[cfg(test)]
@@ -138,5 +144,11 @@ mod tests {
         }
         let ids: Vec<_> = gatherer.calls().iter().map(|heard| (heard.call.id.source, heard.call.id.seq)).collect();
         assert_eq!(ids, [(1, 1), (2, 5), (2, 7)]);
+    }
+
+    /// What `daemon::discover` reckons with.
+    #[test]
+    fn a_leg_takes_well_under_a_kilobyte() {
+        assert!(size_of::<HeardCall>() + size_of::<Leg>() < 900, "{}", size_of::<HeardCall>() + size_of::<Leg>());
     }
 }
