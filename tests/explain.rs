@@ -108,7 +108,7 @@ fn each_call_is_explained_with_its_lines_its_rule_and_the_other_definitions() {
     assert_eq!(under(&answered), ["answered"; 4]);
     assert_eq!((field(&answered, 0, "party1"), field(&answered, 0, "party2")), ("E201", "T9001"));
     assert_eq!(answered["slot"], "2026-11-20T09:00:00");
-    assert!(answered["counts"].as_array().unwrap().contains(&json!(["Answered", 1])), "{answered:#}");
+    assert!(answered["counts"].as_array().unwrap().contains(&json!(["inbound.answered", 1])), "{answered:#}");
     assert_eq!(answered["owner"], "A81001/main");
 
     // The caller who gave up after 21 s is missed for NHS England and not abandoned by the other measure.

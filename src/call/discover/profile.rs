@@ -224,7 +224,7 @@ impl Profiles {
                 || (number.own.is_none() && number.digits >= OUTSIDE_DIGITS)
         };
         trunk.withheld += usize::from(numbers.iter().any(|number| number.class == Class::Withheld));
-        trunk.outside += usize::from(numbers.iter().any(|number| public(number)));
+        trunk.outside += usize::from(numbers.iter().any(public));
         trunk.inside += usize::from(
             !numbers.is_empty() && numbers.iter().all(|number| !public(number) && number.class != Class::Withheld),
         );

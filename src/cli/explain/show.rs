@@ -90,8 +90,9 @@ fn call(explanation: &Explanation) -> String {
                 end.strftime("%H:%M"),
                 if explanation.edge_doubt { ", and in edge_doubt: it may belong to the one beside" } else { "" }
             );
-            let counts: Vec<String> = explanation.counts.iter().map(|(name, by)| format!("{name} +{by}")).collect();
-            let _ = writeln!(text, "  {}", counts.join(", "));
+            for (figure, by) in &explanation.counts {
+                let _ = writeln!(text, "  {figure}: +{by}");
+            }
         }
         None if brief.open => text += "\nnot counted yet\n",
         None => text += "\ncounted nowhere\n",

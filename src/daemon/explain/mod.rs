@@ -120,7 +120,7 @@ pub struct Explanation {
     pub slot: Option<DateTime>,
     /// Whether the doubt of its arrival spans the edge of that half-hour.
     pub edge_doubt: bool,
-    /// The figures it adds to there: names of counters, each with by how much.
+    /// The figures it adds to there, by their path in the day document, each with by how much.
     pub counts: Vec<(String, i64)>,
     /// Whose it is: ODS code and site, a tenant's name, or nothing.
     pub owner: Option<String>,
@@ -270,7 +270,7 @@ fn by_time(
     // In the hour that autumn repeats a reading is two instants.
     let reading = zone.to_ambiguous_timestamp(at);
     let mut instants: Vec<Timestamp> =
-        [reading.clone().earlier(), reading.later()].into_iter().filter_map(Result::ok).collect();
+        [reading.earlier(), reading.later()].into_iter().filter_map(Result::ok).collect();
     instants.dedup();
     let length = SignedDuration::from_secs(if minute { 60 } else { 1 });
     let read = keeper.store.read();
@@ -351,7 +351,7 @@ fn explain(meant: Meant, replayed: Replayed, zone: &TimeZone) -> Explanation {
         counts: added
             .iter()
             .filter(|(_, metric, _)| *metric != Metric::BusySeconds)
-            .map(|(_, metric, by)| (format!("{metric:?}"), *by))
+            .map(|(_, metric, by)| (metric.figure(), *by))
             .collect(),
         owner,
         owned_by,
