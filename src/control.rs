@@ -11,7 +11,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
@@ -60,6 +60,21 @@ pub enum Request {
     Rebuild {
         /// Put it in place, rather than only say what differs.
         apply: bool,
+    },
+    /// Propose roles from what was heard.
+    Discover {
+        /// In the last so many days, today included.
+        days: u32,
+    },
+    /// Why a call was counted so.
+    Explain {
+        /// The call, as `SOURCE/LINE`; the source by name or number.
+        call: Option<String>,
+        /// Or when it arrived, on the practice's clock.
+        at: Option<DateTime>,
+        /// Whether `at` is a minute rather than a second.
+        #[serde(default)]
+        minute: bool,
     },
     /// Take up the file that follows.
     Import(exchange::Order),

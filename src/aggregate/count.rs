@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::document::{BUCKETS, bucket};
+use super::document::{BUCKETS, EDGES_S, bucket};
 use super::slots::{SLOT_S, slot_of};
 use crate::call::{Call, CallKind, Outcome};
 
@@ -93,6 +93,45 @@ impl Metric {
             Metric::MissedWait(count) => 140 + u16::from(count),
             plain => PLAIN.iter().position(|metric| *metric == plain).unwrap_or(0) as u16,
         }
+    }
+
+    /// The figure of the day document that it is, by its path there; of a histogram also which of its counts.
+    pub fn figure(self) -> String {
+        let band = |histogram: &str, count: u8| {
+            let edge = |at: usize| EDGES_S.get(at).copied().unwrap_or_default();
+            match usize::from(count) {
+                0 => format!("inbound.{histogram}, 0 s"),
+                at if at < EDGES_S.len() => format!("inbound.{histogram}, {} to {} s", edge(at - 1) + 1, edge(at)),
+                _ => format!("inbound.{histogram}, above {} s", edge(EDGES_S.len() - 1)),
+            }
+        };
+        let path = match self {
+            Metric::Seen => "inbound.calls_seen",
+            Metric::IvrEnded => "inbound.ivr_ended",
+            Metric::Answered => "inbound.answered",
+            Metric::CallbackRequested => "inbound.callback_requested",
+            Metric::Missed => "inbound.missed",
+            Metric::MissedVoicemail => "inbound.missed_voicemail",
+            Metric::NotPeople => "inbound.not_people",
+            Metric::EdgeDoubt => "inbound.edge_doubt",
+            Metric::AnsweredWaitUnknown => "inbound.answered_wait_unknown",
+            Metric::AnsweredWaitSum => "inbound.answered_wait_sum_s",
+            Metric::AnsweredTalkUnknown => "inbound.answered_talk_unknown",
+            Metric::AnsweredTalkSum => "inbound.answered_talk_sum_s",
+            Metric::MissedWaitUnknown => "inbound.missed_wait_unknown",
+            Metric::MissedWaitSum => "inbound.missed_wait_sum_s",
+            Metric::Repeat => "inbound.repeat_calls",
+            Metric::CallbacksMade => "callbacks_made",
+            Metric::Outbound => "outbound.calls",
+            Metric::OutboundAnswered => "outbound.answered",
+            Metric::OutboundTalkSum => "outbound.talk_sum_s",
+            Metric::Internal => "internal.calls",
+            Metric::BusySeconds => "trunks.busy_s",
+            Metric::AnsweredWait(count) => return band("answered_wait", count),
+            Metric::AnsweredTalk(count) => return band("answered_talk", count),
+            Metric::MissedWait(count) => return band("missed_wait", count),
+        };
+        path.to_owned()
     }
 
     /// The counter that `code` stands for.
@@ -240,6 +279,19 @@ pub fn peaks(calls: &[(Timestamp, Timestamp)]) -> std::collections::BTreeMap<Tim
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_counter_is_a_figure_of_the_document() {
+        let schema = include_str!("../../docs/day-document.schema.json");
+        for metric in PLAIN {
+            let figure = metric.figure();
+            let key = figure.rsplit('.').next().unwrap();
+            assert!(schema.contains(&format!("\"{key}\"")), "{metric:?} is {figure}");
+        }
+        assert_eq!(Metric::AnsweredWait(bucket(0) as u8).figure(), "inbound.answered_wait, 0 s");
+        assert_eq!(Metric::MissedWait(bucket(30) as u8).figure(), "inbound.missed_wait, 1 to 30 s");
+        assert_eq!(Metric::AnsweredTalk(bucket(301) as u8).figure(), "inbound.answered_talk, above 300 s");
+    }
 
     #[test]
     fn every_counter_has_a_number_of_its_own() {

@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod count;
 pub mod coverage;
+pub mod definitions;
 pub mod document;
 mod render;
 pub mod repeat;

@@ -4,8 +4,11 @@
 //! same [`Assembler`] is fed, leg by leg, in the order of the lines.
 
 mod assemble;
+pub mod discover;
+mod explain;
 mod outcome;
 pub mod replay;
+pub mod rules;
 mod site;
 mod wall;
 
@@ -17,8 +20,10 @@ use crate::number::Class;
 use crate::record::MaskedRecord;
 
 pub use assemble::{Assembler, Rules};
-pub use outcome::decide;
-pub use site::{Owner, Site};
+pub use explain::{arrival_in_words, taken_in_words};
+pub use outcome::{Taker, decide, role, took};
+pub use rules::Rule;
+pub use site::{Given, Owner, Site};
 pub use wall::Wall;
 
 /// A line of a source. A call is named after the line of its first leg.

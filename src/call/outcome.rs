@@ -5,7 +5,10 @@
 //! reached none, voicemail included; the wait starts when the caller joins the queue or the line starts ringing,
 //! menu time excluded. The first answer by staff decides; a later voicemail does not undo it.
 
-use super::{Call, CallKind, Leg, Outcome, Site};
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use super::{Call, CallKind, Leg, Outcome, Rule, Site};
 use crate::config::{StationRole, TrunkRole};
 use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
 
@@ -13,19 +16,31 @@ use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
 const RING_ALLOWANCE_S: u32 = 120;
 
 /// What took a leg.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taker {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Taker {
+    /// A person.
     Staff,
+    /// A menu or announcement.
     Menu,
+    /// A mailbox.
     Voicemail,
+    /// A fax, alarm, lift or door.
     Machine,
+    /// Somebody outside, over an exchange line.
     Outside,
+    /// Nobody, as far as the leg shows.
     Nobody,
 }
 
-fn role(site: &Site, leg: &Leg) -> StationRole {
-    let named = leg.record.port.as_deref().or(leg.record.extension.as_deref());
-    match (named.map(|name| site.station(leg.line.source, name)).unwrap_or_default(), leg.record.party) {
+/// The station by whose role a leg is judged: the PBX's own port, where the format names one.
+pub(super) fn named(leg: &Leg) -> Option<&CompactString> {
+    leg.record.port.as_ref().or(leg.record.extension.as_ref())
+}
+
+/// What the site, or else the format, says of the station that a leg names.
+pub fn role(site: &Site, leg: &Leg) -> StationRole {
+    match (named(leg).map(|name| site.station(leg.line.source, name)).unwrap_or_default(), leg.record.party) {
         // What the site says of a port goes before what the format says of its kind.
         (StationRole::Staff, Some(Party::Voicemail)) => StationRole::Voicemail,
         (StationRole::Staff, Some(Party::AutoAttendant)) => StationRole::AutoAttendant,
@@ -33,7 +48,8 @@ fn role(site: &Site, leg: &Leg) -> StationRole {
     }
 }
 
-fn took(site: &Site, leg: &Leg) -> Taker {
+/// What took a leg.
+pub fn took(site: &Site, leg: &Leg) -> Taker {
     let record = &leg.record;
     let answered = record.answered == Some(true) || (record.answered.is_none() && record.talk_s.is_some_and(|s| s > 0));
     if record.direction == Some(Direction::Tandem) {
@@ -146,7 +162,7 @@ fn outbound(legs: &[Leg], call: &mut Call) {
         .flatten();
     let talks: Vec<u32> = outward().filter_map(|leg| leg.record.talk_s).collect();
     call.talk_s = if talks.is_empty() { None } else { sum(talks.into_iter().map(Some)) };
-    call.rule = "outgoing".into();
+    call.rule = Rule::Outgoing.name().into();
 }
 
 fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
@@ -154,7 +170,7 @@ fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
     let answer = takers.iter().position(|taker| *taker == Taker::Staff);
     if answer.is_none() && takers.contains(&Taker::Machine) {
         call.not_people = true;
-        call.rule = "reached-a-machine".into();
+        call.rule = Rule::ReachedAMachine.name().into();
         return;
     }
     let has = |taker: Taker| takers.contains(&taker);
@@ -170,26 +186,26 @@ fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
     });
     let (outcome, rule) = if let Some(by) = answer.and_then(|position| legs.get(position)) {
         let over_tie = by.record.direction == Some(Direction::Tandem);
-        (Outcome::Answered, if over_tie { "answered-over-tie" } else { "answered-by-staff" })
+        (Outcome::Answered, if over_tie { Rule::AnsweredOverTie } else { Rule::AnsweredByStaff })
     } else if disposed(Disposition::CallbackRequested) {
-        (Outcome::CallbackRequested, "callback-booked")
+        (Outcome::CallbackRequested, Rule::CallbackBooked)
     } else if has(Taker::Voicemail) {
-        (Outcome::MissedVoicemail, "reached-voicemail")
+        (Outcome::MissedVoicemail, Rule::ReachedVoicemail)
     } else if has(Taker::Outside) {
-        (Outcome::IvrEnded, "diverted-outside")
+        (Outcome::IvrEnded, Rule::DivertedOutside)
     } else if busy {
-        (Outcome::MissedBusy, "stations-busy")
+        (Outcome::MissedBusy, Rule::StationsBusy)
     } else if has(Taker::Menu) && !offered {
-        (Outcome::IvrEnded, "ended-in-menu")
+        (Outcome::IvrEnded, Rule::EndedInMenu)
     } else if !has(Taker::Menu) && legs.iter().all(|leg| role(site, leg) == StationRole::AutoAttendant) {
-        (Outcome::IvrEnded, "ended-before-menu")
+        (Outcome::IvrEnded, Rule::EndedBeforeMenu)
     } else if legs.iter().any(|leg| leg.record.answered == Some(false)) {
-        (Outcome::MissedRangOut, "nobody-answered")
+        (Outcome::MissedRangOut, Rule::NobodyAnswered)
     } else {
-        (Outcome::MissedRangOut, "no-answer-shown")
+        (Outcome::MissedRangOut, Rule::NoAnswerShown)
     };
     call.outcome = Some(outcome);
-    call.rule = rule.into();
+    call.rule = rule.name().into();
     if outcome == Outcome::Answered || outcome.is_missed() {
         call.wait_s = wait(site, legs, answer);
     }

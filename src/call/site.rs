@@ -46,6 +46,15 @@ impl Owner {
     }
 }
 
+/// What the configuration gives a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given<'a> {
+    /// A station.
+    Station(&'a str),
+    /// A trunk.
+    Trunk(&'a str),
+}
+
 #[derive(Debug, Clone)]
 struct Share {
     owner: Owner,
@@ -142,8 +151,8 @@ impl Site {
         self.files.insert(file, source);
     }
 
-    /// The source whose PBX it is.
-    fn pbx(&self, source: u16) -> u16 {
+    /// The source whose PBX it is: of a file, the one that it stands for.
+    pub fn pbx(&self, source: u16) -> u16 {
         self.files.get(&source).copied().unwrap_or(source)
     }
 
@@ -159,25 +168,65 @@ impl Site {
         own.or_else(|| self.everywhere.trunks.get(name)).copied().unwrap_or_default()
     }
 
+    /// Every station and every trunk that the configuration gives a role, with the source it is said of; nothing
+    /// where it is said of all.
+    pub fn given_roles(&self) -> impl Iterator<Item = (Option<u16>, Given<'_>)> {
+        let all = std::iter::once((None, &self.everywhere));
+        all.chain(self.by_source.iter().map(|(source, roles)| (Some(*source), roles))).flat_map(|(source, roles)| {
+            let stations = roles.stations.keys().map(move |name| (source, Given::Station(name)));
+            stations.chain(roles.trunks.keys().map(move |name| (source, Given::Trunk(name))))
+        })
+    }
+
     /// Whose call these legs are. The DDI decides before the group or station, and that before the trunk, since a
     /// shared trunk may carry anybody's call. Of several legs the first that says something decides: a call stays
     /// whose it was when it is transferred to a neighbour. What is on no list is for the one who says that it is his.
     pub fn owner(&self, legs: &[Leg]) -> Owner {
+        self.owned(legs).0.map_or(Owner::Nobody, |share| share.owner.clone())
+    }
+
+    /// What decided whose call these legs are, in words.
+    pub fn owner_by(&self, legs: &[Leg]) -> String {
+        match self.owned(legs).1 {
+            By::Ddi(ddi) => format!("the number {ddi} that was dialled"),
+            By::Group(group) => format!("the group or station {group}"),
+            By::Trunk(trunk) => format!("the line {trunk} it came on"),
+            By::Unmatched if self.shares.len() == 1 => "being the only one that the configuration names".to_owned(),
+            By::Unmatched => "being on nobody's list: such calls are this owner's".to_owned(),
+            By::Nothing => "being on nobody's list, and no owner says that such calls are his".to_owned(),
+        }
+    }
+
+    fn owned<'a>(&self, legs: &'a [Leg]) -> (Option<&Share>, By<'a>) {
         let first = |named: fn(&Leg) -> Option<&CompactString>, listed: fn(&Share) -> &[CompactString]| {
             legs.iter().find_map(|leg| {
                 let name = named(leg)?;
                 let of_source = |share: &&Share| share.speaks_of(self.pbx(leg.line.source));
-                self.shares.iter().filter(of_source).find(|share| listed(share).contains(name))
+                let share = self.shares.iter().filter(of_source).find(|share| listed(share).contains(name))?;
+                Some((share, name))
             })
         };
-        let unmatched = || {
-            let source = self.pbx(legs.first()?.line.source);
-            self.shares.iter().find(|share| share.unmatched && share.speaks_of(source))
-        };
-        first(|leg| leg.record.ddi.as_ref()?.own.as_ref(), |share| &share.ddis)
-            .or_else(|| first(|leg| leg.record.extension.as_ref(), |share| &share.groups))
-            .or_else(|| first(|leg| leg.record.trunk.as_ref(), |share| &share.trunks))
-            .or_else(unmatched)
-            .map_or(Owner::Nobody, |share| share.owner.clone())
+        if let Some((share, ddi)) = first(|leg| leg.record.ddi.as_ref()?.own.as_ref(), |share| &share.ddis) {
+            return (Some(share), By::Ddi(ddi));
+        }
+        if let Some((share, group)) = first(|leg| leg.record.extension.as_ref(), |share| &share.groups) {
+            return (Some(share), By::Group(group));
+        }
+        if let Some((share, trunk)) = first(|leg| leg.record.trunk.as_ref(), |share| &share.trunks) {
+            return (Some(share), By::Trunk(trunk));
+        }
+        let source = legs.first().map(|leg| self.pbx(leg.line.source));
+        let unmatched = |share: &&Share| source.is_some_and(|source| share.unmatched && share.speaks_of(source));
+        let share = self.shares.iter().find(unmatched);
+        (share, if share.is_some() { By::Unmatched } else { By::Nothing })
     }
+}
+
+/// What decided whose call it is.
+enum By<'a> {
+    Ddi(&'a str),
+    Group(&'a str),
+    Trunk(&'a str),
+    Unmatched,
+    Nothing,
 }

@@ -50,6 +50,16 @@ impl Wall {
         Wall { last: Some(at), before: Some(at) }
     }
 
+    /// The legs of a stored call that arrived then, placed as they were.
+    pub fn legs(
+        zone: &TimeZone,
+        arrival: Timestamp,
+        records: impl IntoIterator<Item = (LineRef, MaskedRecord)>,
+    ) -> Vec<Leg> {
+        let mut wall = Wall::standing_at(arrival);
+        records.into_iter().filter_map(|(line, record)| wall.place(zone, line, record)).collect()
+    }
+
     /// How far this clock has come: the earlier of its last two readings, so that one wild stamp, in 1970 or in 2099,
     /// ends no call. When two agree the clock was really put there.
     pub fn reached(&self) -> Option<Timestamp> {

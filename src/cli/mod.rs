@@ -7,7 +7,9 @@ mod day;
 mod demo;
 mod detect;
 mod dialects;
+mod discover;
 mod doctor;
+mod explain;
 mod import;
 mod parse;
 mod push;
@@ -56,6 +58,8 @@ enum Verb {
     Tap(tap::Arguments),
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
+    Discover(discover::Arguments),
+    Explain(explain::Arguments),
     Import(import::Arguments),
     Rebuild(rebuild::Arguments),
     Simulate(simulate::Arguments),
@@ -81,6 +85,8 @@ pub fn main() -> ExitCode {
         Verb::Tap(arguments) => tap::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),
+        Verb::Discover(arguments) => discover::run(arguments),
+        Verb::Explain(arguments) => explain::run(arguments),
         Verb::Import(arguments) => import::run(arguments),
         Verb::Rebuild(arguments) => rebuild::run(arguments),
         Verb::Simulate(arguments) => simulate::run(arguments),

@@ -8,6 +8,8 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 
 use super::desk::Desk;
+use super::discover;
+use super::explain;
 use super::import::import;
 use super::keeper::Keeper;
 use super::memory;
@@ -84,6 +86,8 @@ pub async fn answer(
             Err(Refusal::new("no daemon is running, so no line comes", "start it with systemctl start smdrd"))
         }
         Request::Import(_) => Err(Refusal::new("an import comes with its file", "use smdrd import")),
+        Request::Explain { call, at, minute } => explain::answer(desk, config, who, call, at, minute).await,
+        Request::Discover { days } => discover::answer(desk, config, who, days).await,
         Request::Rebuild { apply } => {
             let who = who.to_owned();
             let difference = desk

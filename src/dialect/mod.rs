@@ -25,6 +25,7 @@ mod plan;
 mod replay;
 mod shipped;
 mod site;
+mod spans;
 mod stamp;
 mod state;
 mod step;
@@ -44,6 +45,7 @@ pub use fault::{FileFault, LibraryError, OptionError};
 pub use library::{Dialect, DialectOption, Library, Sample};
 pub use plan::Plan;
 pub use site::BrokenFile;
+pub use spans::{FieldSpan, LineFields};
 pub use state::SourceState;
 
 use crate::number::{Anonymous, Number};

@@ -235,6 +235,23 @@ impl Reading<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The stored call of this name.
+    pub fn stored_call(&self, id: LineRef) -> Result<Option<StoredCall>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT * FROM call WHERE source = ?1 AND seq = ?2")?;
+        Ok(query.query_map((id.source, id.seq as i64), stored)?.next().transpose()?)
+    }
+
+    /// The calls that arrived from `from` to before `to`, whoever's they are, by arrival.
+    pub fn calls_between(&self, from: Timestamp, to: Timestamp) -> Result<Vec<StoredCall>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT * FROM call WHERE day BETWEEN ?1 AND ?2 AND arrival_ms >= ?3 AND arrival_ms < ?4
+             ORDER BY arrival_ms, source, seq",
+        )?;
+        let day = |instant: Timestamp| day_number(jiff::tz::TimeZone::UTC.to_datetime(instant).date());
+        let rows = query.query_map((day(from) - 1, day(to) + 1, from.as_millisecond(), to.as_millisecond()), stored)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// External calls that touch the stretch from `from` to `to`, as arrival and end.
     pub fn line_use(
         &self,

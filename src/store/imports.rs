@@ -296,6 +296,16 @@ impl Reading<'_> {
         Ok(query.query_row((source, seq as i64), |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
+    /// The last line before which it is known how a source stood, at or before this one, with its dialect's state then.
+    pub fn stood_before(&self, source: u16, seq: u64) -> Result<Option<(u64, String)>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT first_seq, state FROM source_day WHERE source = ?1 AND first_seq <= ?2 AND state IS NOT NULL
+             ORDER BY first_seq DESC LIMIT 1",
+        )?;
+        let row = query.query_row((source, seq as i64), |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)));
+        Ok(row.optional()?)
+    }
+
     /// The first day whose every line is kept; nothing when nothing was ever taken away.
     pub fn kept_from(&self) -> Result<Option<Date>, StoreError> {
         Ok(self.meta("kept_from")?.and_then(|text| text.parse().ok()))
