@@ -76,7 +76,7 @@ pub struct Family {
 const SEED: u64 = 20;
 /// The clock hurries from 07:50 to 19:30, then keeps our pace, so that a slow machine is never past midnight.
 const HURRIES: (i64, i64) = (28_200, 70_200);
-const FACTOR: f64 = 10_500.0;
+const FACTOR: f64 = 21_000.0;
 
 impl Family {
     /// Its day.
@@ -138,7 +138,7 @@ pub fn prove(family: &Family) {
         std::fs::write(std::path::Path::new(&to).join(format!("{}.txt", family.dialect)), text).unwrap();
     }
     let (begins, ends) = HURRIES;
-    let lead = jiff::SignedDuration::from_millis(1_500);
+    let lead = jiff::SignedDuration::from_millis(800);
     let time = Clock::scaled(day.at(begins), Timestamp::now() + lead, FACTOR).then(day.at(ends), 1.0);
     let daemon = rig.run(&time.to_argument().unwrap());
     link.connect();
