@@ -46,6 +46,7 @@ families! {
     alcatel_oxo
     asterisk_csv
     avaya_cm
+    avaya_teleseer
     bt_versatility
     cisco_cme
     cisco_cucm
@@ -55,6 +56,7 @@ families! {
     freeswitch_csv
     grandstream_ucm
     lg_ipecs
+    lg_ipecs_callers
     mitel_3300
     mitel_5000
     mitel_sx200
@@ -68,6 +70,8 @@ families! {
     nortel_real_time
     nortel_sl1
     panasonic_tes
+    panasonic_tes_silent
+    samsung_lan
     samsung_officeserv
     siemens_hipath3000
     siemens_hipath4000

@@ -9,7 +9,7 @@ use smdrd::simulator::scenario::{Call, Day, Parties};
 use super::{legs, mitel_3300::Columns};
 use crate::day::Has;
 use crate::figures::{Kind as What, Shown};
-use crate::link::Connects;
+use crate::link::{Connects, Serial};
 use crate::stage::{Family, Kind, Printed};
 
 /// The family.
@@ -20,13 +20,56 @@ pub fn family() -> Family {
         options: "ring_records = \"yes\"",
         transport: "TCP, the PBX connects; CR LF and three NUL",
         link: || Connects::boxed(|text| format!("{text}\r\n\0\0\0").into_bytes()),
-        has: Has { transfer: false, ..Has::PLAIN },
+        has: Has { transfer: false, busy: true, ..Has::PLAIN },
         cannot: &["outbound-answer"],
         roles: "\"230\" = \"voicemail\"",
         print,
         shows,
         remark: "end to the minute, durations in tenths of a minute, rounded down; call splitting off",
     }
+}
+
+/// The same on a serial port in the TELESEER layout, 76 columns: the calling number of a call in is its trunk group's
+/// access code, and circuits are printed tens, units, hundreds.
+pub fn teleseer_family() -> Family {
+    Family {
+        name: "avaya-cm, TELESEER",
+        options: "ring_records = \"yes\", callers = \"no\"",
+        transport: "serial, 9600 8N1; CR LF and three NUL",
+        link: || Serial::boxed("baud = 9600", |text| format!("{text}\r\n\0\0\0").into_bytes()),
+        cannot: &["cli", "outbound-answer"],
+        print: |day| teleseer(&print(day)),
+        shows: |call| {
+            let shown = shows(call)?;
+            Some(Shown { caller: false, ..shown })
+        },
+        ..family()
+    }
+}
+
+/// The same records in the other layout.
+fn teleseer(expanded: &[Printed]) -> Vec<Printed> {
+    let of_line = |line: &Printed| {
+        if line.kind == Kind::Header {
+            return Printed::of(line.at, Kind::Header, line.text.replace(' ', ""));
+        }
+        let field = |from: usize, to: usize| line.text[from - 1..to].trim();
+        let mut columns = Columns::blank(76);
+        let inbound = !field(79, 81).is_empty();
+        columns.put(4, field(1, 4));
+        columns.put(8, field(6, 9));
+        columns.put(12, field(11, 11));
+        columns.put(13, &format!("{:>3}", field(13, 16)));
+        columns.put(16, &format!("{:>3}", field(18, 21)));
+        columns.put(19, &format!("{:>15}", field(23, 37)));
+        columns.put(34, &format!("{:>5}", if inbound { "601" } else { field(39, 48) }));
+        let circuit =
+            |circuit: &str| circuit.get(1..3).map(|low| format!("{low}{}", &circuit[..1])).unwrap_or_default();
+        columns.put(56, &circuit(field(79, 81)));
+        columns.put(59, &circuit(field(83, 85)));
+        Printed { text: columns.line(), ..line.clone() }
+    };
+    expanded.iter().map(of_line).collect()
 }
 
 /// Hours, minutes and tenths of a minute.
@@ -71,7 +114,8 @@ fn of_call(day: &Day, call: &Call) -> Vec<Printed> {
             let caller = caller.as_deref().map(|caller| &caller[1..]).unwrap_or_default();
             let station = leg.station.to_string();
             if !leg.taken {
-                return vec![row(leg.ends, leg.ring, 'H', &station, caller, true)];
+                let code = if leg.ring == 0 { 'I' } else { 'H' };
+                return vec![row(leg.ends, leg.ring, code, &station, caller, true)];
             }
             vec![
                 row(leg.begins, leg.ring, 'G', &station, caller, true),
@@ -101,9 +145,25 @@ fn shows(call: &Call) -> Option<Shown> {
     }
     shown.wait = Some(ring);
     shown.talk = Some(talk);
+    if !leg.taken && leg.ring == 0 {
+        // The record of a busy station tells nothing of a ring.
+        shown.wait = None;
+    }
     shown.busy = ((ring + talk).saturating_sub(60), ring + talk + 66);
     // The earlier of what both records say.
     Some(shown.placed(60, 12))
+}
+
+#[test]
+fn a_teleseer_line_is_that_of_the_guide() {
+    let lines = teleseer(&print(&crate::day::day(Has { transfer: false, ..Has::PLAIN }, 1)));
+    assert_eq!(lines[0].text, "1120");
+    let example = "   09180002G                 4210  601                 051                  ";
+    let line = &lines.iter().find(|line| line.text.get(11..12) == Some("G")).unwrap().text;
+    assert_eq!(line.len(), example.len());
+    let blank = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "9");
+    assert_eq!(blank(&line[..12]), blank(&example[..12]));
+    assert_eq!(blank(&line[33..]), blank(&example[33..]));
 }
 
 #[test]

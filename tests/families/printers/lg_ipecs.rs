@@ -33,10 +33,38 @@ pub fn family() -> Family {
     }
 }
 
+/// The same with callers in the number's place, and LF CR behind each line, as an LDK-300 prints it.
+pub fn cli_family() -> Family {
+    Family {
+        name: "lg-ipecs, callers shown",
+        options: "layout = \"ldk\", field = \"cli\", date_order = \"DMY\"",
+        transport: "serial, 9600 8N1, LF CR",
+        link: || Serial::boxed("baud = 9600", |text| format!("{text}\n\r").into_bytes()),
+        cannot: &["ring", "internal", "outbound-answer"],
+        print: |day| pages(day, true),
+        shows: |call| {
+            let mut shown = shows(call)?;
+            shown.wait = None;
+            shown.busy.0 = (call.length() - call.wait()).saturating_sub(60);
+            // A call that a hunt group lost bears the group and not its caller.
+            let lost = !legs(call).iter().any(|leg| leg.taken);
+            shown.caller =
+                matches!(&call.parties, Parties::Inbound { caller: Some(_), ddi } if !(lost && ddi == DDIS[0]));
+            Some(shown)
+        },
+        remark: "start to the minute; with callers there is no ring time",
+        ..family()
+    }
+}
+
 fn print(day: &Day) -> Vec<Printed> {
+    pages(day, false)
+}
+
+fn pages(day: &Day, callers: bool) -> Vec<Printed> {
     let mut records: Vec<Printed> = Vec::new();
     for (index, call) in day.calls.iter().filter(|call| call.line.is_some()).enumerate() {
-        records.extend(of_call(day, call, index % 9999 + 1));
+        records.extend(of_call(day, call, index % 9999 + 1, callers));
     }
     records.sort_by_key(|record| record.at);
     let mut lines = Vec::new();
@@ -50,7 +78,7 @@ fn print(day: &Day) -> Vec<Printed> {
     lines
 }
 
-fn of_call(day: &Day, call: &Call, number: usize) -> Vec<Printed> {
+fn of_call(day: &Day, call: &Call, number: usize, callers: bool) -> Vec<Printed> {
     let line = call.line.unwrap_or_default();
     let row = |start: Timestamp, end: Timestamp, station: &str, seconds: u32, dialled: String, act: &str| {
         let start = start.to_zoned(day.zone.clone()).strftime("%d/%m/%y %H:%M").to_string();
@@ -67,19 +95,21 @@ fn of_call(day: &Day, call: &Call, number: usize) -> Vec<Printed> {
         Parties::Outbound { station, number } => {
             vec![row(call.arrival, call.end(), &station.to_string(), call.talk(), format!("O{number}"), "**")]
         }
-        Parties::Inbound { ddi, .. } => {
+        Parties::Inbound { ddi, caller } => {
             let group = ddi == DDIS[0];
             let of_leg = |leg: super::Leg| {
-                let (station, ring) = (leg.station.to_string(), ms(leg.ring));
+                let station = leg.station.to_string();
+                let ring = if callers { String::new() } else { format!(" RING {}", ms(leg.ring)) };
+                let caller = if callers { caller.as_deref().unwrap_or_default() } else { "" };
                 if !leg.taken {
                     let (station, reached) = if group {
                         ("EXT".to_owned(), format!("G{GROUP}"))
                     } else {
-                        (station.clone(), format!("R{station}"))
+                        (station.clone(), format!("R{}", if callers { caller } else { &station }))
                     };
-                    return row(leg.rings, leg.ends, &station, 0, format!("{reached} RING {ring}"), "");
+                    return row(leg.rings, leg.ends, &station, 0, format!("{reached}{ring}"), "");
                 }
-                let dialled = if leg.first { format!("I RING {ring}") } else { "t".to_owned() };
+                let dialled = if leg.first { format!("I{caller}{ring}") } else { format!("t{caller}") };
                 row(leg.rings, leg.ends, &station, leg.talk, dialled, "")
             };
             legs(call).into_iter().map(of_leg).collect()

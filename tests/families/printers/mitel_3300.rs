@@ -3,11 +3,11 @@
 //!
 //! Sources: Mitel's tables of the SMDR record (summary of fields); eleven live lines for Level 2's columns.
 
-use smdrd::simulator::scenario::{Call, Day, Parties, Step};
+use smdrd::simulator::scenario::{Call, Day, Ending, Parties, Step};
 
 use super::{hms, legs};
 use crate::day::{DDIS, Has, MAILBOX};
-use crate::figures::Shown;
+use crate::figures::{Kind, Shown};
 use crate::link::{Listens, cr_lf};
 use crate::stage::{Family, Printed};
 
@@ -22,7 +22,7 @@ pub fn family() -> Family {
         transport: "TCP, the box connects (port 1752)",
         link: || Listens::boxed(b"", cr_lf),
         // What is printed of a call that is put through to the mailbox is not published: one record, and whose talk?
-        has: Has::PLAIN,
+        has: Has { busy: true, ..Has::PLAIN },
         cannot: &[],
         roles: "\"230\" = \"voicemail\"",
         print,
@@ -88,6 +88,9 @@ fn record(day: &Day, call: &Call, index: usize) -> Printed {
             columns.put(29, &trunk);
             columns.put(37, &if taken { format!("{:04}", first.ring) } else { "****".to_owned() });
             columns.put(42, dialled);
+            if !taken && first.ring == 0 {
+                columns.put(68, "B");
+            }
             columns.put(70, &first.station.to_string());
             if !last.first {
                 columns.put(85, "T");
@@ -126,6 +129,10 @@ pub fn of_one_record(call: &Call) -> Shown {
     let staff = call.steps.iter().any(|step| matches!(step, Step::Talk { .. }));
     if matches!(call.parties, Parties::Inbound { .. }) && staff {
         shown.talk = Some(all);
+    }
+    // B says that the station was busy, and no ring was there to be timed.
+    if shown.kind == Kind::Inbound(Ending::GaveUp) && call.wait() == 0 {
+        shown.wait = None;
     }
     shown
 }

@@ -21,7 +21,7 @@ pub fn family() -> Family {
         options: "",
         transport: "serial, 1200 8N1",
         link: || Serial::boxed("baud = 1200", cr_lf),
-        has: Has::PLAIN,
+        has: Has { busy: true, ..Has::PLAIN },
         cannot: &["cli", "internal"],
         roles: "\"230\" = \"voicemail\"",
         print,
@@ -56,6 +56,9 @@ fn record(day: &Day, call: &Call) -> Printed {
             columns.put(24, &trunk);
             columns.put(30, &if first.taken { format!("{:03}", first.ring) } else { "***".to_owned() });
             columns.put(62, &first.station.to_string());
+            if !first.taken && first.ring == 0 {
+                columns.put(60, "B");
+            }
             if !last.first {
                 columns.put(66, "T");
                 columns.put(68, &last.station.to_string());

@@ -28,11 +28,17 @@ pub mod siemens_hipath4000;
 pub mod three_cx;
 pub mod toshiba_strata;
 
+pub mod avaya_teleseer {
+    pub use super::avaya_cm::teleseer_family as family;
+}
 pub mod esi_ivx_csv {
     pub use super::esi_ivx::csv_family as family;
 }
 pub mod esi_ivx_tabular {
     pub use super::esi_ivx::tabular_family as family;
+}
+pub mod lg_ipecs_callers {
+    pub use super::lg_ipecs::cli_family as family;
 }
 pub mod nec_sl_format_1 {
     pub use super::nec_sl::format_1_family as family;
@@ -57,6 +63,12 @@ pub mod nortel_real_time {
 }
 pub mod nortel_sl1 {
     pub use super::nortel_bcm::sl1_family as family;
+}
+pub mod panasonic_tes_silent {
+    pub use super::panasonic_tes::silent_family as family;
+}
+pub mod samsung_lan {
+    pub use super::samsung_officeserv::lan_family as family;
 }
 pub mod toshiba_ctx {
     pub use super::toshiba_strata::ctx_family as family;

@@ -32,6 +32,25 @@ pub fn family() -> Family {
     }
 }
 
+/// The same without callers printed as they ring.
+pub fn silent_family() -> Family {
+    Family {
+        name: "panasonic-tes, [907] off",
+        options: "date_order = \"DMY\", arrivals = \"no\"",
+        cannot: &["unanswered", "ring", "internal", "outbound-answer"],
+        print: |day| {
+            print(day).into_iter().filter(|line| line.kind == Kind::Header || line.text[18..22] != *"    ").collect()
+        },
+        shows: |call| if taken(call) { shows(call) } else { None },
+        remark: "start to the minute; a call that nobody and no mailbox took leaves nothing",
+        ..family()
+    }
+}
+
+fn taken(call: &Call) -> bool {
+    !matches!(call.parties, Parties::Inbound { .. }) || legs(call).iter().any(|leg| leg.taken)
+}
+
 fn print(day: &Day) -> Vec<Printed> {
     let mut records: Vec<Printed> = day.calls.iter().flat_map(|call| of_call(day, call)).collect();
     records.sort_by_key(|record| record.at);

@@ -9,7 +9,7 @@ use smdrd::simulator::scenario::{Call, Day, Parties};
 use super::{hms, legs};
 use crate::day::Has;
 use crate::figures::{Kind as What, Shown};
-use crate::link::{FORM_FEED, Serial, cr_lf};
+use crate::link::{FORM_FEED, Listens, Serial, cr_lf};
 use crate::stage::{Family, Kind, Printed};
 
 const PAGE: usize = 50;
@@ -29,6 +29,18 @@ pub fn family() -> Family {
         print,
         shows,
         remark: "with abandoned calls (MMC 725, 11) and callers' numbers (10) switched on",
+    }
+}
+
+/// The same over its LAN port: a NUL ends each record, and pages have no top.
+pub fn lan_family() -> Family {
+    Family {
+        name: "samsung-officeserv, LAN",
+        transport: "TCP, the box connects; each record ends with NUL",
+        link: || Listens::boxed(b"", |text| format!("{text}\r\n\0").into_bytes()),
+        print: |day| print(day).into_iter().filter(|line| line.kind == Kind::Record).collect(),
+        remark: "without page headers (MMC 725, 00), so that the year is the box's",
+        ..family()
     }
 }
 
