@@ -78,9 +78,10 @@ impl Table {
                 (seen.state, seen.is_file, seen.since, seen.refused) = (state, is_file, now, None);
             }
         }
-        let mut ready: Vec<(State, &CString)> = (self.seen.iter())
+        // Files of one tick of the kernel's clock go by their names, which mostly carry a time or a number.
+        let mut ready: Vec<((i64, i64), &CString)> = (self.seen.iter())
             .filter(|(name, seen)| self.is_ready(name, seen, now))
-            .map(|(name, seen)| (seen.state, name))
+            .map(|(name, seen)| (seen.state.changed, name))
             .collect();
         ready.sort();
         ready.into_iter().map(|(_, name)| name.clone()).collect()
@@ -175,6 +176,13 @@ mod tests {
         let grown = || vec![file(c"a", 8, 4), file(c"b", 5, 3)];
         assert_eq!(table.look(grown(), start + SETTLE), [c"b".to_owned()]);
         assert_eq!(table.look(grown(), start + SETTLE * 2), [c"b".to_owned(), c"a".to_owned()]);
+    }
+
+    #[test]
+    fn files_of_one_moment_go_by_their_names_and_not_by_their_size() {
+        let (mut table, start) = (Table::new(Duration::ZERO), Instant::now());
+        let files = vec![file(c"cdr_002", 7, 3), file(c"cdr_001", 7, 9)];
+        assert_eq!(table.look(files, start), [c"cdr_001".to_owned(), c"cdr_002".to_owned()]);
     }
 
     #[test]

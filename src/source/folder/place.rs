@@ -48,9 +48,9 @@ pub(super) struct Listing {
 }
 
 /// What of a file changes when it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
-    /// Seconds and nanoseconds of the last change: first, so that files are sorted by it.
+    /// Seconds and nanoseconds of the last change.
     pub(super) changed: (i64, i64),
     pub(super) size: u64,
     pub(super) number: u64,
