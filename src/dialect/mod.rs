@@ -28,6 +28,7 @@ mod stamp;
 mod state;
 mod step;
 mod swap;
+mod switch;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,
@@ -43,6 +44,7 @@ pub use library::{CANNOT, Dialect, DialectOption, Library, Sample};
 pub use plan::Plan;
 pub use site::BrokenFile;
 pub use state::SourceState;
+pub use switch::{MISSING, Switch};
 
 use crate::number::{Anonymous, Number};
 use crate::record::Record;
