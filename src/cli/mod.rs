@@ -13,6 +13,7 @@ mod push;
 mod rebuild;
 mod reload;
 mod run;
+mod setup;
 mod simulate;
 mod status;
 
@@ -47,6 +48,7 @@ struct Arguments {
 enum Verb {
     Run(run::Arguments),
     Demo(demo::Arguments),
+    Setup(Box<setup::Arguments>),
     Check(check::Arguments),
     Detect(detect::Arguments),
     Status(status::Arguments),
@@ -70,6 +72,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().verb {
         Verb::Run(arguments) => run::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
+        Verb::Setup(arguments) => setup::run(*arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Detect(arguments) => detect::run(arguments),
         Verb::Status(arguments) => status::run(arguments),

@@ -48,6 +48,7 @@ pub use login::Login;
 pub use nec::Check;
 pub use parity::{IN_ERROR, LineErrors, Marks};
 pub use relay::RelayNews;
+pub use serial::is_free as serial_is_free;
 
 use reporter::Reporter;
 

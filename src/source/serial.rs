@@ -156,6 +156,24 @@ impl Port {
     }
 }
 
+/// Whether the port may be opened and, with a folder of locks, no source has it.
+pub fn is_free(path: &Path, locks: Option<&Path>) -> Result<(), Cause> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let device = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| opening(path, errno))?;
+    if !rustix::termios::isatty(&device) {
+        return Err(Cause::NotASerialPort(path.to_owned()));
+    }
+    let Some(folder) = locks else { return Ok(()) };
+    // Only looked at: a lock file that root made here could not be opened by the service.
+    match File::open(lock_file(folder, &device, path)?) {
+        Ok(lock) => match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
+            Err(Errno::WOULDBLOCK) => Err(Cause::Busy(path.to_owned())),
+            _ => Ok(()),
+        },
+        Err(_) => Ok(()),
+    }
+}
+
 fn opening(path: &Path, errno: Errno) -> Cause {
     let path = path.to_owned();
     match errno {
@@ -181,11 +199,16 @@ fn refused_by_driver(path: &Path, error: &tokio_serial::Error) -> Cause {
     }
 }
 
-/// Takes the lock of the device, which is known by its number and not by one of its names.
-fn lock(folder: &Path, device: &OwnedFd, path: &Path) -> Result<File, Cause> {
+/// The lock of the device, which is known by its number and not by one of its names.
+fn lock_file(folder: &Path, device: &OwnedFd, path: &Path) -> Result<PathBuf, Cause> {
     let number = rustix::fs::fstat(device).map_err(|errno| opening(path, errno))?.st_rdev;
     let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
-    let file = folder.join(format!("serial-{major}-{minor}.lock"));
+    Ok(folder.join(format!("serial-{major}-{minor}.lock")))
+}
+
+/// Takes the lock of the device.
+fn lock(folder: &Path, device: &OwnedFd, path: &Path) -> Result<File, Cause> {
+    let file = lock_file(folder, device, path)?;
     let failed = |reason: std::io::Error| Cause::Lock { path: file.clone(), reason: reason.to_string() };
     let lock = File::options().create(true).truncate(false).write(true).open(&file).map_err(failed)?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {

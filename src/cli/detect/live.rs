@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(700);
 /// What is kept of a source at most.
 const MOST_BYTES: usize = 1 << 20;
 
-pub(super) struct Live<'a> {
+pub(in crate::cli) struct Live<'a> {
     until: Instant,
     judge: &'a dyn Fn(&[u8]) -> Detection,
     speaks: bool,
