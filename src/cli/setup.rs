@@ -85,7 +85,7 @@ pub struct Arguments {
     acceptance: Option<Acceptance>,
 
     #[command(flatten)]
-    site: site::Arguments,
+    site: site::Practice,
 
     /// Where days are sent
     #[arg(long, value_name = "URL", help_heading = "The supplier", conflicts_with = "no_supplier")]

@@ -4,6 +4,9 @@
 use crate::dialect::Switch;
 use crate::record::{Direction, LegKind, Party, Record};
 
+/// Legs of a call that are shown at most.
+const MOST_LEGS: usize = 6;
+
 /// One of the three calls an installer makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trial {
@@ -233,27 +236,34 @@ impl<'a> Judging<'a> {
 
     fn transferred(&mut self) {
         let inbound = self.inbound();
-        let Some(first) = inbound.first() else {
+        // Other calls may have come in between: the one that was passed on is looked for among all.
+        let calls: Vec<Vec<&Record>> = inbound.iter().map(|first| self.legs_of(first)).collect();
+        let Some(call) = calls.iter().find(|legs| is_passed_on(legs)).or(calls.last()) else {
             return self.nothing("inbound", "no record of a call in");
         };
-        // Legs after a transfer may show no direction of their own.
-        let same = |record: &&Record| match (&first.call_id, &record.call_id) {
-            (Some(one), Some(other)) => one == other && first.epoch == record.epoch,
-            _ => first.trunk.is_some() && first.trunk == record.trunk,
-        };
-        let heard = self.heard;
-        let legs: Vec<&Record> = heard.records.iter().filter(same).collect();
-        let mut stations: Vec<&str> = legs.iter().filter_map(|record| record.extension.as_deref()).collect();
-        stations.dedup();
-        let marked = legs.iter().any(|record| is_transfer(record)) || is_transfer(first);
-        for record in if legs.is_empty() { &inbound } else { &legs } {
-            self.verdict.saw.push(in_words(record));
-        }
-        self.verdict.passed = marked || stations.len() > 1;
+        self.verdict.saw.extend(call.iter().take(MOST_LEGS).map(|record| in_words(record)));
+        self.verdict.passed = is_passed_on(call);
         if !self.verdict.passed {
             self.miss("transfer", "nothing of the transfer: the call shows one station, and not who had it in the end");
         }
     }
+
+    /// The records of a call, the first among them. Legs after a transfer may show no direction of their own.
+    fn legs_of(&self, first: &'a Record) -> Vec<&'a Record> {
+        let same = |record: &&Record| match (&first.call_id, &record.call_id) {
+            (Some(one), Some(other)) => one == other && first.epoch == record.epoch,
+            _ => first.trunk.is_some() && first.trunk == record.trunk,
+        };
+        let legs: Vec<&Record> = self.heard.records.iter().filter(same).collect();
+        if legs.is_empty() { vec![first] } else { legs }
+    }
+}
+
+/// Whether a transfer is marked, or a second station had the call.
+fn is_passed_on(legs: &[&Record]) -> bool {
+    let mut stations = legs.iter().filter_map(|record| record.extension.as_deref());
+    let first = stations.next();
+    legs.iter().any(|record| is_transfer(record)) || stations.any(|station| Some(station) != first)
 }
 
 fn is_transfer(record: &Record) -> bool {

@@ -6,7 +6,7 @@ use super::write::Draft;
 /// The answers by flag.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The practice")]
-pub(super) struct Arguments {
+pub(super) struct Practice {
     /// ODS code of the practice, such as A81001
     #[arg(long, value_name = "CODE")]
     ods: Option<String>,
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     tie: Vec<String>,
 }
 
-impl Arguments {
+impl Practice {
     /// Whether what has no default is there.
     pub fn complete(&self) -> Result<(), Stop> {
         let asked = [
@@ -71,7 +71,7 @@ impl Arguments {
 }
 
 /// Asks, and puts the answers into the draft.
-pub(super) fn ask(ask: &Ask, given: &Arguments, name: Option<&str>, draft: &mut Draft) -> Result<(), Stop> {
+pub(super) fn ask(ask: &Ask, given: &Practice, name: Option<&str>, draft: &mut Draft) -> Result<(), Stop> {
     let by_rule = |path: &'static str, fill: fn(&mut Draft, String)| {
         move |text: &str| {
             let mut tried = Draft::example();

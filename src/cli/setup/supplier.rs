@@ -85,7 +85,7 @@ fn said(delivery: &Delivery) -> String {
         Delivery::Forbidden { .. } => {
             "look at the ODS code; else the supplier must let this token send for the practice"
         }
-        Delivery::NotParticipating { .. } => "the supplier must enrol the practice",
+        Delivery::NotParticipating { .. } => "look at the ODS code; else the supplier must enrol the practice",
         Delivery::Gone { .. } => {
             "look at the URL, the ODS code and the site; else the supplier must set the practice up"
         }
