@@ -1,6 +1,7 @@
 //! `smdrd setup`: from a cable in the wall to a configuration that works, with the installer.
 
 mod acceptance;
+mod arguments;
 mod ask;
 mod calls;
 mod credential;
@@ -16,109 +17,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
 use acceptance::{Format, Verdict};
+pub use arguments::Arguments;
 use ask::{Ask, Question, Stop};
-use credential::{Kept, Places};
+use credential::Places;
 use listen::Ear;
 use supplier::Answer;
 use write::Draft;
 
 /// The file that the package puts where the configuration goes: it configures nothing, so it is no loss.
 const PACKAGED: &str = include_str!("../../packaging/smdrd.toml");
-
-/// Set this box up: find the PBX, make the test calls, write the configuration, try the supplier.
-///
-/// On a terminal each step asks what no flag says. Without one, or with --non-interactive, an answer that is missing ends
-/// it with exit code 2 and the name of the flag. Calls that are heard are not stored, and of numbers only their length is
-/// shown. Exit code 0 when the configuration is written and supplier and test calls are well, 1 when something is not.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    /// Where the configuration is written
-    #[arg(long, value_name = "FILE", default_value_os_t = Config::default_path().to_owned())]
-    config: PathBuf,
-    /// Ask nothing: every answer is a flag
-    #[arg(long)]
-    non_interactive: bool,
-    /// Replace a configuration that is there; the old one stays beside it as FILE.bak
-    #[arg(long)]
-    force: bool,
-
-    /// The PBX is on this serial device
-    #[arg(long, value_name = "DEVICE", help_heading = "The PBX", conflicts_with_all = ["listen", "connect"])]
-    port: Option<PathBuf>,
-    /// The PBX connects to this address and port of this box
-    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "The PBX", conflicts_with = "connect")]
-    listen: Option<String>,
-    /// This box connects to the PBX
-    #[arg(long, value_name = "HOST:PORT", help_heading = "The PBX")]
-    connect: Option<String>,
-    /// With --listen: the PBX's address; may be repeated. Without it: who connects while the dialect is found out
-    #[arg(long, value_name = "IP", help_heading = "The PBX", requires = "listen")]
-    allow: Vec<IpAddr>,
-    /// With --connect: file with the password that the PBX wants
-    #[arg(long, value_name = "FILE", help_heading = "The PBX", requires = "connect")]
-    pbx_password_file: Option<PathBuf>,
-    /// The dialect; without it, it is found out from the lines
-    #[arg(long, value_name = "ID", help_heading = "The PBX")]
-    dialect: Option<String>,
-    /// An option of the dialect; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = super::parse::assignment, help_heading = "The PBX")]
-    set: Vec<(String, String)>,
-    /// With --port and --dialect: how the line is set, as 9600-8N1
-    #[arg(long, value_name = "SPEED-FRAME", value_parser = line, help_heading = "The PBX", requires = "port")]
-    line: Option<Line>,
-    /// How long to listen for the dialect at most
-    #[arg(long, value_name = "SECONDS", default_value = "600", help_heading = "The PBX",
-          value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    detect_seconds: u64,
-    /// A name for the PBX that the practice recognises
-    #[arg(long, value_name = "NAME", help_heading = "The PBX")]
-    name: Option<String>,
-    /// Directory of dialect files that add to the shipped ones or replace them
-    #[arg(long, value_name = "DIR", help_heading = "The PBX", hide = true)]
-    dialects: Option<PathBuf>,
-    /// The three test calls: `skip`, or how many seconds to listen for them. On a terminal they are made one by one
-    #[arg(long, value_name = "SECONDS", value_parser = acceptance_of, help_heading = "The PBX")]
-    acceptance: Option<Acceptance>,
-
-    #[command(flatten)]
-    site: site::Practice,
-
-    /// Where days are sent
-    #[arg(long, value_name = "URL", help_heading = "The supplier", conflicts_with = "no_supplier")]
-    supplier: Option<String>,
-    /// There is no supplier: days are kept and not sent
-    #[arg(long, help_heading = "The supplier")]
-    no_supplier: bool,
-    /// File with the supplier's token, on one line
-    #[arg(long, value_name = "FILE", help_heading = "The supplier")]
-    token_file: Option<PathBuf>,
-    /// Certificate authority of the supplier, and then no other
-    #[arg(long, value_name = "FILE", help_heading = "The supplier")]
-    ca_file: Option<PathBuf>,
-    /// Proxy on the way to the supplier
-    #[arg(long, value_name = "URL", help_heading = "The supplier")]
-    proxy: Option<String>,
-    /// Hold each day until somebody at the practice releases it
-    #[arg(long, value_name = "YES|NO", value_parser = yes_or_no, help_heading = "The supplier")]
-    approve: Option<bool>,
-    /// How the token is kept for the service
-    #[arg(long, value_enum, default_value = "auto", help_heading = "The supplier")]
-    credential: Kept,
-
-    /// Where the database goes, when not /var/lib/smdrd
-    #[arg(long, value_name = "DIR", help_heading = "This box")]
-    state_dir: Option<PathBuf>,
-    /// Where keys and the control socket go, when not /run/smdrd
-    #[arg(long, value_name = "DIR", help_heading = "This box")]
-    runtime_dir: Option<PathBuf>,
-    /// Put credential and drop-in below this directory, as in an image
-    #[arg(long, value_name = "DIR", default_value = "/", help_heading = "This box")]
-    root: PathBuf,
-}
 
 /// The test calls without anybody at the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,39 +64,6 @@ impl Default for Line {
     }
 }
 
-fn line(text: &str) -> Result<Line, String> {
-    let wrong = || "write it as 9600-8N1: speed, data bits, N, E or O, stop bits".to_owned();
-    let (baud, frame) = text.split_once('-').ok_or_else(wrong)?;
-    let (data_bits, parity) = match frame.to_ascii_uppercase().as_str() {
-        "8N1" => (8, "none"),
-        "8E1" => (8, "even"),
-        "8O1" => (8, "odd"),
-        "7E1" => (7, "even"),
-        "7O1" => (7, "odd"),
-        "7N1" => (7, "none"),
-        _ => return Err(wrong()),
-    };
-    Ok(Line { baud: baud.parse().map_err(|_| wrong())?, data_bits, parity: parity.to_owned() })
-}
-
-fn acceptance_of(text: &str) -> Result<Acceptance, String> {
-    match text {
-        "skip" => Ok(Acceptance::Skip),
-        seconds => match seconds.parse() {
-            Ok(seconds @ 1..=86_400) => Ok(Acceptance::Listen(seconds)),
-            _ => Err("write `skip`, or seconds from 1 to 86400".to_owned()),
-        },
-    }
-}
-
-pub(super) fn yes_or_no(text: &str) -> Result<bool, String> {
-    match text {
-        "yes" => Ok(true),
-        "no" => Ok(false),
-        _ => Err("write yes or no".to_owned()),
-    }
-}
-
 /// Runs the verb.
 pub fn run(arguments: Arguments) -> ExitCode {
     match set_up(&arguments) {
@@ -202,7 +81,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
 
 /// Goes through the steps; whether all is well at the end.
 fn set_up(arguments: &Arguments) -> Result<bool, Stop> {
-    let ask = Ask::new(std::io::stdin().is_terminal() && !arguments.non_interactive);
+    let attended = std::io::stdin().is_terminal() && !arguments.non_interactive && !arguments.json;
+    let ask = Ask::new(attended, arguments.json);
     may_write(&arguments.config, arguments.force)?;
     if !ask.is_attended() {
         complete(arguments)?;
@@ -231,7 +111,7 @@ fn set_up(arguments: &Arguments) -> Result<bool, Stop> {
     let verdicts = test_calls(&ask, arguments.acceptance, format, || Ear::open(&draft, plan))?;
 
     ask.step("The practice");
-    site::ask(&ask, &arguments.site, arguments.name.as_deref(), &mut draft)?;
+    site::ask(&ask, &arguments.site, arguments.name.as_deref(), &found.stations, &mut draft)?;
 
     ask.step("The supplier");
     let token = supplier_and_token(&ask, arguments, &mut draft)?;
@@ -239,6 +119,7 @@ fn set_up(arguments: &Arguments) -> Result<bool, Stop> {
     ask.step("Writing");
     write_down(&ask, arguments, &draft)?;
     let mut well = verdicts.iter().all(|verdict| verdict.passed);
+    let mut answer = None;
     if let Some(token) = &token {
         let places = Places { root: arguments.root.clone() };
         let written = credential::keep(&places, token, arguments.credential)?;
@@ -247,7 +128,13 @@ fn set_up(arguments: &Arguments) -> Result<bool, Stop> {
         }
         written.remark.iter().for_each(|remark| ask.say(&format!("  the token is {remark}")));
         ask.step("Trying the supplier");
-        well &= try_supplier(&ask, &draft, token)?;
+        let tried = try_supplier(&ask, &draft, token)?;
+        well &= matches!(tried, Answer::Good { clock: None, .. });
+        answer = Some(tried);
+    }
+    if arguments.json {
+        println!("{}", as_json(&arguments.config, &draft, &verdicts, answer.as_ref(), well));
+        return Ok(well);
     }
     farewell(&ask, &arguments.config, &verdicts, token.is_some());
     Ok(well)
@@ -281,6 +168,9 @@ fn complete(arguments: &Arguments) -> Result<(), Stop> {
     let missing = |what: &str, flag| Err(Stop::Missing { what: what.to_owned(), flag });
     if arguments.port.is_none() && arguments.listen.is_none() && arguments.connect.is_none() {
         return missing("where the PBX is", "--port, --listen or --connect");
+    }
+    if arguments.dialect.is_some() && arguments.port.is_some() && arguments.line.is_none() {
+        return missing("how the line is set, which nobody finds out when the dialect is given", "--line");
     }
     if arguments.dialect.is_some() && arguments.listen.is_some() && arguments.allow.is_empty() {
         return missing("the address of the PBX", "--allow");
@@ -411,23 +301,48 @@ fn write_down(ask: &Ask, arguments: &Arguments, draft: &Draft) -> Result<(), Sto
     Ok(())
 }
 
-fn try_supplier(ask: &Ask, draft: &Draft, token: &str) -> Result<bool, Stop> {
+fn try_supplier(ask: &Ask, draft: &Draft, token: &str) -> Result<Answer, Stop> {
     loop {
-        match supplier::ask(draft, token) {
+        let answer = supplier::ask(draft, token);
+        match &answer {
             Answer::Good { days, clock } => {
-                let held = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+                let held = if *days == 1 { "1 day".to_owned() } else { format!("{days} days") };
                 ask.say(&format!("The supplier knows this box and the practice; of the last 45 days it holds {held}."));
                 clock.iter().for_each(|clock| ask.say(&format!("  mind: {clock}")));
-                return Ok(clock.is_none());
+                return Ok(answer);
             }
             Answer::Bad(what) => {
                 ask.say(&format!("It does not work: {what}"));
                 if !ask.is_attended() || !ask.yes("Try again", "--supplier", None, Some(false))? {
-                    return Ok(false);
+                    return Ok(answer);
                 }
             }
         }
     }
+}
+
+/// What was done, for a script. Absent where it was not done.
+fn as_json(path: &Path, draft: &Draft, verdicts: &[Verdict], answer: Option<&Answer>, well: bool) -> serde_json::Value {
+    let missing = |verdict: &Verdict| -> Vec<serde_json::Value> {
+        let each = verdict.missing.iter();
+        each.map(|missing| json!({"word": missing.word, "what": missing.what, "remedy": missing.remedy})).collect()
+    };
+    let calls: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| json!({"call": verdict.trial.name(), "seen": verdict.passed, "missing": missing(verdict)}))
+        .collect();
+    let mut object = json!({
+        "config": path, "source": draft.source, "dialect": draft.dialect, "options": draft.options, "well": well,
+    });
+    if !calls.is_empty() {
+        object["test_calls"] = calls.into();
+    }
+    match answer {
+        Some(Answer::Good { days, clock }) => object["supplier"] = json!({"good": true, "days": days, "clock": clock}),
+        Some(Answer::Bad(what)) => object["supplier"] = json!({"good": false, "what": what}),
+        None => {}
+    }
+    object
 }
 
 fn farewell(ask: &Ask, config: &Path, verdicts: &[Verdict], credential: bool) {

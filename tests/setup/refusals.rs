@@ -13,6 +13,9 @@ use super::scripted::{SITE, quick, run};
 #[test]
 fn a_missing_answer_is_named_by_its_flag() {
     let place = Place::new();
+    let (code, text) = place.run(&["--port", "/dev/none", "--dialect", "avaya-ipoffice", "--acceptance", "skip"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("--line"), "{text}");
     private_file(&place.path("token"), TOKEN);
     let token = place.path("token").display().to_string();
     let mut all = quick(&place);
@@ -90,6 +93,9 @@ fn a_port_that_somebody_has_is_said_to_be_his() {
     let listen = taken.local_addr().unwrap().to_string();
     let rest = |way: [&str; 2]| {
         let mut flags: Vec<String> = way.map(str::to_owned).to_vec();
+        if way[0] == "--port" {
+            flags.extend(["--line", "1200-7E1"].map(str::to_owned));
+        }
         flags.extend(["--dialect", "avaya-ipoffice", "--acceptance", "skip", "--no-supplier"].map(str::to_owned));
         flags.extend(SITE.map(str::to_owned));
         flags
@@ -117,7 +123,7 @@ fn a_port_that_somebody_has_is_said_to_be_his() {
     // The daemon reads the port: the first set-up is run, and the second says how to stop it.
     let port = SerialPort::open().unwrap();
     let device = port.path().display().to_string();
-    let (code, text) = run(&place, &rest(["--port", &device]), &["--line", "1200-7E1"]);
+    let (code, text) = run(&place, &rest(["--port", &device]), &[]);
     assert_eq!(code, Some(0), "{text}");
     let config = place.text("etc/smdrd/smdrd.toml");
     assert!(config.contains("baud = 1200\ndata-bits = 7\nparity = \"even\""), "{config}");

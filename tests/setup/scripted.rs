@@ -76,11 +76,18 @@ fn a_pbx_that_calls_is_let_in_by_its_address() {
     let port = free_port();
     let _pbx = Printing::connecting(port);
     let listen = format!("127.0.0.1:{port}");
-    let mut flags = vec!["--listen", &listen, "--acceptance", "120", "--detect-seconds", "120", "--no-supplier"];
+    let mut flags =
+        vec!["--listen", &listen, "--acceptance", "120", "--detect-seconds", "120", "--no-supplier", "--json"];
     flags.extend(SITE);
-    let (code, text) = place.run(&flags);
-    assert_eq!(code, Some(0), "{text}");
-    assert_private(&text);
+    let output = place.command().args(&flags).stdin(std::process::Stdio::null()).output().unwrap();
+    let (text, aside) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{text} {aside}");
+    assert_private(&(text.clone() + &aside));
+    let done: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!((&done["dialect"], &done["well"]), (&"avaya-ipoffice".into(), &true.into()), "{done}");
+    let calls = done["test_calls"].as_array().unwrap();
+    assert!(calls.len() == 3 && calls.iter().all(|call| call["seen"] == true), "{done}");
+    assert!(done.get("supplier").is_none(), "{done}");
     let config = place.text("etc/smdrd/smdrd.toml");
     assert!(config.contains(&format!("address = \"{listen}\"\nallow = [\"127.0.0.1\"]")), "{config}");
     assert!(!place.path("etc/systemd").exists(), "without a supplier there is no credential");

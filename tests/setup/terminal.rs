@@ -169,6 +169,7 @@ fn an_installer_comes_from_the_cable_to_a_daemon_that_hears() {
     terminal.expect("national form");
     terminal.answer("01632960500): ", "01632960100-01632960199");
     terminal.answer("Digits dialled for an outside line (empty: none): ", "9");
+    terminal.expect("Heard so far: 201, 202, 203.");
     terminal.answer("Hunt groups: ", "500, 501");
     terminal.answer("Menus and announcements: ", "");
     terminal.answer("Voicemail: ", "500");

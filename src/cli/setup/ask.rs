@@ -55,12 +55,19 @@ pub(super) struct Question<'a> {
 pub(super) struct Ask {
     /// What is typed, line by line; nothing where no terminal is.
     typed: Option<Receiver<Zeroizing<String>>>,
+    /// Whether standard output is kept for something else.
+    aside: bool,
 }
 
 impl Ask {
-    /// Asks on the terminal of standard input, or nobody.
-    pub fn new(on_terminal: bool) -> Ask {
-        Ask { typed: on_terminal.then(read_lines) }
+    /// Asks on the terminal of standard input, or nobody. With `aside` nothing is said on standard output.
+    pub fn new(on_terminal: bool, aside: bool) -> Ask {
+        Ask { typed: on_terminal.then(read_lines), aside }
+    }
+
+    /// Drops what was typed when nothing was asked.
+    pub fn forget_typed(&self) {
+        while self.typed.as_ref().is_some_and(|typed| typed.try_recv().is_ok()) {}
     }
 
     /// Whether somebody is there.
@@ -70,6 +77,10 @@ impl Ask {
 
     /// Says something.
     pub fn say(&self, text: &str) {
+        if self.aside {
+            let _ = writeln!(std::io::stderr(), "{text}");
+            return;
+        }
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{text}");
         let _ = out.flush();

@@ -1,6 +1,6 @@
 //! Which PBX it is: found out from its lines, or said by the installer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::acceptance::in_words;
@@ -16,6 +16,8 @@ pub(super) struct Known {
     pub dialect: Dialect,
     pub options: BTreeMap<String, String>,
     pub way: Way,
+    /// Stations and ports that records named, as the PBX prints them.
+    pub stations: BTreeSet<String>,
 }
 
 /// How many records are shown.
@@ -32,7 +34,7 @@ pub(super) fn find(ask: &Ask, arguments: &Arguments, way: Way) -> Result<Known, 
             named(&library, id).map_err(|reason| Stop::Wrong { flag: "--dialect", value: id.clone(), reason })?;
         fitting(&dialect, &given)?;
         let way = allowed(ask, way)?;
-        return Ok(Known { dialect, options: given, way });
+        return Ok(Known { dialect, options: given, way: lined(ask, way)?, stations: BTreeSet::new() });
     }
     let detector = Detector::new(&library);
     let judge = |bytes: &[u8]| detector.detect(bytes, jiff::Zoned::now().date());
@@ -47,16 +49,19 @@ pub(super) fn find(ask: &Ask, arguments: &Arguments, way: Way) -> Result<Known, 
     let found = found.map_err(Stop::Failed)?;
     found.remarks.iter().for_each(|remark| ask.say(&format!("  {remark}")));
     let way = with_settings(way, &found);
+    ask.forget_typed();
     let best = found.detection.candidates.first();
+    let mut stations = BTreeSet::new();
     let dialect = chosen(ask, &library, best)?;
     let mut options = BTreeMap::new();
     if let Some(best) = best.filter(|best| best.dialect == dialect.id) {
         options = decided(ask, best, &given)?;
         show(ask, best);
+        stations = stations_of(best);
     }
     options.extend(given);
     fitting(&dialect, &options)?;
-    Ok(Known { dialect, options, way: allowed(ask, way)? })
+    Ok(Known { dialect, options, way: lined(ask, allowed(ask, way)?)?, stations })
 }
 
 fn named(library: &Library, id: &str) -> Result<Dialect, String> {
@@ -159,6 +164,26 @@ fn with_settings(way: Way, found: &Found) -> Way {
             Way::Listen { address, allow: peer.into_iter().collect() }
         }
         other => other,
+    }
+}
+
+fn stations_of(best: &Candidate) -> BTreeSet<String> {
+    let records = best.evidence.iter().filter_map(|line| match &line.what {
+        What::Record(record) | What::Event(Some(record)) => Some(record),
+        _ => None,
+    });
+    records.flat_map(|record| [&record.extension, &record.port]).flatten().map(ToString::to_string).collect()
+}
+
+/// A serial line whose settings are known.
+fn lined(ask: &Ask, way: Way) -> Result<Way, Stop> {
+    match way {
+        Way::Serial { path, line: None } => {
+            let question = Question { what: "How the line is set, as 9600-8N1", flag: "--line", default: None };
+            let line = ask.question(question, None, super::arguments::line)?;
+            Ok(Way::Serial { path, line: Some(line) })
+        }
+        way => Ok(way),
     }
 }
 

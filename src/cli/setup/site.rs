@@ -1,5 +1,7 @@
 //! What the practice is: its code, its numbers, and what its stations are.
 
+use std::collections::BTreeSet;
+
 use super::ask::{Ask, Question, Stop};
 use super::write::Draft;
 
@@ -23,10 +25,10 @@ pub(super) struct Practice {
     #[arg(long, value_name = "DIGITS")]
     access_digits: Vec<String>,
     /// Whether callers in the queue can ask to be called back
-    #[arg(long, value_name = "YES|NO", value_parser = super::yes_or_no)]
+    #[arg(long, value_name = "YES|NO", value_parser = super::arguments::yes_or_no)]
     callback: Option<bool>,
     /// Whether callers hear a menu before they reach a person
-    #[arg(long, value_name = "YES|NO", value_parser = super::yes_or_no)]
+    #[arg(long, value_name = "YES|NO", value_parser = super::arguments::yes_or_no)]
     menu: Option<bool>,
     /// Hunt groups, parted by commas; may be repeated, as those that follow
     #[arg(long, value_name = "STATIONS")]
@@ -71,7 +73,13 @@ impl Practice {
 }
 
 /// Asks, and puts the answers into the draft.
-pub(super) fn ask(ask: &Ask, given: &Practice, name: Option<&str>, draft: &mut Draft) -> Result<(), Stop> {
+pub(super) fn ask(
+    ask: &Ask,
+    given: &Practice,
+    name: Option<&str>,
+    heard: &BTreeSet<String>,
+    draft: &mut Draft,
+) -> Result<(), Stop> {
     let by_rule = |path: &'static str, fill: fn(&mut Draft, String)| {
         move |text: &str| {
             let mut tried = Draft::example();
@@ -122,6 +130,10 @@ pub(super) fn ask(ask: &Ask, given: &Practice, name: Option<&str>, draft: &mut D
     ];
     if ask.is_attended() && stations.iter().any(|(_, _, _, given)| given.is_empty()) {
         ask.say("Stations that are no person's telephone, as the PBX prints them, parted by commas; empty for none.");
+        if !heard.is_empty() {
+            let heard: Vec<&str> = heard.iter().map(String::as_str).collect();
+            ask.say(&format!("Heard so far: {}.", heard.join(", ")));
+        }
     }
     for (what, flag, role, given) in stations {
         let taken = draft.stations.clone();
