@@ -132,8 +132,22 @@ fn a_port_that_somebody_has_is_said_to_be_his() {
     let (code, text) = run(&place, &rest(["--port", &device]), &["--force"]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("the daemon smdrd") && text.contains("systemctl stop smdrd"), "{text}");
+    // A second link to a PBX would take records from the daemon.
+    let pbx = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connect = pbx.local_addr().unwrap().to_string();
+    let (code, text) = run(&place, &rest(["--connect", &connect]), &["--force"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("may be connected there") && text.contains("systemctl stop smdrd"), "{text}");
     drop(daemon);
     let (code, text) = run(&place, &rest(["--port", &device]), &["--force"]);
+    assert_eq!(code, Some(0), "{text}");
+
+    // The daemon of a fresh package reads nothing and is not in the way.
+    let bare = format!("state-dir = {:?}\nruntime-dir = {:?}\n", place.path("state"), place.path("run"));
+    std::fs::write(place.path("etc/smdrd/smdrd.toml"), bare).unwrap();
+    std::fs::remove_file(place.path("run/control.sock")).unwrap();
+    let _daemon = place.daemon();
+    let (code, text) = run(&place, &rest(["--connect", &connect]), &["--force"]);
     assert_eq!(code, Some(0), "{text}");
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Way;
 use super::ask::{Ask, Question, Stop};
-use crate::control;
+use crate::control::{self, Request};
 use crate::source::{self, Cause};
 
 /// A serial port of this machine.
@@ -75,8 +75,7 @@ pub(super) fn holders(proc: &Path, device: &Path) -> Vec<Holder> {
 
 /// What is in the way of `way`, and what to do; nothing when it is free.
 pub(super) fn in_the_way(way: &Way, runtime_dir: &Path) -> Option<String> {
-    let daemon = control::path(runtime_dir);
-    let runs = std::os::unix::net::UnixStream::connect(&daemon).is_ok();
+    let runs = has_sources(runtime_dir);
     let stop = "stop it with `systemctl stop smdrd`, and start it when set-up is done";
     match way {
         Way::Serial { path, .. } => {
@@ -123,6 +122,15 @@ pub(super) fn in_the_way(way: &Way, runtime_dir: &Path) -> Option<String> {
                 Ok(_) => None,
             }
         }
+    }
+}
+
+/// Whether a daemon runs that reads any PBX: the one of a fresh package has no source, and is in nobody's way.
+fn has_sources(runtime_dir: &Path) -> bool {
+    match control::ask(runtime_dir, &Request::Status) {
+        Ok(Some(status)) => status["sources"].as_array().is_none_or(|sources| !sources.is_empty()),
+        Ok(None) => false,
+        Err(_) => true,
     }
 }
 
