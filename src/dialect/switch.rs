@@ -15,3 +15,20 @@ pub struct Switch {
     #[serde(rename = "do")]
     pub remedy: String,
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use crate::dialect::Dialect;
+
+    #[test]
+    fn a_switch_for_what_nobody_misses_is_a_fault() {
+        let text = include_str!("../../config/dialects/ericsson-bp.toml");
+        assert!(Dialect::read("x.toml", text).unwrap().switches().count() > 0);
+        let wrong = text.replacen("when-missing = \"cli\"", "when-missing = \"caller\"", 1);
+        let faults = Dialect::read("x.toml", &wrong).unwrap_err();
+        let [fault] = &faults[..] else { panic!("{faults:?}") };
+        let said = fault.to_string();
+        assert!(said.contains("when-missing \"caller\"") && said.contains("unanswered"), "{said}");
+    }
+}
