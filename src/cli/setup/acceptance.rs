@@ -259,9 +259,11 @@ impl<'a> Judging<'a> {
     }
 }
 
-/// Whether a transfer is marked, or a second station had the call.
+/// Whether a transfer is marked or, where the PBX itself says which records are one call, two stations took it. Two calls on
+/// one trunk are otherwise not told from one that was passed on.
 fn is_passed_on(legs: &[&Record]) -> bool {
-    let mut stations = legs.iter().filter_map(|record| record.extension.as_deref());
+    let took = |record: &&&Record| record.call_id.is_some() && record.answered == Some(true);
+    let mut stations = legs.iter().filter(took).filter_map(|record| record.extension.as_deref());
     let first = stations.next();
     legs.iter().any(|record| is_transfer(record)) || stations.any(|station| Some(station) != first)
 }

@@ -103,6 +103,14 @@ fn cases() -> Vec<Case> {
             false,
             &[("transfer", "no switch")],
         ),
+        // Two calls on one trunk are no transfer.
+        case(
+            "siemens-hipath3000",
+            Transferred,
+            "04.03.2409:01:02  1   20100:0900:00:4107700900202                          1\r\n04.03.2409:05:02  1   20200:0900:00:4107700900202                          1\r\n",
+            false,
+            &[("transfer", "no switch")],
+        ),
         case("siemens-hipath3000", Answered, nothing(), false, &[("inbound", "flag for incoming calls")]),
         case(
             "panasonic-kx",
