@@ -1,6 +1,6 @@
 //! `smdrd detect`: which PBX is at the other end, and how it is connected.
 
-mod live;
+pub(super) mod live;
 mod show;
 
 use std::io::Read as _;
@@ -43,15 +43,15 @@ pub struct Arguments {
 }
 
 /// What was found out.
-struct Found {
+pub(super) struct Found {
     /// How the source is set, as keys of the configuration; nothing for a file.
-    settings: Vec<(&'static str, String)>,
+    pub(super) settings: Vec<(&'static str, String)>,
     /// What is to be said of the link.
-    remarks: Vec<String>,
+    pub(super) remarks: Vec<String>,
     /// The dialect of the PBX that asks for a log-in like this.
-    asks: Option<&'static str>,
+    pub(super) asks: Option<&'static str>,
     bytes: Vec<u8>,
-    detection: Detection,
+    pub(super) detection: Detection,
 }
 
 /// Runs the verb.

@@ -16,6 +16,7 @@ mod push;
 mod rebuild;
 mod reload;
 mod run;
+mod setup;
 mod simulate;
 mod status;
 mod tap;
@@ -51,6 +52,7 @@ struct Arguments {
 enum Verb {
     Run(run::Arguments),
     Demo(demo::Arguments),
+    Setup(Box<setup::Arguments>),
     Check(check::Arguments),
     Detect(detect::Arguments),
     Doctor(doctor::Arguments),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().verb {
         Verb::Run(arguments) => run::run(arguments),
         Verb::Demo(arguments) => demo::run(arguments),
+        Verb::Setup(arguments) => setup::run(*arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Detect(arguments) => detect::run(arguments),
         Verb::Doctor(arguments) => doctor::run(arguments),

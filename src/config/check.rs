@@ -98,6 +98,19 @@ pub fn inspect(path: &Path, dialects: &[&str]) -> Result<Checked, ConfigError> {
     }
 }
 
+/// As [`inspect`], of a text that is no file yet; `path` is what faults are cited by.
+pub fn inspect_text(path: &Path, text: &str, dialects: &[&str]) -> Result<Checked, ConfigError> {
+    let (text, warnings, result) = inspect_bytes(text.as_bytes(), dialects);
+    match result {
+        Ok(config) => Ok(Checked { config, warnings, text }),
+        Err(mut faults) => {
+            faults.extend(warnings);
+            faults.sort_by_key(|fault| (fault.line, fault.column));
+            Err(ConfigError::Faulty { path: path.to_owned(), text, faults })
+        }
+    }
+}
+
 /// The text for citation, the warnings, and the configuration or its faults.
 fn inspect_bytes(bytes: &[u8], dialects: &[&str]) -> (String, Vec<Fault>, Result<Config, Vec<Fault>>) {
     let text = match std::str::from_utf8(bytes) {

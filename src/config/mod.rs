@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-pub use check::{Checked, inspect, read, read_with};
+pub use check::{Checked, inspect, inspect_text, read, read_with};
 pub use error::{ConfigError, Fault, Severity};
 pub use folder::Folder;
 pub use relay::{Relay, RelayConnect, is_on_site};

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::many::Many;
+use super::switch::Switch;
 use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
 
 /// A whole dialect file.
@@ -36,6 +37,8 @@ pub(super) struct DialectFile {
     #[serde(default, rename = "group")]
     pub groups: Vec<Spanned<GroupFile>>,
     pub link: LinkFile,
+    #[serde(default, rename = "switch")]
+    pub switches: Vec<Spanned<Switch>>,
     #[serde(default, rename = "example")]
     pub examples: Vec<Spanned<ExampleFile>>,
 }

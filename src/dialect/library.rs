@@ -14,6 +14,7 @@ use super::file::{DialectFile, OptionFile};
 use super::plan::Plan;
 use super::shipped;
 use super::site::BrokenFile;
+use super::switch::{MISSING, Switch};
 use crate::framing::Protocol;
 use crate::record::{Record, StampKind};
 
@@ -128,6 +129,13 @@ impl Dialect {
             let said = option.get_ref().cannot.values().flatten();
             said.for_each(|said| word(said, &option.span(), &format!("options.{name}.cannot")));
         }
+        for switch in &self.file.switches {
+            let word = &switch.get_ref().when_missing;
+            if !MISSING.contains(&word.as_str()) {
+                let (key, remedy) = (format!("when-missing {word:?}"), format!("Write one of {}", MISSING.join(", ")));
+                faults.push(self.place(switch.span()).fault(&key, "it is nothing that set-up looks for", remedy));
+            }
+        }
         for (name, option) in &self.file.options {
             let OptionFile { values, default, words, cannot, doc: _ } = option.get_ref();
             if let Some(unknown) = cannot.keys().find(|key| !values.contains(key)) {
@@ -198,6 +206,11 @@ impl Dialect {
     pub fn rules(&self) -> impl Iterator<Item = (&str, &str)> {
         let lines = self.file.lines.iter().map(|line| (line.get_ref().kind.as_str(), line.get_ref().doc.trim()));
         lines.chain(self.file.facts.iter().map(|table| (table.get_ref().name.as_str(), table.get_ref().doc.trim())))
+    }
+
+    /// What is to be switched on at the PBX, by what is missing while it is off.
+    pub fn switches(&self) -> impl Iterator<Item = &Switch> {
+        self.file.switches.iter().map(toml::Spanned::get_ref)
     }
 
     /// How the legs of one call find each other.

@@ -30,6 +30,7 @@ mod stamp;
 mod state;
 mod step;
 mod swap;
+mod switch;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,
@@ -47,6 +48,7 @@ pub use plan::Plan;
 pub use site::BrokenFile;
 pub use spans::{FieldSpan, LineFields};
 pub use state::SourceState;
+pub use switch::{MISSING, Switch};
 
 use crate::number::{Anonymous, Number};
 use crate::record::Record;

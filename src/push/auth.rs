@@ -76,20 +76,45 @@ impl std::fmt::Debug for Bearer {
     }
 }
 
+/// A bearer token that is in no file yet, for a first question to the supplier.
+pub struct Held(HeaderValue);
+
+impl Held {
+    /// The token, or what is wrong with it.
+    pub fn new(token: &str) -> Result<Held, &'static str> {
+        header(token).map(Held)
+    }
+}
+
+impl Auth for Held {
+    fn apply(&self, request: RequestBuilder, _body: &[u8]) -> RequestBuilder {
+        request.header(AUTHORIZATION, self.0.clone())
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Held")
+    }
+}
+
 fn read(path: &Path) -> Result<HeaderValue, AuthError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| AuthError::Unreadable { path: path.to_owned(), source })
         .map(Zeroizing::new)?;
-    let unusable = |reason| AuthError::Unusable { path: path.to_owned(), reason };
+    header(&text).map_err(|reason| AuthError::Unusable { path: path.to_owned(), reason })
+}
+
+fn header(text: &str) -> Result<HeaderValue, &'static str> {
     let token = text.trim();
     if token.is_empty() {
-        return Err(unusable("is empty"));
+        return Err("is empty");
     }
     if token.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return Err(unusable("holds blanks, a second line or characters outside ASCII"));
+        return Err("holds blanks, a second line or characters outside ASCII");
     }
     let mut header = HeaderValue::from_str(&Zeroizing::new(format!("Bearer {token}")))
-        .map_err(|_| unusable("holds what cannot stand in a header"))?;
+        .map_err(|_| "holds what cannot stand in a header")?;
     header.set_sensitive(true);
     Ok(header)
 }

@@ -22,7 +22,7 @@ pub mod route;
 pub mod schedule;
 pub mod standing;
 
-pub use auth::{Auth, AuthError, Bearer};
+pub use auth::{Auth, AuthError, Bearer, Held};
 pub use backoff::backoff;
 pub use client::Client;
 pub use delivery::{Concern, Delivery, Problem, Why};

@@ -48,7 +48,7 @@ pub use login::Login;
 pub use nec::Check;
 pub use parity::{IN_ERROR, LineErrors, Marks};
 pub use relay::RelayNews;
-pub use serial::is_locked;
+pub use serial::{is_locked, may_be_opened};
 
 use reporter::Reporter;
 

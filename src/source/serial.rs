@@ -156,6 +156,13 @@ impl Port {
     }
 }
 
+/// Whether the port may be opened by this user. Whether somebody reads it is not asked.
+pub fn may_be_opened(path: &Path) -> Result<(), Cause> {
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let device = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| opening(path, errno))?;
+    if rustix::termios::isatty(&device) { Ok(()) } else { Err(Cause::NotASerialPort(path.to_owned())) }
+}
+
 fn opening(path: &Path, errno: Errno) -> Cause {
     let path = path.to_owned();
     match errno {
@@ -181,11 +188,16 @@ fn refused_by_driver(path: &Path, error: &tokio_serial::Error) -> Cause {
     }
 }
 
-/// Takes the lock of the device, which is known by its number and not by one of its names.
-fn lock(folder: &Path, device: &OwnedFd, path: &Path) -> Result<File, Cause> {
+/// The lock of the device, which is known by its number and not by one of its names.
+fn lock_file(folder: &Path, device: &OwnedFd, path: &Path) -> Result<PathBuf, Cause> {
     let number = rustix::fs::fstat(device).map_err(|errno| opening(path, errno))?.st_rdev;
     let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
-    let file = folder.join(format!("serial-{major}-{minor}.lock"));
+    Ok(folder.join(format!("serial-{major}-{minor}.lock")))
+}
+
+/// Takes the lock of the device.
+fn lock(folder: &Path, device: &OwnedFd, path: &Path) -> Result<File, Cause> {
+    let file = lock_file(folder, device, path)?;
     let failed = |reason: std::io::Error| Cause::Lock { path: file.clone(), reason: reason.to_string() };
     let lock = File::options().create(true).truncate(false).write(true).open(&file).map_err(failed)?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {

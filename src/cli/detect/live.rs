@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What is kept of a source at most.
 const MOST_BYTES: usize = 1 << 20;
 
-pub(super) struct Live<'a> {
+pub(in crate::cli) struct Live<'a> {
     until: Instant,
     judge: &'a dyn Fn(&[u8]) -> Detection,
     speaks: bool,
