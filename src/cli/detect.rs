@@ -74,17 +74,20 @@ fn find(arguments: &Arguments, library: &Library) -> Result<Found, String> {
     let today = jiff::Zoned::now().date();
     let detector = Detector::new(library);
     let judge = |bytes: &[u8]| detector.detect(bytes, today);
-    let source = arguments.source.as_str();
-    let patience = Duration::from_secs(arguments.seconds);
+    hear(&arguments.source, &Live::new(Duration::from_secs(arguments.seconds), &judge), &judge)
+}
+
+/// What a source sends, and how its line is set. `judge` says what is found in it.
+fn hear(source: &str, live: &Live<'_>, judge: &dyn Fn(&[u8]) -> Detection) -> Result<Found, String> {
     if let Some(address) = source.strip_prefix("tcp://") {
-        return Live::new(patience, &judge).tcp(address);
+        return live.tcp(address);
     }
     let is_device = || {
         use std::os::unix::fs::FileTypeExt as _;
         std::fs::metadata(source).is_ok_and(|file| file.file_type().is_char_device())
     };
     if source != "-" && is_device() {
-        return Live::new(patience, &judge).serial(source.into());
+        return live.serial(source.into());
     }
     let mut bytes = Vec::new();
     let read = if source == "-" {
@@ -99,4 +102,22 @@ fn find(arguments: &Arguments, library: &Library) -> Result<Found, String> {
     }
     let detection = judge(&bytes);
     Ok(Found { settings: Vec::new(), remarks, bytes, detection })
+}
+
+/// What a source sends until `lines` lines have come or `patience` is over, without asking which dialect it is in: the
+/// bytes, how the line is set, and what is to be said of the link.
+pub(super) fn listen(source: &str, lines: usize, patience: Duration) -> Result<Heard, String> {
+    let judge = |bytes: &[u8]| {
+        let full = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.trim_ascii().is_empty());
+        Detection { lines: full.count(), enough: false, candidates: Vec::new() }
+    };
+    let found = hear(source, &Live::new(patience, &judge).for_lines(lines), &judge)?;
+    Ok(Heard { bytes: found.bytes, settings: found.settings, remarks: found.remarks })
+}
+
+/// What [`listen`] heard.
+pub(super) struct Heard {
+    pub bytes: Vec<u8>,
+    pub settings: Vec<(&'static str, String)>,
+    pub remarks: Vec<String>,
 }

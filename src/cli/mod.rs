@@ -8,6 +8,7 @@ mod demo;
 mod detect;
 mod dialects;
 mod import;
+mod learn;
 mod parse;
 mod push;
 mod rebuild;
@@ -49,6 +50,7 @@ enum Verb {
     Demo(demo::Arguments),
     Check(check::Arguments),
     Detect(detect::Arguments),
+    Learn(learn::Arguments),
     Status(status::Arguments),
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Check(arguments) => check::run(arguments),
         Verb::Detect(arguments) => detect::run(arguments),
+        Verb::Learn(arguments) => learn::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),
