@@ -39,6 +39,10 @@ impl Place {
             let cited: Vec<String> = faults.iter().map(|fault| fault.cited()).collect();
             format!("what was said makes no dialect file; nothing was written\n{}", cited.join("\n"))
         })?;
+        let check = &written.check;
+        if check.records <= check.unread.len() {
+            return Err(format!("fewer lines are understood than not; nothing was written\n{}", show::check(check)));
+        }
         let path = self.of(id);
         self.may_write(id, &path)?;
         let failed =

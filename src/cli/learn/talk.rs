@@ -102,7 +102,7 @@ fn help() -> String {
         "N type TYPE [FORMAT]   {}\n\
          N format FORMAT        how a date, time or duration is printed: DD/MM/YY, hh:mm:ss, m'ss, seconds\n\
          N is WHAT              what it is to the record: {}, other-party, nothing\n\
-         N value V = MEANING    what a value means, or `blank`: {}\n\
+         N value V = MEANING    what a value means; V* begins so, `blank` is none: {}\n\
          N name WORD            its name in the dialect file\n\
          N split COLUMN         cut it in two; the second part begins at COLUMN\n\
          N join                 join it with the next\n\

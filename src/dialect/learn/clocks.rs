@@ -91,7 +91,8 @@ pub(super) fn date(values: &[&[u8]], with_time: bool, today: Date) -> Option<Fit
     let order = |text: &str| (text.matches('D').count(), text.matches('M').count(), text.matches('Y').count());
     let impossible = tried.iter().filter(|(text, _)| {
         let swapped = text.len() == chosen.len() && text != chosen;
-        swapped && order(text) == order(chosen) && !fitting.iter().any(|f| f.1 == text)
+        let timed_alike = text.get(10..) == chosen.get(10..) || !with_time;
+        swapped && timed_alike && order(text) == order(chosen) && !fitting.iter().any(|f| f.1 == text)
     });
     for (text, other) in impossible {
         let count = values.iter().filter(|value| other.read_clock(value).is_none()).count();
@@ -216,6 +217,14 @@ pub(super) fn duration(values: &[&[u8]]) -> Option<Fit> {
         sure,
         evidence,
     })
+}
+
+/// How many of the values are in this format.
+pub(super) fn reads(values: &[&[u8]], format: &Format, lasting: bool) -> usize {
+    let read = |value: &&&[u8]| {
+        if lasting { format.read_duration(value).is_some() } else { format.read_clock(value).is_some() }
+    };
+    values.iter().filter(read).count()
 }
 
 /// A length for a person.

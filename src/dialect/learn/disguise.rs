@@ -46,7 +46,8 @@ fn owners(line: &[u8], layout: Layout, columns: &[Column]) -> Vec<Of> {
 }
 
 fn known(column: &Column, text: &[u8]) -> bool {
-    column.values.iter().any(|(value, _)| value.as_bytes() == text)
+    let begins = |word: &str| word.strip_suffix('*').is_some_and(|start| text.starts_with(start.as_bytes()));
+    column.values.iter().any(|(value, _)| value.as_bytes() == text) || column.meanings.keys().any(|word| begins(word))
 }
 
 /// The line for a terminal: digits of numbers are 0, names A, and so is every run of digits that may be a number.
@@ -134,6 +135,8 @@ impl Disguise {
                 self.ids = self.ids.saturating_add(1);
                 filled(text, &format!("{:0>width$}", self.ids, width = digits(text)))
             }
+            // A short one as well: it may be the local part of somebody's.
+            Kind::Number => self.number(text),
             _ if digits(text) >= RUN => self.number(text),
             _ => text.to_vec(),
         }

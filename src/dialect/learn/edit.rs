@@ -249,7 +249,15 @@ impl Draft {
             Kind::Duration => Format::duration(format),
             _ => return Err(Draft::unfit(at, "only dates, times and durations have a format")),
         };
-        read.map_err(|reason| Draft::unfit(at, format!("{format:?}: {reason}")))?;
+        let read = read.map_err(|reason| Draft::unfit(at, format!("{format:?}: {reason}")))?;
+        if let Some(place) = self.columns.get(at).map(|column| column.place) {
+            let records = self.records();
+            let values = Values::of(&records, self.layout, place);
+            let (all, fitting) = (values.texts.len(), clocks::reads(&values.texts, &read, kind == Kind::Duration));
+            if fitting.saturating_mul(2) < all {
+                return Err(Draft::unfit(at, format!("{format} fits {fitting} of {all} values")));
+            }
+        }
         self.change(at, |column| {
             (column.format, column.other_formats, column.sure) = (Some(format.to_owned()), Vec::new(), Sure::Certain);
         });
@@ -314,9 +322,9 @@ impl Draft {
         Ok(())
     }
 
-    /// `VALUE = MEANING…`
+    /// `VALUE = MEANING…`; `VALUE*` is every value that begins so.
     fn mean(&mut self, at: usize, rest: &str) -> Result<(), EditError> {
-        let Some((value, meanings)) = rest.rsplit_once('=') else {
+        let Some((value, meanings)) = rest.rsplit_once(" = ") else {
             return Err(EditError::Text("write N value VALUE = MEANING, such as 5 value I = inbound"));
         };
         let (value, meanings) = (value.trim(), meanings.trim());

@@ -50,7 +50,7 @@ pub(super) fn widen(records: &[&[u8]], layout: Layout, columns: &mut [Column]) {
             if column.kind.is_clock() && left && records.iter().all(short) {
                 return (true, false);
             }
-            (right && !fixed && (!left || digits), !fixed && !(right && digits))
+            (right && !fixed && (!left || digits), !(fixed || (right && digits)))
         })
         .collect();
     let spans: Vec<Place> = columns.iter().map(|column| column.place).collect();
@@ -204,7 +204,9 @@ fn line(text: &mut String, draft: &Draft) {
     text.push_str("\n[[line]]\nkind = \"call\"\nis = \"record\"\n");
     match draft.layout {
         Layout::Columns => {
-            let _ = writeln!(text, "when = {{ at = [{}] }}", guard(draft).join(", "));
+            if let Some(pattern) = guard(draft) {
+                let _ = writeln!(text, "when = {{ pattern = {} }}", quoted(&pattern));
+            }
         }
         Layout::Delimited { delimiter, quote, fields: (least, most) } => {
             let shown = if delimiter == b'\t' { "\"\\t\"".to_owned() } else { format!("'{}'", char::from(delimiter)) };
@@ -244,31 +246,55 @@ fn line(text: &mut String, draft: &Draft) {
 
 /// The words in a number's column that mean something.
 fn marked(column: &Column) -> impl Iterator<Item = &str> {
-    column.meanings.keys().filter(|_| column.kind == Kind::Number).map(String::as_str).filter(|word| *word != "blank")
+    column
+        .meanings
+        .keys()
+        .filter(|_| column.kind == Kind::Number)
+        .map(|word| word.trim_end_matches('*'))
+        .filter(|word| *word != "blank")
 }
 
-/// What stands at the same column of every record: the marks of its clocks.
-fn guard(draft: &Draft) -> Vec<String> {
+/// What stands at the same column of every record: its clocks, or where there are none, what is never blank.
+fn guard(draft: &Draft) -> Option<String> {
     let records = draft.records();
-    let always = |column: &&Column| !column.dropped && column.filled == records.len();
-    let clocks: Vec<&Column> =
-        draft.columns.iter().filter(always).filter(|c| c.kind.is_clock() || c.kind == Kind::Duration).collect();
-    let all: Vec<&Column> = draft.columns.iter().filter(always).collect();
-    let mut guard = Vec::new();
-    for column in if clocks.is_empty() { all } else { clocks } {
-        let Place::Span(from, to) = column.place else { continue };
-        for at in from..to {
-            let mut here = records.iter().map(|line| line.get(at).copied().unwrap_or(b' '));
-            let Some(first) = here.next() else { continue };
-            let (column, same) = (at.saturating_add(1), here.clone().all(|byte| byte == first));
-            if first.is_ascii_digit() && here.all(|byte| byte.is_ascii_digit()) {
-                guard.push(format!("{{ column = {column}, class = \"digit\" }}"));
-            } else if same && first.is_ascii_punctuation() && first != b'\'' {
-                guard.push(format!("{{ column = {column}, is = '{}' }}", char::from(first)));
+    let always = || draft.columns.iter().filter(|column| !column.dropped && column.filled == records.len());
+    let clocks = || always().filter(|column| column.kind.is_clock() || column.kind == Kind::Duration);
+    let span = |column: &Column| if let Place::Span(from, to) = column.place { Some((from, to)) } else { None };
+    let spans: Vec<(usize, usize)> = if clocks().next().is_some() {
+        clocks().filter_map(span).collect()
+    } else {
+        always().filter_map(span).collect()
+    };
+    let end = spans.iter().map(|(_, to)| *to).max()?;
+    let atom = |at: usize| {
+        let here = || records.iter().map(|line| line.get(at).copied().unwrap_or(b' '));
+        let first = here().next().filter(|_| spans.iter().any(|(from, to)| (*from..*to).contains(&at)))?;
+        match () {
+            () if here().all(|byte| byte.is_ascii_digit()) => Some("\\d".to_owned()),
+            () if first.is_ascii_punctuation() && here().all(|byte| byte == first) => {
+                Some(regex::escape(&char::from(first).to_string()))
             }
+            () if here().any(|byte| byte.is_ascii_digit())
+                && here().all(|byte| byte == b' ' || byte.is_ascii_digit()) =>
+            {
+                Some("[ \\d]".to_owned())
+            }
+            () => None,
+        }
+    };
+    let mut pattern = "^".to_owned();
+    let mut any: usize = 0;
+    for at in 0..end {
+        match (atom(at), any) {
+            (Some(atom), 0) => pattern.push_str(&atom),
+            (Some(atom), skipped) => {
+                let _ = write!(pattern, ".{{{skipped}}}{atom}");
+                any = 0;
+            }
+            (None, _) => any = any.saturating_add(1),
         }
     }
-    guard
+    Some(pattern)
 }
 
 fn record(text: &mut String, draft: &Draft) {
@@ -339,11 +365,16 @@ fn rows<'a>(draft: &'a Draft, meaning: &'a str) -> impl Iterator<Item = String> 
         let said = column.meanings.iter().filter(move |(_, meanings)| meanings.contains(&meaning));
         let values: Vec<&String> = said.map(|(value, _)| value).collect();
         let field = if column.kind == Kind::Number { format!("{}_word", column.name) } else { column.name.clone() };
-        let words: Vec<String> = values.iter().filter(|value| **value != "blank").map(|value| quoted(value)).collect();
-        let blank = values.len() != words.len();
-        let worded = (!words.is_empty()).then(|| format!("when = {{ {field} = [{}] }}", words.join(", ")));
+        let plain: Vec<String> =
+            values.iter().filter(|v| **v != "blank" && !v.ends_with('*')).map(|value| quoted(value)).collect();
+        let begun: Vec<String> = values.iter().filter_map(|value| value.strip_suffix('*')).map(quoted).collect();
+        let blank = values.iter().any(|value| *value == "blank");
+        let worded = (!plain.is_empty()).then(|| format!("when = {{ {field} = [{}] }}", plain.join(", ")));
+        let prefixed =
+            (!begun.is_empty()).then(|| format!("when = {{ {field} = {{ prefix = [{}] }} }}", begun.join(", ")));
         let name = column.name.clone();
-        worded.into_iter().chain(blank.then(|| format!("when = {{ {name} = {{ blank = true }} }}")))
+        let blanks = blank.then(|| format!("when = {{ {name} = {{ blank = true }} }}"));
+        worded.into_iter().chain(prefixed).chain(blanks)
     })
 }
 
