@@ -93,6 +93,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         print!("{open}");
         return complain("not everything is said: nothing was written", super::NOT_WELL);
     }
+    print!("\n{}", talk::checked(&draft));
     match place.write(&draft) {
         Ok(said) => {
             print!("{said}");

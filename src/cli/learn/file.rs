@@ -35,10 +35,7 @@ impl Place {
     /// Writes the dialect file, and says what it makes of the lines.
     pub fn write(&self, draft: &Draft) -> Result<String, String> {
         let id = draft.id().ok_or("the dialect has no id: say id NAME")?;
-        let written = draft.write().map_err(|faults| {
-            let cited: Vec<String> = faults.iter().map(|fault| fault.cited()).collect();
-            format!("what was said makes no dialect file; nothing was written\n{}", cited.join("\n"))
-        })?;
+        let written = draft.write().map_err(|what| format!("nothing was written: {what}"))?;
         let check = &written.check;
         if check.records <= check.unread.len() {
             return Err(format!("fewer lines are understood than not; nothing was written\n{}", show::check(check)));
@@ -59,7 +56,7 @@ impl Place {
             std::fs::rename(&part, &path)
         };
         put().map_err(failed)?;
-        let mut said = show::check(&written.check);
+        let mut said = String::new();
         let _ = writeln!(said, "\nWritten to {}. Its example, with other numbers:", path.display());
         for (line, record) in &written.example {
             let _ = writeln!(said, "  {line}\n    {record}");

@@ -78,7 +78,8 @@ fn prompt(question: &Question) -> String {
     format!("{} ({})", question.command, question.answers.join(" | "))
 }
 
-fn checked(draft: &Draft) -> String {
+/// What the draft makes of all lines, or why it makes nothing.
+pub(super) fn checked(draft: &Draft) -> String {
     match draft.check() {
         Ok(check) => show::check(&check),
         Err(faults) => faults.iter().map(|fault| fault.cited()).collect(),

@@ -42,7 +42,70 @@ fn owners(line: &[u8], layout: Layout, columns: &[Column]) -> Vec<Of> {
             place.fill(of);
         }
     }
+    // A column that cuts into a run of digits does not say what it is: half a number is one still.
+    for (from, to) in digit_runs(line).filter(|(from, to)| to.saturating_sub(*from) >= RUN) {
+        for at in from..to {
+            let clock = |column: &&Column| is_clock(column.kind) && within(line, layout, column, at);
+            let whole = |column: &&Column| span(line, layout, column.place) == Some((from, to));
+            let spoken_for = columns.iter().filter(|column| !column.dropped).any(|c| clock(&c) || whole(&c));
+            if let Some(owner) = owners.get_mut(at).filter(|_| !spoken_for) {
+                *owner = Of::Number;
+            }
+        }
+    }
     owners
+}
+
+fn is_clock(kind: Kind) -> bool {
+    kind.is_clock() || kind == Kind::Duration
+}
+
+fn within(line: &[u8], layout: Layout, column: &Column, at: usize) -> bool {
+    span(line, layout, column.place).is_some_and(|(from, to)| (from..to).contains(&at))
+}
+
+/// Digits that nothing stands between.
+fn digit_runs(line: &[u8]) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let digit = |at: usize| line.get(at).is_some_and(u8::is_ascii_digit);
+        let from = (at..line.len()).find(|at| digit(*at))?;
+        at = (from..line.len()).find(|at| !digit(*at)).unwrap_or(line.len());
+        Some((from, at))
+    })
+}
+
+/// On how many lines a column that is kept as it stands begins or ends within a run of digits that a number's column
+/// shares.
+pub(super) fn torn(records: &[&[u8]], layout: Layout, columns: &[Column], column: &Column) -> usize {
+    let kept = matches!(
+        column.kind,
+        Kind::Station
+            | Kind::Trunk
+            | Kind::Device
+            | Kind::CallId
+            | Kind::Code
+            | Kind::Counter
+            | Kind::Cost
+            | Kind::Seconds
+    );
+    if column.dropped || !kept {
+        return 0;
+    }
+    let other = |line: &[u8], at: usize| {
+        let holders = columns.iter().filter(|other| !other.dropped && within(line, layout, other, at));
+        !holders.clone().any(|other| other.place == column.place || other.kind != Kind::Number)
+    };
+    let tears = |line: &&&[u8]| {
+        let Some((from, to)) = span(line, layout, column.place) else { return false };
+        digit_runs(line).any(|(start, end)| {
+            let shared = start < to && from < end && (start < from || to < end);
+            shared
+                && end.saturating_sub(start) >= RUN
+                && (start..end).any(|at| !(from..to).contains(&at) && other(line, at))
+        })
+    };
+    records.iter().filter(tears).count()
 }
 
 fn known(column: &Column, text: &[u8]) -> bool {
@@ -103,7 +166,11 @@ impl Disguise {
         for column in columns.iter().filter(|column| !column.dropped) {
             let Some((from, to)) = span(line, layout, column.place) else { continue };
             let text = line.get(from..to).unwrap_or_default();
-            let written = self.text(column, text);
+            let cut = digit_runs(line).any(|(start, end)| {
+                let shared = start < to && from < end && (start < from || to < end);
+                shared && end.saturating_sub(start) >= RUN && !is_clock(column.kind)
+            });
+            let written = if cut { self.number(text) } else { self.text(column, text) };
             if let Some(place) = out.get_mut(from..to).filter(|place| place.len() == written.len()) {
                 place.copy_from_slice(&written);
             }

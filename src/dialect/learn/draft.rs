@@ -35,6 +35,24 @@ pub enum NotLearnt {
     NoLayout(usize),
 }
 
+/// Why there is no file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotWritten {
+    /// A column holds a part of somebody's number, and would be kept as it stands.
+    #[error(
+        "column {column} begins or ends within a telephone number on {records} records: join it with its neighbour, or make it a number"
+    )]
+    Torn {
+        /// The column, from 1.
+        column: usize,
+        /// On how many records.
+        records: usize,
+    },
+    /// What the installer said makes no dialect file.
+    #[error("{}", .0.iter().map(FileFault::cited).collect::<String>())]
+    Faults(Vec<FileFault>),
+}
+
 /// What must be said before a file is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -301,7 +319,18 @@ impl Draft {
     ///
     /// # Errors
     /// What is wrong with it: nothing that was proposed is, so it is what the installer made of it.
-    pub fn write(&self) -> Result<Written, Vec<FileFault>> {
+    pub fn write(&self) -> Result<Written, NotWritten> {
+        let records = self.records();
+        for (no, column) in (1_usize..).zip(&self.columns) {
+            let torn = disguise::torn(&records, self.layout, &self.columns, column);
+            if torn > 0 {
+                return Err(NotWritten::Torn { column: no, records: torn });
+            }
+        }
+        self.written().map_err(NotWritten::Faults)
+    }
+
+    fn written(&self) -> Result<Written, Vec<FileFault>> {
         let dialect = Dialect::read(&self.file_name(), &write::file(self, None))?;
         let plan = plan(&dialect)?;
         let (check, understood) = self.run(&plan, &self.lines);

@@ -23,7 +23,7 @@ mod rows;
 mod tests;
 mod write;
 
-pub use draft::{Check, Draft, NotLearnt, Question, Unread, Written};
+pub use draft::{Check, Draft, NotLearnt, NotWritten, Question, Unread, Written};
 pub use edit::EditError;
 
 use std::collections::BTreeMap;
