@@ -8,7 +8,7 @@ use super::Sure;
 /// The year that stands in where a format prints none.
 const SOME_YEAR: i16 = 2024;
 /// Days from today within which a stamp is taken for today's.
-const RECENT_D: i64 = 40;
+const RECENT_D: i64 = 2;
 /// Seconds of the day after which most times of a practice's day are, and few durations.
 const MORNING_S: u32 = 5 * 3600;
 
@@ -59,7 +59,10 @@ fn date_formats(values: &[&[u8]], with_time: bool) -> Vec<String> {
         format!("DD{s}Mon{s}YYYY"),
     ];
     if !s.is_empty() {
-        formats.extend([format!("DD{s}MM"), format!("MM{s}DD"), format!("D{s}M{s}YYYY"), format!("M{s}D{s}YYYY")]);
+        formats.extend([format!("DD{s}MM"), format!("MM{s}DD")]);
+        if values.iter().any(|value| value.len() < 10) {
+            formats.extend([format!("D{s}M{s}YYYY"), format!("M{s}D{s}YYYY")]);
+        }
     }
     if with_time {
         let times = [" hh:mm:ss", " hh:mm", "Thh:mm:ss", " hh:mm:ss.f"];
@@ -115,7 +118,7 @@ pub(super) fn date(values: &[&[u8]], with_time: bool, today: Date) -> Option<Fit
     // Who listens to a live line reads today's date.
     let mut todays = fitting.iter().filter(|(_, text, format)| text.contains("YY") && recent(format));
     if let (Some((_, text, _)), None) = (todays.next(), todays.next()) {
-        evidence.push(format!("only as {text} they are of these days"));
+        evidence.push(format!("only as {text} they are of today"));
         return Some(Fit { format: (*text).clone(), others: Vec::new(), sure: Sure::Likely, evidence });
     }
     evidence
@@ -158,7 +161,13 @@ pub(super) fn time(values: &[&[u8]]) -> Option<Fit> {
     let pairs = read.len().saturating_sub(1);
     let onward = read.windows(2).filter(|pair| pair.first() <= pair.last()).count();
     let daytime = read.iter().filter(|second| **second >= MORNING_S).count();
-    let steady = onward.saturating_mul(10) >= pairs.saturating_mul(if bare { 8 } else { 6 });
+    // Lines that are printed at a call's end go back a little where the start is printed, never by much.
+    let mut steps: Vec<u32> = read.windows(2).filter_map(|pair| Some(pair.first()?.abs_diff(*pair.last()?))).collect();
+    steps.sort_unstable();
+    let usual = steps.get(steps.len() / 2).copied().unwrap_or(0);
+    let range = read.iter().max().zip(read.iter().min()).map_or(0, |(most, least)| most.saturating_sub(*least));
+    let near = pairs >= 8 && usual.saturating_mul(if bare { 16 } else { 8 }) <= range;
+    let steady = near || onward.saturating_mul(10) >= pairs.saturating_mul(if bare { 8 } else { 6 });
     if daytime.saturating_mul(10) < read.len().saturating_mul(if bare { 9 } else { 6 }) || !steady {
         return None;
     }

@@ -183,7 +183,12 @@ fn classify(column: &mut Column, values: &Values<'_>, hint: Option<(Kind, Role)>
     }
     column.evidence.push(format!("{distinct} different on {filled} records"));
     let numeric = values.all(|text| text.iter().all(u8::is_ascii_digit));
-    if numeric && let Some(onward) = rising(values) {
+    // Numbers that chance put in order are numbers still.
+    let dialled = values.all(|text| text.len() >= 10 && text.first() == Some(&b'0'));
+    if numeric
+        && !dialled
+        && let Some(onward) = rising(values)
+    {
         column.evidence.push(format!("goes up from record to record {onward} of {} times", filled.saturating_sub(1)));
         let unique = distinct == filled;
         (column.kind, column.sure) = (if unique { Kind::CallId } else { Kind::Counter }, Sure::Likely);
