@@ -89,6 +89,7 @@ fn an_installer_learns_a_fixed_column_format_from_a_serial_line() {
     assert_eq!(ours, records("siemens-hipath4000", &dialects, &file), "what the shipped dialect reads");
     assert_eq!(ours.len(), lines);
     works(&dialects, "site-hicom", home.path());
+    the_store_takes_it(&dialects, "site-hicom", home.path(), &sent, lines);
     let text = std::fs::read_to_string(Path::new(&dialects).join("site-hicom.toml")).unwrap();
     nobody_is_in(&text, &sent);
 }
@@ -103,6 +104,35 @@ fn works(dialects: &str, id: &str, home: &Path) {
     std::fs::write(&file, lines.repeat(4)).unwrap();
     let (_, out, err) = run(&["detect", file.to_str().unwrap(), "--dialects", dialects, "--json"]);
     assert!(out.contains(&format!("{id:?}")), "{out}{err}");
+}
+
+/// A configuration names the dialect, and the daemon's own way into the store reads by it.
+fn the_store_takes_it(dialects: &str, id: &str, home: &Path, sent: &str, records: usize) {
+    let days_ago = |days: i64| {
+        let day = jiff::Zoned::now().date().checked_sub(jiff::Span::new().days(days)).unwrap();
+        day.strftime("%d/%m/%y").to_string()
+    };
+    let config = home.join("smdrd.toml");
+    let at = |name: &str| home.join(name).to_str().unwrap().to_owned();
+    let text = format!(
+        "dialects-dir = {dialects:?}\nstate-dir = {:?}\nruntime-dir = {:?}\n\
+         [[practice]]\nods = \"A81001\"\n\
+         [[source]]\nname = \"pbx\"\ndialect = {id:?}\n\
+         [source.tcp-listen]\naddress = \"127.0.0.1:4711\"\nallow = [\"127.0.0.1\"]\n\
+         [numbers]\nown = [\"01632960100-01632960199\"]\naccess-digits = [\"9\"]\n",
+        at("state"),
+        at("run")
+    );
+    std::fs::write(&config, text).unwrap();
+    std::fs::create_dir(home.join("state")).unwrap();
+    std::fs::create_dir(home.join("run")).unwrap();
+    let (well, out, err) = run(&["check", "--config", config.to_str().unwrap()]);
+    assert!(well, "{out}{err}");
+    let file = home.join("recent.smdr");
+    let recent = sent.replace("21/12/05", &days_ago(4)).replace("22/12/05", &days_ago(3));
+    std::fs::write(&file, recent).unwrap();
+    let (well, out, err) = run(&["import", "--config", config.to_str().unwrap(), "--dialect", id, file.to_str().unwrap()]);
+    assert!(well && out.contains(&format!("{records} records + ")) && out.contains("+ 0 not understood"), "{out}{err}");
 }
 
 /// No number of the lines is in the text: no run of five digits or more is one of theirs, but for clocks.
