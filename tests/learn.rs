@@ -32,6 +32,18 @@ fn records(dialect: &str, dialects: &str, file: &Path) -> Vec<Value> {
     objects.filter(|object| object.get("ignored").is_none() && object.get("unparsed").is_none()).collect()
 }
 
+/// Waits until the serial line is set, after which nothing that comes is dropped: the last setting is to mark errors.
+fn until_it_listens(device: &str) {
+    use rustix::fs::{Mode, OFlags, open};
+    use rustix::termios::{InputModes, tcgetattr};
+    let line = open(device, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(240);
+    while !tcgetattr(&line).unwrap().input_modes.contains(InputModes::PARMRK) {
+        assert!(std::time::Instant::now() < patience, "nobody listens");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 /// The issue's own proof: a PBX on a serial line, an installer at a terminal, and no dialect file that is looked at.
 #[test]
 fn an_installer_learns_a_fixed_column_format_from_a_serial_line() {
@@ -46,11 +58,7 @@ fn an_installer_learns_a_fixed_column_format_from_a_serial_line() {
     let mut command = Command::new(SMDRD);
     command.args(["learn", &device, "--lines", &lines.to_string(), "--seconds", "500", "--dialects", &dialects]);
     let mut terminal = Terminal::run(command);
-    while !pbx.attended() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    // The collector sets the line after it has opened it, and drops what came before.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    until_it_listens(&device);
     assert!(pbx.print(&sent, &std::sync::atomic::AtomicBool::new(false)));
 
     for (prompt, answer) in [
@@ -131,7 +139,8 @@ fn the_store_takes_it(dialects: &str, id: &str, home: &Path, sent: &str, records
     let file = home.join("recent.smdr");
     let recent = sent.replace("21/12/05", &days_ago(4)).replace("22/12/05", &days_ago(3));
     std::fs::write(&file, recent).unwrap();
-    let (well, out, err) = run(&["import", "--config", config.to_str().unwrap(), "--dialect", id, file.to_str().unwrap()]);
+    let (well, out, err) =
+        run(&["import", "--config", config.to_str().unwrap(), "--dialect", id, file.to_str().unwrap()]);
     assert!(well && out.contains(&format!("{records} records + ")) && out.contains("+ 0 not understood"), "{out}{err}");
 }
 
