@@ -4,7 +4,7 @@ pub(super) mod live;
 mod show;
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -80,19 +80,32 @@ fn find(arguments: &Arguments, library: &Library) -> Result<Found, String> {
     let today = jiff::Zoned::now().date();
     let detector = Detector::new(library);
     let judge = |bytes: &[u8]| detector.detect(bytes, today);
-    let source = arguments.source.as_str();
-    let patience = Duration::from_secs(arguments.seconds);
+    let live = Live::new(Duration::from_secs(arguments.seconds), &judge);
+    hear(&arguments.source, &live, &judge, &runtime_dir(&arguments.config))
+}
+
+/// Where the daemon of this configuration has its locks; of one that is not there or wrong, where it would have them.
+fn runtime_dir(config: &Path) -> PathBuf {
+    let checked = config::inspect(config, &[]).map(|checked| checked.config.runtime_dir);
+    checked.unwrap_or_else(|_| "/run/smdrd".into())
+}
+
+/// What a source sends, and how its line is set. `judge` says what is found in it.
+fn hear(
+    source: &str,
+    live: &Live<'_>,
+    judge: &dyn Fn(&[u8]) -> Detection,
+    runtime_dir: &Path,
+) -> Result<Found, String> {
     if let Some(address) = source.strip_prefix("tcp://") {
-        return Live::new(patience, &judge).tcp(address);
+        return live.tcp(address);
     }
     let is_device = || {
         use std::os::unix::fs::FileTypeExt as _;
         std::fs::metadata(source).is_ok_and(|file| file.file_type().is_char_device())
     };
     if source != "-" && is_device() {
-        let runtime_dir = config::inspect(&arguments.config, &[]).map(|checked| checked.config.runtime_dir);
-        let runtime_dir = runtime_dir.unwrap_or_else(|_| "/run/smdrd".into());
-        return Live::new(patience, &judge).serial(source.into(), &runtime_dir);
+        return live.serial(source.into(), runtime_dir);
     }
     let mut bytes = Vec::new();
     let read = if source == "-" {
@@ -107,4 +120,23 @@ fn find(arguments: &Arguments, library: &Library) -> Result<Found, String> {
     }
     let detection = judge(&bytes);
     Ok(Found { settings: Vec::new(), remarks, asks: None, bytes, detection })
+}
+
+/// What a source sends until `lines` lines have come or `patience` is over, without asking which dialect it is in: the
+/// bytes, how the line is set, and what is to be said of the link.
+pub(super) fn listen(source: &str, lines: usize, patience: Duration) -> Result<Heard, String> {
+    let judge = |bytes: &[u8]| {
+        let full = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.trim_ascii().is_empty());
+        Detection { lines: full.count(), enough: false, candidates: Vec::new() }
+    };
+    let found =
+        hear(source, &Live::new(patience, &judge).for_lines(lines), &judge, &runtime_dir(Config::default_path()))?;
+    Ok(Heard { bytes: found.bytes, settings: found.settings, remarks: found.remarks })
+}
+
+/// What [`listen`] heard.
+pub(super) struct Heard {
+    pub bytes: Vec<u8>,
+    pub settings: Vec<(&'static str, String)>,
+    pub remarks: Vec<String>,
 }

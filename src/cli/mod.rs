@@ -11,6 +11,7 @@ mod discover;
 mod doctor;
 mod explain;
 mod import;
+mod learn;
 mod parse;
 mod push;
 mod rebuild;
@@ -56,6 +57,7 @@ enum Verb {
     Check(check::Arguments),
     Detect(detect::Arguments),
     Doctor(doctor::Arguments),
+    Learn(learn::Arguments),
     Status(status::Arguments),
     Tap(tap::Arguments),
     Parse(parse::Arguments),
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(arguments),
         Verb::Detect(arguments) => detect::run(arguments),
         Verb::Doctor(arguments) => doctor::run(arguments),
+        Verb::Learn(arguments) => learn::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
         Verb::Tap(arguments) => tap::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),

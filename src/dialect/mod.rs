@@ -19,6 +19,7 @@ mod format;
 mod group;
 mod guard;
 mod layout;
+pub mod learn;
 mod library;
 mod many;
 mod plan;

@@ -32,6 +32,8 @@ pub(in crate::cli) struct Live<'a> {
     until: Instant,
     judge: &'a dyn Fn(&[u8]) -> Detection,
     speaks: bool,
+    /// For `learn`: lines after which enough was heard, whatever dialect they may be in.
+    lines: Option<usize>,
 }
 
 /// Takes the parity bit off a file that was taken down without knowing of it.
@@ -54,7 +56,12 @@ struct Setting {
 
 impl<'a> Live<'a> {
     pub fn new(patience: Duration, judge: &'a dyn Fn(&[u8]) -> Detection) -> Live<'a> {
-        Live { until: Instant::now() + patience, judge, speaks: std::io::stderr().is_terminal() }
+        Live { until: Instant::now() + patience, judge, speaks: std::io::stderr().is_terminal(), lines: None }
+    }
+
+    /// Listens until so many lines have come that are not blank.
+    pub fn for_lines(self, lines: usize) -> Live<'a> {
+        Live { lines: Some(lines), ..self }
     }
 
     fn say(&self, what: &str) {
@@ -65,6 +72,10 @@ impl<'a> Live<'a> {
 
     fn certain(&self, bytes: &[u8]) -> Option<Detection> {
         let detection = (self.judge)(bytes);
+        if let Some(enough) = self.lines {
+            self.say(&format!("{} lines of {enough}", detection.lines));
+            return (detection.lines >= enough).then_some(detection);
+        }
         let best = detection.candidates.first()?;
         self.say(&format!("{} lines, {} records: perhaps {}", detection.lines, best.records, best.name));
         (best.confidence == Confidence::High).then_some(detection)
