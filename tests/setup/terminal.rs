@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Stdio};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ struct Terminal {
     master: File,
     child: Child,
     screen: Arc<Mutex<Vec<u8>>>,
+    /// Whether the program is gone and all it wrote is on the screen.
+    drained: Arc<AtomicBool>,
     /// What of the screen has been looked at.
     read: usize,
 }
@@ -36,15 +38,17 @@ impl Terminal {
         drop(command);
         let master = File::from(master);
         let screen = Arc::new(Mutex::new(Vec::new()));
-        let (mut from, to) = (master.try_clone().unwrap(), Arc::clone(&screen));
+        let drained = Arc::new(AtomicBool::new(false));
+        let (mut from, to, end) = (master.try_clone().unwrap(), Arc::clone(&screen), Arc::clone(&drained));
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             // When the program is gone a read fails.
             while let Ok(count @ 1..) = from.read(&mut bytes) {
                 to.lock().unwrap().extend_from_slice(&bytes[..count]);
             }
+            end.store(true, Ordering::SeqCst);
         });
-        Terminal { master, child, screen, read: 0 }
+        Terminal { master, child, screen, drained, read: 0 }
     }
 
     fn screen(&self) -> String {
@@ -55,14 +59,15 @@ impl Terminal {
     fn shows(&mut self, text: &str, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         loop {
+            // Asked first: what is on the screen then is all there will be.
+            let is_over = self.drained.load(Ordering::SeqCst);
             let screen = self.screen.lock().unwrap().clone();
             let found = screen[self.read..].windows(text.len()).position(|window| window == text.as_bytes());
             if let Some(at) = found {
                 self.read += at + text.len();
                 return true;
             }
-            let is_over = self.child.try_wait().unwrap().is_some();
-            if Instant::now() >= deadline || is_over && self.screen.lock().unwrap().len() == screen.len() {
+            if Instant::now() >= deadline || is_over {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -85,8 +90,11 @@ impl Terminal {
         self.master.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
+    /// The exit code, when all that was written is on the screen.
     fn ended(&mut self) -> Option<i32> {
-        wait_for("the end", || self.child.try_wait().unwrap()).code()
+        let status = wait_for("the end", || self.child.try_wait().unwrap());
+        wait_for("the last words", || self.drained.load(Ordering::SeqCst).then_some(()));
+        status.code()
     }
 }
 
