@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::places::{Places, Span, Standing};
 use super::{Call, Leg, LineRef, Site, Wall, decide};
 use crate::dialect::{LinkKey, Linking};
 use crate::record::{Direction, LegKind, MaskedRecord};
@@ -29,6 +30,13 @@ enum Key {
     Trunk(u16, CompactString),
 }
 
+impl Key {
+    fn source(&self) -> u16 {
+        let (Key::Id(source, ..) | Key::TrunkAndPeer(source, ..) | Key::Trunk(source, _)) = self;
+        *source
+    }
+}
+
 /// The key of a leg, and a second one for a leg that finds nobody under the first.
 type Keys = [Option<Key>; 2];
 
@@ -36,19 +44,31 @@ type Keys = [Option<Key>; 2];
 struct Joined {
     keys: Keys,
     legs: Vec<Leg>,
-    /// More legs are announced.
-    announced: bool,
+    /// What a later leg that looks for its call asks of it.
+    standing: Standing,
+    /// When its last leg ended.
+    end: Timestamp,
     /// Counted although more were announced: its time had passed, or its day was closed.
     sealed: bool,
 }
 
 impl Joined {
-    fn open(&self) -> bool {
-        !self.sealed && (self.announced || self.legs.iter().all(|leg| leg.record.leg == LegKind::Offered))
+    fn new(keys: Keys) -> Joined {
+        Joined { keys, legs: Vec::new(), standing: Standing::NEW, end: Timestamp::MIN, sealed: false }
     }
 
-    fn end(&self) -> Timestamp {
-        self.legs.iter().map(|leg| leg.end).max().unwrap_or(Timestamp::MIN)
+    fn add(&mut self, leg: Leg) {
+        let announced = leg.record.continuation == Some(true);
+        self.standing.announced = announced;
+        self.standing.only_offered &= leg.record.leg == LegKind::Offered;
+        self.standing.came |= leg.record.direction == Some(Direction::Inbound);
+        self.sealed &= !announced;
+        self.end = self.end.max(leg.end);
+        self.legs.push(leg);
+    }
+
+    fn open(&self) -> bool {
+        !self.sealed && self.standing.waits()
     }
 }
 
@@ -59,7 +79,7 @@ pub struct Assembler {
     rules: HashMap<u16, Rules>,
     walls: BTreeMap<u16, Wall>,
     calls: BTreeMap<LineRef, Joined>,
-    by_key: HashMap<Key, Vec<LineRef>>,
+    by_key: HashMap<Key, Places>,
 }
 
 impl Assembler {
@@ -101,10 +121,7 @@ impl Assembler {
         self.rules.remove(&source);
         self.walls.remove(&source);
         self.calls.retain(|id, _| id.source != source);
-        self.by_key.retain(|_, ids| {
-            ids.retain(|id| id.source != source);
-            !ids.is_empty()
-        });
+        self.by_key.retain(|key, _| key.source() != source);
     }
 
     /// Where a source's wall clock stands, to be saved.
@@ -165,19 +182,19 @@ impl Assembler {
     }
 
     fn put(&mut self, id: LineRef, keys: Keys, leg: Leg) {
-        let announced = leg.record.continuation == Some(true);
-        match self.calls.get_mut(&id) {
-            Some(joined) => {
-                joined.announced = announced;
-                joined.sealed &= !announced;
-                joined.legs.push(leg);
+        let joined = self.calls.entry(id).or_insert_with(|| Joined::new(keys));
+        let before = (!joined.legs.is_empty()).then_some((joined.standing, joined.end));
+        joined.add(leg);
+        let now = (joined.standing, joined.end);
+        if before == Some(now) {
+            return;
+        }
+        for key in joined.keys.iter().flatten() {
+            let places = self.by_key.entry(key.clone()).or_default();
+            if let Some((standing, end)) = before {
+                places.remove(standing, end, id);
             }
-            None => {
-                for key in keys.iter().flatten() {
-                    self.by_key.entry(key.clone()).or_default().push(id);
-                }
-                self.calls.insert(id, Joined { keys, legs: vec![leg], announced, sealed: false });
-            }
+            places.insert(now.0, now.1, id);
         }
     }
 
@@ -191,35 +208,32 @@ impl Assembler {
     }
 
     fn find_among(&self, linking: &Linking, key: &Key, leg: &Leg) -> Option<LineRef> {
-        let candidates = self.by_key.get(key)?;
-        let window = SignedDuration::from_secs(i64::from(linking.window_s));
-        let slack = SignedDuration::from_secs(i64::from(linking.slack_s));
+        let places = self.by_key.get(key)?;
+        let seconds = |seconds: u32| SignedDuration::from_secs(i64::from(seconds));
         if linking.opens.contains(&leg.record.leg) {
             return None;
         }
         let outward = leg.record.direction == Some(Direction::Outbound);
         let may_join = linking.joins.is_empty() || linking.joins.contains(&leg.record.leg);
-        candidates
-            .iter()
-            .filter_map(|id| {
-                let joined = self.calls.get(id)?;
-                let only_offered = joined.legs.iter().all(|leg| leg.record.leg == LegKind::Offered);
-                let waits = joined.announced || only_offered;
-                if !(may_join || only_offered) || (linking.announced.contains(&leg.record.leg) && !waits) {
-                    return None;
-                }
-                let apart = leg.end.duration_since(joined.end()).abs();
-                let gap = leg.arrival.duration_since(joined.end()).abs();
-                let comes = |leg: &Leg| leg.record.direction == Some(Direction::Inbound);
-                let late = linking.offer_s.is_some_and(|most| gap > SignedDuration::from_secs(i64::from(most)));
+        // Every call of one standing is as good as the other but for its end, and what is asked of that is a span.
+        Standing::all()
+            .filter(|standing| {
+                let may = may_join || standing.only_offered;
+                let waits = standing.waits() || !linking.announced.contains(&leg.record.leg);
                 // Whoever dials out on the line has not taken the caller who rang on it before.
-                if only_offered && (late || (outward && joined.legs.iter().any(comes))) {
-                    return None;
+                may && waits && !(standing.only_offered && outward && standing.came)
+            })
+            .filter_map(|standing| {
+                let mut span = Span::around(leg.end, seconds(linking.window_s));
+                if standing.only_offered {
+                    if let Some(most) = linking.offer_s {
+                        span = span.within(Span::around(leg.arrival, seconds(most)));
+                    }
+                } else if linking.chained {
+                    span = span.within(Span::around(leg.arrival, seconds(linking.slack_s)));
                 }
-                if apart > window || (linking.chained && gap > slack && !only_offered) {
-                    return None;
-                }
-                Some((if linking.chained { gap } else { apart }, *id))
+                let target = if linking.chained { leg.arrival } else { leg.end };
+                places.nearest(standing, span, target)
             })
             .min()
             .map(|(_, id)| id)
@@ -243,7 +257,7 @@ impl Assembler {
         let mut gone = Vec::new();
         for (id, joined) in &mut self.calls {
             let latest = self.walls.get(&id.source).and_then(Wall::reached).unwrap_or(Timestamp::MIN);
-            let end = joined.end();
+            let end = joined.end;
             let passed = latest.max(now).duration_since(end);
             if joined.open() {
                 let call = decide(&self.site, &joined.legs, false);
@@ -259,11 +273,11 @@ impl Assembler {
             }
         }
         for id in gone {
-            let keys = self.calls.remove(&id).map(|joined| joined.keys).unwrap_or_default();
+            let Some(Joined { keys, standing, end, .. }) = self.calls.remove(&id) else { continue };
             for key in keys.into_iter().flatten() {
-                if let Some(ids) = self.by_key.get_mut(&key) {
-                    ids.retain(|other| *other != id);
-                    if ids.is_empty() {
+                if let Some(places) = self.by_key.get_mut(&key) {
+                    places.remove(standing, end, id);
+                    if places.is_empty() {
                         self.by_key.remove(&key);
                     }
                 }

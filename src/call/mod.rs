@@ -5,6 +5,7 @@
 
 mod assemble;
 mod outcome;
+mod places;
 mod site;
 mod wall;
 

@@ -13,6 +13,7 @@ use super::file::{DialectFile, OptionFile};
 use super::plan::Plan;
 use super::shipped;
 use super::site::BrokenFile;
+use super::spot;
 use crate::framing::Protocol;
 
 /// What a dialect may say that its format never shows. `call` and `aggregate` turn these into null figures.
@@ -80,8 +81,12 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// Reads and checks a dialect file; examples are checked by [`Dialect::check_examples`].
-    pub(super) fn read(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
+    /// Reads and checks the text of a dialect file, which faults call `path`; examples are checked by
+    /// [`Dialect::check_examples`].
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
         let dialect = Dialect::parse(path, text)?;
         dialect.check()?;
         Ok(dialect)
@@ -89,12 +94,8 @@ impl Dialect {
 
     /// Reads a dialect file; what it says is found out when a plan is made of it.
     pub(super) fn parse(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
-        let file: DialectFile = toml::from_str(text).map_err(|error| {
-            let span = error.span().unwrap_or(0..0);
-            let place = Place { file: path, text, span, path: String::new() };
-            let remedy = "Compare with docs/dialects.md; unknown keys are refused";
-            vec![place.fault("not a dialect file", error.message().trim_end().replace('\n', " "), remedy)]
-        })?;
+        let file: DialectFile = toml::from_str(text)
+            .map_err(|error| vec![notation(path, text, &error.span().unwrap_or(0..0), error.message())])?;
         let options = file.options.iter().map(|(name, option)| {
             let option = option.get_ref().clone();
             let OptionFile { values, default, words, doc, .. } = option;
@@ -267,6 +268,25 @@ impl Dialect {
         }
         faults
     }
+}
+
+/// A fault of the notation, of a key or of a type, in the words of the file.
+fn notation(file: &str, text: &str, span: &std::ops::Range<usize>, message: &str) -> FileFault {
+    let message = message.trim_end().replace('\n', " ");
+    let written = text.get(span.clone()).and_then(|written| written.lines().next()).unwrap_or_default().trim();
+    let path = spot::path_at(text, span);
+    let key = match &path {
+        Some(path) if path.ends_with(written) => path.clone(),
+        Some(path) => format!("{path} = {written}"),
+        None => "not a dialect file".to_owned(),
+    };
+    let (said, listed) = message.split_once(", expected ").unwrap_or((&message, ""));
+    let word = said.strip_prefix("unknown ").and_then(|said| said.split('`').nth(1));
+    let known = listed.split('`').skip(1).step_by(2);
+    let meant = word.and_then(|word| spot::meant(word, known));
+    let general = "Compare with docs/dialects.md; unknown keys are refused";
+    let remedy = meant.map_or_else(|| general.to_owned(), |meant| format!("{meant} {general}"));
+    FileFault::at(file, text, span, key, message, remedy)
 }
 
 /// All dialects, by id.

@@ -24,6 +24,7 @@ mod plan;
 mod replay;
 mod shipped;
 mod site;
+mod spot;
 mod stamp;
 mod state;
 mod step;
