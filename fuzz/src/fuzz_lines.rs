@@ -177,10 +177,10 @@ pub fn case<'a>(seeds: &[&'a Seed], data: &[u8]) -> Option<(&'a Seed, Vec<Vec<u8
     }
     let mut from = Unstructured::new(rest);
     let begin = usize::from(from.arbitrary::<u16>().ok()?) % seed.lines.len();
-    let count = usize::from(way >> 1) % 12 + 1;
+    let count = usize::from(way >> 1) % 8 + 1;
     let mut lines: Vec<Vec<u8>> = seed.lines.iter().skip(begin).take(count).cloned().collect();
     let marks: Vec<&Vec<Mark>> = seed.marks.iter().skip(begin).take(count).collect();
-    for _ in 0..24 {
+    for _ in 0..12 {
         if from.is_empty() {
             break;
         }
@@ -393,7 +393,7 @@ pub fn lines(seeds: &[&Seed], data: &[u8]) {
             books.take(no, None, &reading);
             forget(&mut state);
         }
-        if no % 4 == 0 {
+        if no % 5 == 0 {
             let saved = serde_json::to_string(&state).unwrap();
             assert_eq!(serde_json::from_str::<SourceState>(&saved).unwrap(), state, "it is not what was saved");
         }
@@ -409,7 +409,7 @@ pub fn detect(data: &[u8]) {
     static DETECTOR: LazyLock<Detector<'static>> = LazyLock::new(|| Detector::new(Library::shipped()));
     static ALL: LazyLock<Vec<&Seed>> = LazyLock::new(|| SEEDS.iter().collect());
     let Some((_, lines, today)) = case(&ALL, data) else { return };
-    let bytes: Vec<u8> = lines.iter().take(2).flat_map(|line| [line.as_slice(), b"\r\n"].concat()).take(400).collect();
+    let bytes: Vec<u8> = lines.iter().take(2).flat_map(|line| [line.as_slice(), b"\r\n"].concat()).take(200).collect();
     let found = DETECTOR.detect(&bytes, today);
     for candidate in &found.candidates {
         assert!(candidate.fit.is_finite() && (0.0..=1.0).contains(&candidate.fit), "{}", candidate.fit);

@@ -168,8 +168,10 @@ fn check(plan: &Plan, lines: &[Vec<u8>], numbers: NumberPlan, today: Date) {
         read(plan, &mut rebuilt, &masked, &mut again);
         assert_eq!(stored_of(&reading), stored_of(&again), "a rebuild reads it otherwise");
         stored.forget_numbers(|number, _| number.kept().cloned().expect("a number was not taken out"));
-        let saved = serde_json::to_string(&stored).unwrap();
-        stored = serde_json::from_str(&saved).unwrap();
+        if no % 3 == 0 {
+            let saved = serde_json::to_string(&stored).unwrap();
+            stored = serde_json::from_str(&saved).unwrap();
+        }
     }
 }
 
@@ -177,7 +179,7 @@ pub fn masking(data: &[u8]) {
     static ALL: LazyLock<Vec<&Seed>> = LazyLock::new(|| SEEDS.iter().collect());
     let Some((which, data)) = data.split_first() else { return };
     let Some((seed, mut lines, today)) = case(&ALL, data) else { return };
-    lines.truncate(24);
+    lines.truncate(5);
     let [first, second, third] = plans();
     check(
         &seed.plan,

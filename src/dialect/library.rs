@@ -285,7 +285,19 @@ fn notation(file: &str, text: &str, span: &std::ops::Range<usize>, message: &str
     let known = listed.split('`').skip(1).step_by(2);
     let meant = word.and_then(|word| spot::meant(word, known));
     let general = "Compare with docs/dialects.md; unknown keys are refused";
-    let remedy = meant.map_or_else(|| general.to_owned(), |meant| format!("{meant} {general}"));
+    let first = match said {
+        _ if said.starts_with("missing field") => Some("Add it.".to_owned()),
+        _ if said.starts_with("duplicate key") => Some("Keep one of the two.".to_owned()),
+        _ if said.contains("string") && listed.contains(['"', '\'']) => Some("Close the quote on its line.".to_owned()),
+        _ => meant,
+    };
+    let remedy = first.map_or_else(|| general.to_owned(), |first| format!("{first} {general}"));
+    // What the types of this program are called is nobody's business.
+    let message = ["usize", "u16", "u32", "u64", "i16", "u8"]
+        .iter()
+        .fold(message.clone(), |said, number| said.replace(&format!("expected {number}"), "expected a whole number"))
+        .replace("a tuple of size 2", "two of them in brackets");
+    let key = if said.starts_with("duplicate key") { written.to_owned() } else { key };
     FileFault::at(file, text, span, key, message, remedy)
 }
 

@@ -20,7 +20,7 @@ const TYPOS: &[(&str, &str, &str)] = &[
     ("column 0 of a guard", "column = 9", "column = 0"),
     ("a pattern that is none", r"'^(?<who>\d+)/(?<what>[A-Z]+)$'", r"'^(?<who>\d+)/(?<what>[A-Z+)$'"),
     ("a pattern not closed", "'^Date +Time'", "'^(Date +Time'"),
-    ("a pattern that repeats nothing", "'^Date +Time'", "'^*Date'"),
+    ("a pattern that repeats nothing", "'^Date +Time'", "'*Date'"),
     ("a field that there is not", "talk = \"talk\"", "talk = \"tlak\""),
     ("a field of a stamp", "time = \"time\"\nkind", "time = \"tme\"\nkind"),
     ("a field of the wrong type", "extension = \"station\"", "extension = \"talk\""),

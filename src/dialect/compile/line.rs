@@ -1,6 +1,7 @@
 //! Line kinds: guards, layouts, cuts and fields.
 
 use compact_str::CompactString;
+use toml::Spanned;
 
 use super::{Compiler, Place};
 use crate::dialect::fault::FileFault;
@@ -30,6 +31,14 @@ impl Compiler<'_> {
                     &format!("kind {:?}", line.kind),
                     "another line has the same",
                     "Give each kind a name of its own",
+                ));
+            }
+            let before = file.lines.iter().map(Spanned::get_ref).take_while(|other| other.kind != line.kind);
+            if let Some(all) = before.into_iter().find(|other| other.when.0.is_empty() && other.pattern.is_none()) {
+                return Err(here.fault(
+                    &format!("kind {:?}", line.kind),
+                    format!("no line gets here: {:?} has neither when nor pattern and takes all", all.kind),
+                    "Put it last, or give it a guard",
                 ));
             }
             let mut guards = Vec::new();

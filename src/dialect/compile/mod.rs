@@ -29,8 +29,14 @@ pub(super) struct Place<'a> {
 
 impl Place<'_> {
     pub fn fault(&self, key: &str, reason: impl Into<String>, remedy: impl Into<String>) -> FileFault {
-        let span = spot::of_key(self.text, &self.span, key).unwrap_or_else(|| self.span.clone());
-        self.fault_at(&span, key, reason, remedy)
+        let Some(span) = spot::of_key(self.text, &self.span, key) else {
+            return self.fault_at(&self.span, key, reason, remedy);
+        };
+        let written = self.text.get(span.clone()).unwrap_or_default();
+        // A fault names the value too, where the key alone is given and the value is a short one.
+        let plain = !key.contains([' ', '[']) && !key.ends_with(written) && !written.contains(['\n', '=']);
+        let key = if plain { format!("{key} = {written}") } else { key.to_owned() };
+        self.fault_at(&span, &key, reason, remedy)
     }
 
     /// The fault of a name that is not among `known`.
