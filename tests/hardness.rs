@@ -3,14 +3,16 @@
 //!
 //! The fuzz targets' own functions run here too, on inputs of proptest and on every input that a fuzzer found.
 
+#[path = "hardness/cost.rs"]
+mod cost;
 #[path = "hardness/finds.rs"]
 mod finds;
 #[path = "hardness/mutants.rs"]
 mod mutants;
-#[path = "hardness/steps.rs"]
-mod steps;
 #[path = "hardness/typos.rs"]
 mod typos;
+#[path = "hardness/worst.rs"]
+mod worst;
 
 #[path = "../fuzz/src/fuzz_files.rs"]
 mod fuzz_files;
