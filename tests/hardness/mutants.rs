@@ -13,7 +13,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(1500))]
+    #![proptest_config(config(500))]
 
     #[test]
     fn changed_lines_come_to_something_and_no_record_says_what_did_not_come(
