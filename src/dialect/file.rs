@@ -301,19 +301,6 @@ pub(super) struct RowFile {
     pub reason: Option<String>,
 }
 
-impl RowFile {
-    /// Whether no line gets past this row to `later`, a row of the same table: all that it asks for, that one asks too.
-    pub fn hides(&self, later: &RowFile) -> bool {
-        let Many(kinds) = &self.kind;
-        let kinds =
-            kinds.is_empty() || (!later.kind.0.is_empty() && later.kind.0.iter().all(|kind| kinds.contains(kind)));
-        let asked = self.when.iter().all(|(field, test)| later.when.get(field) == Some(test));
-        let so_far = self.so_far == FactFile::default() || self.so_far == later.so_far;
-        let options = self.option.iter().all(|(option, value)| later.option.get(option) == Some(value));
-        kinds && asked && so_far && options
-    }
-}
-
 /// What a row sets, or what it asks of the rows before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -362,31 +349,6 @@ pub(super) enum Key {
 
 impl Key {
     pub const COUNT: usize = 12;
-}
-
-/// As it is written in the file.
-impl std::fmt::Display for Key {
-    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        kebab(&format!("{self:?}"), to)
-    }
-}
-
-/// As it is written in the file.
-impl std::fmt::Display for Type {
-    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        kebab(&format!("{self:?}"), to)
-    }
-}
-
-fn kebab(name: &str, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-    use std::fmt::Write as _;
-    for (number, letter) in name.chars().enumerate() {
-        if letter.is_ascii_uppercase() && number > 0 {
-            to.write_char('-')?;
-        }
-        to.write_char(letter.to_ascii_lowercase())?;
-    }
-    Ok(())
 }
 
 /// What is asked of one field. A bare text, or a list of them, asks for equality.

@@ -274,7 +274,7 @@ impl Dialect {
 fn notation(file: &str, text: &str, span: &std::ops::Range<usize>, message: &str) -> FileFault {
     let message = message.trim_end().replace('\n', " ");
     let written = text.get(span.clone()).and_then(|written| written.lines().next()).unwrap_or_default().trim();
-    let path = spot::path_at(text, span);
+    let path = spot::path_at(text, span).filter(|path| !path.is_empty());
     let key = match &path {
         Some(path) if path.ends_with(written) => path.clone(),
         Some(path) => format!("{path} = {written}"),

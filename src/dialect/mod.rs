@@ -38,6 +38,7 @@ mod swap;
     clippy::arithmetic_side_effects
 )]
 mod tests;
+mod words;
 
 pub use fault::{FileFault, LibraryError, OptionError};
 pub use library::{CANNOT, Dialect, DialectOption, Library, Sample};
