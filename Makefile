@@ -5,10 +5,10 @@ SHELL := /bin/bash
 # Where rustup puts cargo, for shells that have not been told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint deny bench man guides handover deb
+.PHONY: help setup build demo test lint deny bench man guides handover fuzz fuzz-short deb
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## system packages and Rust, where they are missing
 	@packaging/setup
@@ -30,7 +30,7 @@ lint: setup ## format, clippy (warnings denied), and the build without features
 deny: setup ## licences, banned crates, sources, advisories
 	@packaging/deny
 
-bench: setup ## the two ratios of docs/performance.md
+bench: setup ## the two ratios and the dearest lines of docs/performance.md
 	cargo bench --locked --bench wire
 
 man: setup ## write the manual pages again from the commands
@@ -41,6 +41,12 @@ guides: setup ## write the site guides again from the dialect files and their no
 
 handover: setup ## 1,000 restarts of the daemon under a steady feed
 	SMDRD_RESTARTS=1000 cargo test --locked --test handover restarts_under -- --nocapture
+
+fuzz: setup ## 1,000,000 executions of every fuzz target, with a table (docs/hardness.md)
+	packaging/fuzz
+
+fuzz-short: setup ## the same with 20,000 each
+	packaging/fuzz 20000
 
 deb: setup ## the Debian packages of the box and of the supplier's receiver
 	@command -v cargo-deb >/dev/null || cargo install --locked cargo-deb

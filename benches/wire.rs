@@ -11,6 +11,8 @@ mod month;
 mod practice_box;
 #[path = "wire/within.rs"]
 mod within;
+#[path = "../tests/hardness/worst.rs"]
+mod worst;
 
 use std::io::Write;
 use std::path::Path;
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use month::Month;
 use practice_box::{PracticeBox, print};
+use smdrd::record::LegKind;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_smdrd");
 /// On the disk of the build: a temporary directory may be memory.
@@ -70,6 +73,25 @@ fn main() {
     rows.push(repeated("in process: frame + parse, lines/s", &|| within::parse(&month.lines)));
     rows.push(repeated("in process: frame + parse + mask, lines/s", &|| within::mask(&month.lines)));
     show(rows);
+    show_dearest();
+}
+
+/// The lines that cost most, read and masked, of every dialect; and what grows with what came before.
+fn show_dearest() {
+    println!("\n{:20} {:>12}  the dearest line", "dialect", "ms");
+    let ms = |each: Duration| each.as_secs_f64() * 1_000.0;
+    for id in smdrd::dialect::Library::shipped().ids() {
+        let dialect = smdrd::dialect::Library::shipped().get(id).expect("it was just named");
+        let lines: Vec<Vec<u8>> =
+            dialect.samples().flat_map(|sample| sample.lines.lines().map(|line| line.as_bytes().to_vec())).collect();
+        let cost = worst::dearest(id, &lines, REPEATS);
+        println!("{:20} {:12.3}  {}", cost.dialect, ms(cost.each), cost.what);
+    }
+    println!("{:20} {:12.3}  with 256 records of several lines open", "nortel-bcm", ms(worst::open_groups(20_000)));
+    for (what, nth) in [("calls at one instant", u64::MAX), ("calls and transfers at one instant", 2)] {
+        let leg = |seq: u64| if seq % nth == 0 { LegKind::Transfer } else { LegKind::Call };
+        println!("{:20} {:12.3}  15,000 {what}, joined", "lg-ipecs", ms(worst::standing_clock(15_000, leg).0));
+    }
 }
 
 /// A fresh box on the disk.

@@ -6,9 +6,10 @@ use compact_str::CompactString;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::places::{Places, Standing};
 use super::{Call, Leg, LineRef, Site, Wall, decide};
 use crate::dialect::{LinkKey, Linking};
-use crate::record::{Direction, LegKind, MaskedRecord, StampKind};
+use crate::record::{Direction, LegKind, MaskedRecord};
 
 /// How long a call that announced another leg may stay uncounted once its source's clock has moved on.
 const OPEN_LIFE: SignedDuration = SignedDuration::from_hours(1);
@@ -29,6 +30,13 @@ enum Key {
     Trunk(u16, CompactString),
 }
 
+impl Key {
+    fn source(&self) -> u16 {
+        let (Key::Id(source, ..) | Key::TrunkAndPeer(source, ..) | Key::Trunk(source, _)) = self;
+        *source
+    }
+}
+
 /// The key of a leg, and a second one for a leg that finds nobody under the first.
 type Keys = [Option<Key>; 2];
 
@@ -36,36 +44,21 @@ type Keys = [Option<Key>; 2];
 struct Joined {
     keys: Keys,
     legs: Vec<Leg>,
-    /// More legs are announced.
-    announced: bool,
+    /// What a later leg that looks for its call asks of it.
+    standing: Standing,
     /// Counted although more were announced: its time had passed, or its day was closed.
     sealed: bool,
 }
 
 impl Joined {
+    fn add(&mut self, leg: Leg) {
+        self.standing.add(&leg);
+        self.sealed &= leg.record.leg == LegKind::Taken || !self.standing.announced;
+        self.legs.push(leg);
+    }
+
     fn open(&self) -> bool {
-        !self.sealed && (self.announced || self.legs.iter().all(|leg| leg.record.leg.is_stage()))
-    }
-
-    fn end(&self) -> Timestamp {
-        self.legs.iter().map(|leg| leg.end).max().unwrap_or(Timestamp::MIN)
-    }
-
-    /// How far `leg` begins from the end of what there is. Where it is open whether the stamps are arrivals or answers,
-    /// the last leg may have ended later by its ring.
-    fn gap(&self, leg: &Leg) -> SignedDuration {
-        let gap = leg.arrival.duration_since(self.end());
-        let open = |leg: &&Leg| leg.record.stamp.is_some_and(|stamp| stamp.kind == StampKind::Unknown);
-        let ring = self.legs.last().filter(open).and_then(|leg| leg.record.ring_s).unwrap_or(0);
-        let later = gap.saturating_sub(SignedDuration::from_secs(i64::from(ring)));
-        gap.abs().min(later.abs())
-    }
-
-    fn bears_the_start_of(&self, leg: &Leg) -> bool {
-        let shared = |other: &Leg| other.arrival == leg.arrival;
-        leg.record.leg == LegKind::Transfer
-            && leg.record.stamp.is_some_and(|stamp| stamp.kind == StampKind::Arrival)
-            && self.legs.first().is_some_and(shared)
+        !self.sealed && self.standing.waits()
     }
 }
 
@@ -76,7 +69,7 @@ pub struct Assembler {
     rules: HashMap<u16, Rules>,
     walls: BTreeMap<u16, Wall>,
     calls: BTreeMap<LineRef, Joined>,
-    by_key: HashMap<Key, Vec<LineRef>>,
+    by_key: HashMap<Key, Places>,
 }
 
 impl Assembler {
@@ -118,10 +111,7 @@ impl Assembler {
         self.rules.remove(&source);
         self.walls.remove(&source);
         self.calls.retain(|id, _| id.source != source);
-        self.by_key.retain(|_, ids| {
-            ids.retain(|id| id.source != source);
-            !ids.is_empty()
-        });
+        self.by_key.retain(|key, _| key.source() != source);
     }
 
     /// Where a source's wall clock stands, to be saved.
@@ -182,21 +172,25 @@ impl Assembler {
     }
 
     fn put(&mut self, id: LineRef, keys: Keys, leg: Leg) {
-        let announced = leg.record.continuation == Some(true);
-        match self.calls.get_mut(&id) {
-            // What is still to come is to come whether or not it is said who took the call.
-            Some(joined) if leg.record.leg == LegKind::Taken => joined.legs.push(leg),
+        let before = match self.calls.get_mut(&id) {
             Some(joined) => {
-                joined.announced = announced;
-                joined.sealed &= !announced;
-                joined.legs.push(leg);
+                let before = joined.standing;
+                joined.add(leg);
+                Some(before)
             }
             None => {
-                for key in keys.iter().flatten() {
-                    self.by_key.entry(key.clone()).or_default().push(id);
-                }
-                self.calls.insert(id, Joined { keys, legs: vec![leg], announced, sealed: false });
+                let standing = Standing::of(&leg);
+                self.calls.insert(id, Joined { keys, legs: vec![leg], standing, sealed: false });
+                None
             }
+        };
+        let Some(joined) = self.calls.get(&id).filter(|joined| before != Some(joined.standing)) else { return };
+        for key in joined.keys.iter().flatten() {
+            let places = self.by_key.entry(key.clone()).or_default();
+            if let Some(before) = &before {
+                places.remove(before, id);
+            }
+            places.insert(joined.standing, id);
         }
     }
 
@@ -210,7 +204,7 @@ impl Assembler {
     }
 
     fn find_among(&self, linking: &Linking, key: &Key, leg: &Leg) -> Option<LineRef> {
-        let candidates = self.by_key.get(key)?;
+        let places = self.by_key.get(key)?;
         let window = SignedDuration::from_secs(i64::from(linking.window_s));
         let slack = SignedDuration::from_secs(i64::from(linking.slack_s));
         if linking.opens.contains(&leg.record.leg) {
@@ -219,30 +213,27 @@ impl Assembler {
         let outward = leg.record.direction == Some(Direction::Outbound);
         let taken = leg.record.leg == LegKind::Taken;
         let may_join = taken || linking.joins.is_empty() || linking.joins.contains(&leg.record.leg);
-        candidates
-            .iter()
-            .filter_map(|id| {
-                let joined = self.calls.get(id)?;
-                let only_offered = joined.legs.iter().all(|leg| leg.record.leg.is_stage());
-                let waits = joined.announced || only_offered;
+        places
+            .each()
+            .filter_map(|(standing, id)| {
+                let (only_offered, waits) = (standing.only_offered, standing.waits());
                 if !(may_join || only_offered) || (linking.announced.contains(&leg.record.leg) && !waits) {
                     return None;
                 }
-                let apart = leg.end.duration_since(joined.end()).abs();
-                let gap = joined.gap(leg);
-                let comes = |leg: &Leg| leg.record.direction == Some(Direction::Inbound);
+                let apart = leg.end.duration_since(standing.end).abs();
+                let gap = standing.gap(leg);
                 let late = linking.offer_s.is_some_and(|most| gap > SignedDuration::from_secs(i64::from(most)));
                 // Whoever dials out on the line has not taken the caller who rang on it before.
-                if only_offered && (late || (outward && joined.legs.iter().any(comes))) {
+                if only_offered && (late || (outward && standing.came)) {
                     return None;
                 }
                 if apart > window || (linking.chained && gap > slack && !only_offered) {
                     return None;
                 }
                 // Where a leg that was put through bears the start of the whole call, that says which call it is.
-                let other_start = !linking.chained && !joined.bears_the_start_of(leg);
+                let other_start = !linking.chained && !standing.began_as(leg);
                 // Who took a call took one that waits, if there is one; else it is said after the fact.
-                Some((taken && !waits, other_start, if linking.chained { gap } else { apart }, *id))
+                Some((taken && !waits, other_start, if linking.chained { gap } else { apart }, id))
             })
             .min()
             .map(|(_, _, _, id)| id)
@@ -266,7 +257,7 @@ impl Assembler {
         let mut gone = Vec::new();
         for (id, joined) in &mut self.calls {
             let latest = self.walls.get(&id.source).and_then(Wall::reached).unwrap_or(Timestamp::MIN);
-            let end = joined.end();
+            let end = joined.standing.end;
             let passed = latest.max(now).duration_since(end);
             if joined.open() {
                 let call = decide(&self.site, &joined.legs, false);
@@ -282,11 +273,11 @@ impl Assembler {
             }
         }
         for id in gone {
-            let keys = self.calls.remove(&id).map(|joined| joined.keys).unwrap_or_default();
+            let Some(Joined { keys, standing, .. }) = self.calls.remove(&id) else { continue };
             for key in keys.into_iter().flatten() {
-                if let Some(ids) = self.by_key.get_mut(&key) {
-                    ids.retain(|other| *other != id);
-                    if ids.is_empty() {
+                if let Some(places) = self.by_key.get_mut(&key) {
+                    places.remove(&standing, id);
+                    if places.is_empty() {
                         self.by_key.remove(&key);
                     }
                 }

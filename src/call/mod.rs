@@ -7,6 +7,7 @@ mod assemble;
 pub mod discover;
 mod explain;
 mod outcome;
+mod places;
 pub mod replay;
 pub mod rules;
 mod site;

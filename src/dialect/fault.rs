@@ -135,9 +135,9 @@ impl LineFault {
         LineFault { reason, offset }
     }
 
-    /// The column, counted from 1.
-    pub fn column(&self) -> u16 {
-        u16::try_from(self.offset.saturating_add(1)).unwrap_or(u16::MAX)
+    /// The column of the line, counted from 1; what should stand behind its end is missing at its end.
+    pub fn column(&self, line: &[u8]) -> u16 {
+        u16::try_from(self.offset.min(line.len()).saturating_add(1)).unwrap_or(u16::MAX)
     }
 }
 

@@ -282,7 +282,7 @@ pub(super) struct FactsFile {
     pub name: String,
     #[serde(default)]
     pub doc: String,
-    pub rows: Vec<RowFile>,
+    pub rows: Vec<Spanned<RowFile>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -357,10 +357,10 @@ impl Key {
 }
 
 /// What is asked of one field. A bare text, or a list of them, asks for equality.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct TestFile(pub TestTable);
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct TestTable {
     pub is: Option<Many<String>>,

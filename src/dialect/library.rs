@@ -14,6 +14,7 @@ use super::file::{DialectFile, OptionFile};
 use super::plan::Plan;
 use super::shipped;
 use super::site::BrokenFile;
+use super::spot;
 use super::switch::{MISSING, Switch};
 use crate::framing::Protocol;
 use crate::record::{Record, StampKind};
@@ -71,8 +72,12 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// Reads and checks a dialect file; examples are checked by [`Dialect::check_examples`].
-    pub(super) fn read(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
+    /// Reads and checks the text of a dialect file, which faults call `path`; examples are checked by
+    /// [`Dialect::check_examples`].
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
         let dialect = Dialect::parse(path, text)?;
         dialect.check()?;
         Ok(dialect)
@@ -80,12 +85,8 @@ impl Dialect {
 
     /// Reads a dialect file; what it says is found out when a plan is made of it.
     pub(super) fn parse(path: &str, text: &str) -> Result<Dialect, Vec<FileFault>> {
-        let file: DialectFile = toml::from_str(text).map_err(|error| {
-            let span = error.span().unwrap_or(0..0);
-            let place = Place { file: path, text, span, path: String::new() };
-            let remedy = "Compare with docs/dialects.md; unknown keys are refused";
-            vec![place.fault("not a dialect file", error.message().trim_end().replace('\n', " "), remedy)]
-        })?;
+        let file: DialectFile = toml::from_str(text)
+            .map_err(|error| vec![notation(path, text, &error.span().unwrap_or(0..0), error.message())])?;
         let options = file.options.iter().map(|(name, option)| {
             let option = option.get_ref().clone();
             let OptionFile { values, default, words, cannot, doc } = option;
@@ -293,6 +294,37 @@ impl Dialect {
         }
         faults
     }
+}
+
+/// A fault of the notation, of a key or of a type, in the words of the file.
+fn notation(file: &str, text: &str, span: &std::ops::Range<usize>, message: &str) -> FileFault {
+    let message = message.trim_end().replace('\n', " ");
+    let written = text.get(span.clone()).and_then(|written| written.lines().next()).unwrap_or_default().trim();
+    let path = spot::path_at(text, span).filter(|path| !path.is_empty());
+    let key = match &path {
+        Some(path) if path.ends_with(written) => path.clone(),
+        Some(path) => format!("{path} = {written}"),
+        None => "not a dialect file".to_owned(),
+    };
+    let (said, listed) = message.split_once(", expected ").unwrap_or((&message, ""));
+    let word = said.strip_prefix("unknown ").and_then(|said| said.split('`').nth(1));
+    let known = listed.split('`').skip(1).step_by(2);
+    let meant = word.and_then(|word| spot::meant(word, known));
+    let general = "Compare with docs/dialects.md; unknown keys are refused";
+    let first = match said {
+        _ if said.starts_with("missing field") => Some("Add it.".to_owned()),
+        _ if said.starts_with("duplicate key") => Some("Keep one of the two.".to_owned()),
+        _ if said.contains("string") && listed.contains(['"', '\'']) => Some("Close the quote on its line.".to_owned()),
+        _ => meant,
+    };
+    let remedy = first.map_or_else(|| general.to_owned(), |first| format!("{first} {general}"));
+    // What the types of this program are called is nobody's business.
+    let message = ["usize", "u16", "u32", "u64", "i16", "u8"]
+        .iter()
+        .fold(message.clone(), |said, number| said.replace(&format!("expected {number}"), "expected a whole number"))
+        .replace("a tuple of size 2", "two of them in brackets");
+    let key = if said.starts_with("duplicate key") { written.to_owned() } else { key };
+    FileFault::at(file, text, span, key, message, remedy)
 }
 
 /// All dialects, by id.

@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAcc
 use super::file::{TestFile, TestTable};
 
 /// One value or a list of them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Many<T>(pub Vec<T>);
 
 impl<T> Default for Many<T> {

@@ -27,6 +27,7 @@ mod replay;
 mod shipped;
 mod site;
 mod spans;
+mod spot;
 mod stamp;
 mod state;
 mod step;
@@ -41,6 +42,7 @@ mod switch;
     clippy::arithmetic_side_effects
 )]
 mod tests;
+mod words;
 
 pub use cannot::CANNOT;
 pub use fault::{FileFault, LibraryError, OptionError};

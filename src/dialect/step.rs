@@ -24,7 +24,7 @@ impl Plan {
         } else {
             self.line(state, line, &mut desk, reading).unwrap_or_else(|fault| {
                 reading.marks.clear();
-                What::Unparsed { column: Some(fault.column()), reason: fault.reason }
+                What::Unparsed { column: Some(fault.column(line.bytes)), reason: fault.reason }
             })
         };
         reading.marks.sort_unstable_by_key(|mark| mark.start);

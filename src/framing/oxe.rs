@@ -106,9 +106,7 @@ impl Tickets {
 
     /// Lets go of what is held; the next byte is looked at anew.
     pub(super) fn take(&mut self) -> ([u8; 4], usize) {
-        let held = (self.head, self.held);
-        self.held = 0;
-        held
+        (std::mem::take(&mut self.head), std::mem::take(&mut self.held))
     }
 
     /// Forgets the message it is in: the stream ended.

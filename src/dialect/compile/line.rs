@@ -1,6 +1,7 @@
 //! Line kinds: guards, layouts, cuts and fields.
 
 use compact_str::CompactString;
+use toml::Spanned;
 
 use super::{Compiler, Place};
 use crate::dialect::fault::FileFault;
@@ -13,9 +14,7 @@ use crate::dialect::plan::{At, Cut, Field, Guard, Kind, Layout, Source};
 impl Compiler<'_> {
     fn regex(&mut self, pattern: &str, place: &Place<'_>) -> Result<usize, FileFault> {
         let built = regex::bytes::RegexBuilder::new(pattern).unicode(false).size_limit(1 << 20).build();
-        let regex = built.map_err(|error| {
-            place.fault(&format!("pattern {pattern:?}"), error.to_string(), "Correct the pattern (regex crate syntax)")
-        })?;
+        let regex = built.map_err(|error| place.pattern(pattern, &error))?;
         self.regexes.push(regex);
         Ok(self.regexes.len().saturating_sub(1))
     }
@@ -28,7 +27,19 @@ impl Compiler<'_> {
             let line = spanned.get_ref();
             let here = place.within(spanned.span(), format!("line {:?}", line.kind));
             if file.lines.iter().filter(|other| other.get_ref().kind == line.kind).count() > 1 {
-                return Err(here.fault("kind", "another line has the same", "Give each kind a name of its own"));
+                return Err(here.fault(
+                    &format!("kind {:?}", line.kind),
+                    "another line has the same",
+                    "Give each kind a name of its own",
+                ));
+            }
+            let before = file.lines.iter().map(Spanned::get_ref).take_while(|other| other.kind != line.kind);
+            if let Some(all) = before.into_iter().find(|other| other.when.0.is_empty() && other.pattern.is_none()) {
+                return Err(here.fault(
+                    &format!("kind {:?}", line.kind),
+                    format!("no line gets here: {:?} has neither when nor pattern and takes all", all.kind),
+                    "Put it last, or give it a guard",
+                ));
             }
             let mut guards = Vec::new();
             for guard in &line.when.0 {
@@ -82,8 +93,11 @@ impl Compiler<'_> {
         let mut cuts = Vec::new();
         for cut in &line.cut {
             let Some(field) = written.iter().position(|(name, _)| **name == cut.field) else {
-                return Err(place.fault(
-                    &format!("cut of {:?}", cut.field),
+                let fields = line.fields.keys().map(String::as_str);
+                return Err(place.unknown(
+                    "cut.field",
+                    &cut.field,
+                    fields,
                     "the line has no such field",
                     "Name a field of this line",
                 ));
@@ -118,7 +132,8 @@ impl Compiler<'_> {
         if let Some(name) = &guard.group
             && !self.file.groups.iter().any(|group| group.get_ref().name == *name)
         {
-            return Err(place.fault(&format!("when.group {name:?}"), "there is no such group", "Name a [[group]]"));
+            let groups = self.file.groups.iter().map(|group| group.get_ref().name.as_str());
+            return Err(place.unknown("when.group", name, groups, "there is no such group", "Name a [[group]]"));
         }
         if let Some(name) = &guard.layout
             && !self.file.lines.iter().any(|line| line.get_ref().carry_layout.as_ref() == Some(name))

@@ -10,10 +10,12 @@ use std::sync::Mutex;
 
 use compact_str::CompactString;
 use regex::bytes::Regex;
+use toml::Spanned;
 
 use super::fault::FileFault;
 use super::file::{Becomes, By, DialectFile, GroupFile, Key, Mode, ProtocolName, Type};
 use super::plan::{Group, Plan, Row, StampRule};
+use super::spot;
 use super::{LinkKey, Linking, Role};
 use crate::framing::Protocol;
 
@@ -27,8 +29,51 @@ pub(super) struct Place<'a> {
 
 impl Place<'_> {
     pub fn fault(&self, key: &str, reason: impl Into<String>, remedy: impl Into<String>) -> FileFault {
+        let Some(span) = spot::of_key(self.text, &self.span, key) else {
+            return self.fault_at(&self.span, key, reason, remedy);
+        };
+        let written = self.text.get(span.clone()).unwrap_or_default();
+        // A fault names the value too, where the key alone is given and the value is a short one.
+        let plain = !key.contains([' ', '[']) && !key.ends_with(written) && !written.contains(['\n', '=']);
+        let key = if plain { format!("{key} = {written}") } else { key.to_owned() };
+        self.fault_at(&span, &key, reason, remedy)
+    }
+
+    /// The fault of a name that is not among `known`.
+    pub fn unknown<'k>(
+        &self,
+        key: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'k str>,
+        reason: impl Into<String>,
+        remedy: &str,
+    ) -> FileFault {
+        let remedy = spot::meant(name, known).map_or_else(|| remedy.to_owned(), |meant| format!("{meant} {remedy}"));
+        self.fault(&format!("{key} {name:?}"), reason, remedy)
+    }
+
+    /// A pattern that is none, with the place in it.
+    pub fn pattern(&self, pattern: &str, error: &regex::Error) -> FileFault {
+        let key = format!("pattern {pattern:?}");
+        let remedy = "Correct the pattern (regex crate syntax)";
+        let error = error.to_string();
+        let inside = spot::of_key(self.text, &self.span, &key)
+            .and_then(|value| spot::in_pattern(self.text, &value, pattern, &error));
+        match inside {
+            Some((span, reason)) => self.fault_at(&span, &key, reason, remedy),
+            None => self.fault(&key, error.trim_start_matches("regex parse error:").replace('\n', " "), remedy),
+        }
+    }
+
+    fn fault_at(
+        &self,
+        span: &Range<usize>,
+        key: &str,
+        reason: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> FileFault {
         let key = if self.path.is_empty() { key.to_owned() } else { format!("{}, {key}", self.path) };
-        FileFault::at(self.file, self.text, &self.span, key, reason.into(), remedy.into())
+        FileFault::at(self.file, self.text, span, key, reason.into(), remedy.into())
     }
 
     fn within(&self, span: Range<usize>, path: String) -> Place<'_> {
@@ -134,8 +179,8 @@ impl<'a> Compiler<'a> {
                 match self.types.get(name) {
                     Some(known) if *known != kind && !(known.is_length() && kind.is_length()) => {
                         return Err(here.fault(
-                            &format!("type {kind:?}"),
-                            format!("another line has a field of this name of type {known:?}"),
+                            &format!("type {:?}", kind.to_string()),
+                            format!("another line has a field of this name of type {known}"),
                             "Give one of them another name",
                         ));
                     }
@@ -159,7 +204,7 @@ impl<'a> Compiler<'a> {
             let stamp = stamp.get_ref();
             used.extend([&stamp.field, &stamp.date, &stamp.time, &stamp.year].into_iter().flatten().cloned());
         }
-        for row in file.facts.iter().flat_map(|table| &table.get_ref().rows) {
+        for row in file.facts.iter().flat_map(|table| &table.get_ref().rows).map(Spanned::get_ref) {
             used.extend(row.when.keys().cloned());
             used.extend(row.put.values().flat_map(|names| names.0.iter().cloned()));
         }
@@ -181,7 +226,8 @@ impl<'a> Compiler<'a> {
     fn slot(&self, name: &str, place: &Place<'_>, key: &str) -> Result<usize, FileFault> {
         let known = self.types.contains_key(name);
         self.slots.iter().position(|slot| slot == name).filter(|_| known).ok_or_else(|| {
-            place.fault(key, format!("no line has a field {name:?}"), "Name a field of a [[line]], or add it there")
+            let fields = self.types.keys().map(String::as_str);
+            place.unknown(key, name, fields, "no line has such a field", "Name a field of a [[line]], or add it there")
         })
     }
 
@@ -202,7 +248,7 @@ impl<'a> Compiler<'a> {
     fn puts(&self, key: Key, names: &[String], place: &Place<'_>) -> Result<(Key, Vec<usize>), FileFault> {
         let mut slots = Vec::new();
         for name in names {
-            let slot = self.slot(name, place, &format!("{key:?}"))?;
+            let slot = self.slot(name, place, &key.to_string())?;
             let kind = self.types.get(name).copied().unwrap_or_default();
             let fits = match key {
                 Key::Ring | Key::Talk | Key::Hold => kind.is_length(),
@@ -214,8 +260,8 @@ impl<'a> Compiler<'a> {
             };
             if !fits {
                 return Err(place.fault(
-                    &format!("{key:?} = {name:?}"),
-                    format!("a field of type {kind:?} cannot go there"),
+                    &format!("{key} = {name:?}"),
+                    format!("a field of type {kind} cannot go there"),
                     "Give the field the type that its column really has",
                 ));
             }
@@ -246,10 +292,14 @@ impl<'a> Compiler<'a> {
             }
         };
         let clock = |name: &String| {
-            let slot = self.slot(name, &here, name)?;
+            let slot = self.slot(name, &here, "field")?;
             match self.types.get(name) {
                 Some(kind) if kind.is_clock() => Ok(slot),
-                _ => Err(here.fault(name, "it is no date or time", "Name a field of type date, time or datetime")),
+                _ => Err(here.fault(
+                    &format!("field {name:?}"),
+                    "it is no date or time",
+                    "Name a field of type date, time or datetime",
+                )),
             }
         };
         if let Some(zone) = &stamp.zone
@@ -304,7 +354,8 @@ impl<'a> Compiler<'a> {
         let known = |name: &String| self.file.lines.iter().any(|line| line.get_ref().kind == *name);
         let all = |names: &[String]| -> Result<Vec<usize>, FileFault> {
             if let Some(unknown) = names.iter().find(|name| !known(name)) {
-                return Err(place.fault(&format!("kind {unknown:?}"), "there is no such line", "Name a [[line]]"));
+                let kinds = self.file.lines.iter().map(|line| line.get_ref().kind.as_str());
+                return Err(place.unknown("kind", unknown, kinds, "there is no such line", "Name a [[line]]"));
             }
             Ok(names.iter().filter_map(|name| kinds.iter().position(|kind| kind == name)).collect())
         };

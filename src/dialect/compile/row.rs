@@ -14,8 +14,18 @@ impl Compiler<'_> {
             let mut rows = Vec::new();
             for (number, row) in table.get_ref().rows.iter().enumerate() {
                 let path = format!("facts {:?}, row {}", table.get_ref().name, number.saturating_add(1));
-                let here = place.within(table.span(), path);
+                let here = place.within(row.span(), path);
+                let row = row.get_ref();
                 let compiled = self.row(row, &here)?;
+                if let Some(before) =
+                    table.get_ref().rows.iter().take(number).position(|before| before.get_ref().hides(row))
+                {
+                    return Err(here.fault(
+                        "when",
+                        format!("no line gets here: row {} takes all that this one asks for", before.saturating_add(1)),
+                        "Put this row before that one, or take it out",
+                    ));
+                }
                 if self.chosen(&row.option, &here)? {
                     rows.push(compiled);
                 }
@@ -35,11 +45,8 @@ impl Compiler<'_> {
         }
         for kind in &row.kind.0 {
             if !self.file.lines.iter().any(|line| line.get_ref().kind == *kind) {
-                return Err(place.fault(
-                    &format!("kind {kind:?}"),
-                    "there is no such line",
-                    "Name the kind of a [[line]]",
-                ));
+                let kinds = self.file.lines.iter().map(|line| line.get_ref().kind.as_str());
+                return Err(place.unknown("kind", kind, kinds, "there is no such line", "Name the kind of a [[line]]"));
             }
         }
         let put = row.put.iter().map(|(key, names)| self.puts(*key, &names.0, place)).collect::<Result<_, _>>()?;
@@ -84,7 +91,7 @@ fn test_of(test: &TestTable, kind: Type, name: &str, place: &Place<'_>) -> Resul
     if looks && (kind.is_masked() || kind.is_clock() || kind.is_length()) {
         return Err(place.fault(
             &format!("when.{name}"),
-            format!("a field of type {kind:?} can only be asked for blank, zero or digits"),
+            format!("a field of type {kind} can only be asked for blank, zero or digits"),
             "Ask for those, or cut the part that is a code out of it",
         ));
     }

@@ -10,8 +10,8 @@ fn faults_of_a_file_name_line_key_reason_and_remedy() {
     for (body, line, words) in [
         ("colour = 1\n", 5, "unknown field"),
         ("cannot = [\"fly\"]\n[[line]]\nkind = \"a\"\nis = \"record\"\n", 5, "unanswered"),
-        ("[[line]]\nkind = \"a\"\nis = \"header\"\n", 1, "is = \"record\""),
-        ("[[line]]\nkind = \"a\"\nis = \"record\"\nwhen = { pattern = '(' }\n", 5, "pattern"),
+        ("[[line]]\nkind = \"a\"\nis = \"header\"\n", 5, "is = \"record\""),
+        ("[[line]]\nkind = \"a\"\nis = \"record\"\nwhen = { pattern = '(' }\n", 8, "pattern"),
         ("[[line]]\nkind = \"a\"\nis = \"record\"\n[line.fields]\nx = { at = [0, 3] }\n", 9, "columns count from 1"),
         ("[[line]]\nkind = \"a\"\nis = \"record\"\n[line.fields]\nx = { at = [1, 3], type = \"date\" }\n", 9, "format"),
         (
@@ -21,7 +21,7 @@ fn faults_of_a_file_name_line_key_reason_and_remedy() {
         ),
         (
             "[[line]]\nkind = \"a\"\nis = \"record\"\n[line.fields]\nx = { at = [1, 9], type = \"number\" }\n[[facts]]\nname = \"f\"\nrows = [{ when = { x = { prefix = \"07\" } } }]\n",
-            10,
+            12,
             "blank, zero or digits",
         ),
     ] {

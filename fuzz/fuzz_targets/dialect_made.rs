@@ -1,0 +1,5 @@
+#![no_main]
+
+use smdrd_fuzz::fuzz_files;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_files::dialect_made(data));
