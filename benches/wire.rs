@@ -89,7 +89,7 @@ fn show_dearest() {
     }
     println!("{:20} {:12.3}  with 256 records of several lines open", "nortel-bcm", ms(worst::open_groups(20_000)));
     for (what, nth) in [("calls at one instant", u64::MAX), ("calls and transfers at one instant", 2)] {
-        let leg = |seq: u64| if seq % nth == 0 { LegKind::Transfer } else { LegKind::Call };
+        let leg = |seq: u64| if seq.is_multiple_of(nth) { LegKind::Transfer } else { LegKind::Call };
         println!("{:20} {:12.3}  15,000 {what}, joined", "lg-ipecs", ms(worst::standing_clock(15_000, leg).0));
     }
 }

@@ -40,6 +40,9 @@ impl FileFault {
         let shown = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().into();
         let about = text.get(span.clone()).and_then(|about| about.lines().next()).unwrap_or_default();
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        // What a terminal would obey is not shown to it.
+        let plain = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
+        let (key, reason, remedy) = (plain(key), plain(reason), plain(remedy));
         FileFault {
             file: file.into(),
             line: number(before.bytes().filter(|byte| *byte == b'\n').count()).saturating_add(1),
