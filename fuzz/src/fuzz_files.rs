@@ -13,7 +13,6 @@ use crate::dialect::{Dialect, FileFault, Line, Reading, SourceState};
 fn is_told(text: &str, fault: &FileFault) {
     assert!(!fault.reason.is_empty() && !fault.remedy.is_empty() && !fault.key.is_empty(), "{fault:?}");
     let line = text.split('\n').nth(fault.line as usize - 1).unwrap_or_default();
-    let line = line.strip_suffix('\r').unwrap_or(line);
     assert!(line.starts_with(&*fault.shown) || fault.shown.is_empty(), "{fault:?}");
     let width = fault.shown.chars().count();
     assert!((fault.column as usize) <= width + 1, "the column is outside the line: {fault:?}");

@@ -126,6 +126,9 @@ pub struct SourceDay {
     pub unparsed: u64,
     /// Lines that repeat stored ones.
     pub duplicates: u64,
+    /// Lines that are counted and may repeat earlier ones.
+    #[serde(default)]
+    pub may_repeat: u64,
     /// PBX clock minus box clock, in seconds; null when it was not measured.
     pub clock_offset_s: Option<i64>,
 }

@@ -83,6 +83,8 @@ pub struct SourceInput {
     pub shows_callback: bool,
     /// Lines by kind, in the order of [`crate::record::LineKind::ALL`].
     pub lines: [u64; 7],
+    /// Lines among them that are counted and may repeat earlier ones.
+    pub may_repeat: u64,
     /// PBX clock minus box clock, where it was measured.
     pub clock_offset_s: Option<i64>,
     /// When its link was up.
@@ -192,6 +194,7 @@ fn source_day(source: &SourceInput) -> SourceDay {
         noise,
         unparsed,
         duplicates,
+        may_repeat: source.may_repeat,
         clock_offset_s: source.clock_offset_s,
     }
 }

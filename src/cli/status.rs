@@ -195,6 +195,10 @@ fn source(source: &SourceStatus) -> Vec<String> {
         format!("{} lines/min, {}/h", source.last_minute, source.last_hour),
         format!("{} records", source.today.records),
         format!("{} not understood", source.today.unparsed),
+        match source.today.duplicates + source.may_repeat {
+            0 => String::new(),
+            _ => format!("{} printed again, {} perhaps", source.today.duplicates, source.may_repeat),
+        },
         match source.wire.line_errors + source.wire.cut {
             0 => String::new(),
             _ => format!("{} bytes in error, {} cut", source.wire.line_errors, source.wire.cut),

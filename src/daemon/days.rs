@@ -153,6 +153,7 @@ impl Keeper {
                 cannot: plan.plan.cannot().to_vec(),
                 shows_callback: plan.plan.shows_callback(),
                 lines: read.lines_of(id, date)?,
+                may_repeat: read.may_repeat(id, date)?,
                 clock_offset_s: read.clock_offset(id, date)?,
                 links: Links {
                     imported: files.iter().filter(|file| file.of == plan.name).map(|file| file.stretch).collect(),

@@ -174,6 +174,9 @@ impl Books {
                     portion.count(source, day, LineKind::Duplicate, 1);
                 } else {
                     counted.push(*seq);
+                    if *verdict == Verdict::Doubtful {
+                        work.add_doubt(source, day, 1)?;
+                    }
                 }
             }
         }

@@ -102,6 +102,9 @@ pub struct SourceStatus {
     pub cause: Option<String>,
     /// Today's lines, by kind.
     pub today: LineCounts,
+    /// Lines of today that are counted and may repeat earlier ones.
+    #[serde(default)]
+    pub may_repeat: u64,
     /// What was wrong on the wire today.
     pub wire: crate::store::Wire,
     /// The last line, masked.
@@ -234,6 +237,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             since: link.as_ref().map(|(_, since, _)| local(*since)),
             cause: link.and_then(|(_, _, cause)| cause).filter(|_| !up),
             today: counts,
+            may_repeat: read.may_repeat(row.id, today)?,
             wire: read.wire(row.id, today)?,
             last_line: last.as_ref().map(|line| String::from_utf8_lossy(&line.text).trim_end().to_owned()),
             last_line_at: last.map(|line| local(line.at)),

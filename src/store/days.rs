@@ -153,6 +153,17 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Counts lines of a day that may repeat earlier ones.
+    pub fn add_doubt(&self, source: u16, date: Date, lines: u64) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "INSERT INTO source_day (source, day, may_repeat) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET may_repeat = may_repeat + excluded.may_repeat",
+            )?
+            .execute((source, day_number(date), lines as i64))?;
+        Ok(())
+    }
+
     /// Adds to what was wrong on the wire of a source on a day of the box's clock.
     pub fn add_wire(&self, source: u16, date: Date, wire: &Wire) -> Result<(), StoreError> {
         self.tx
@@ -276,6 +287,13 @@ impl Reading<'_> {
         let mut query = self.db.prepare("SELECT source, day, kind, n FROM line_count WHERE n <> 0")?;
         let rows = query.query_map([], |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many lines of a day are counted and may repeat earlier ones.
+    pub fn may_repeat(&self, source: u16, date: Date) -> Result<u64, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT may_repeat FROM source_day WHERE source = ?1 AND day = ?2")?;
+        let lines = query.query_row((source, day_number(date)), |row| row.get::<_, i64>(0));
+        Ok(lines.optional()?.unwrap_or(0) as u64)
     }
 
     /// What was wrong on the wire of a source on a day of the box's clock.
