@@ -50,7 +50,7 @@ pub(super) struct Found {
     pub(super) remarks: Vec<String>,
     /// The dialect of the PBX that asks for a log-in like this.
     pub(super) asks: Option<&'static str>,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     pub(super) detection: Detection,
 }
 

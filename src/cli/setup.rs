@@ -8,6 +8,7 @@ mod credential;
 mod detecting;
 mod listen;
 mod port;
+mod roles;
 mod site;
 mod supplier;
 mod write;
@@ -111,7 +112,9 @@ fn set_up(arguments: &Arguments) -> Result<bool, Stop> {
     let verdicts = test_calls(&ask, arguments.acceptance, format, || Ear::open(&draft, plan))?;
 
     ask.step("The practice");
-    site::ask(&ask, &arguments.site, arguments.name.as_deref(), &found.stations, &mut draft)?;
+    let plan = found.dialect.plan(&found.options, None).map_err(|error| Stop::Failed(format!("--set: {error}")))?;
+    let known = roles::Known { plan, bytes: &found.bytes, log: arguments.log.as_deref() };
+    site::ask(&ask, &arguments.site, arguments.name.as_deref(), &found.stations, known, &mut draft)?;
 
     ask.step("The supplier");
     let token = supplier_and_token(&ask, arguments, &mut draft)?;

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -117,6 +117,8 @@ pub struct Rig {
     pub site: String,
     pub supplier: String,
     sources: String,
+    /// The program, where it is not to run from where it was built.
+    program: Option<tempfile::TempDir>,
 }
 
 /// The site that the simulated day is played at.
@@ -141,7 +143,19 @@ impl Rig {
         let shm = Path::new("/dev/shm");
         let dir = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
         let sources = pbxs.iter().map(Pbx::table).collect();
-        Rig { dir: dir.unwrap(), site: site.to_owned(), supplier: String::new(), sources }
+        Rig { dir: dir.unwrap(), site: site.to_owned(), supplier: String::new(), sources, program: None }
+    }
+
+    /// Has the program where every user may run it: it may have been built in somebody's own folder.
+    pub fn for_everybody(&mut self) {
+        // Not beside the rest: where that is in memory, programs may be forbidden.
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("smdrd");
+        std::fs::copy(env!("CARGO_BIN_EXE_smdrd"), &program).unwrap();
+        for path in [self.dir.path(), folder.path(), &program] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        self.program = Some(folder);
     }
 
     /// Adds PBXs, each with more keys of its source's table.
@@ -177,7 +191,9 @@ impl Rig {
     }
 
     pub fn command(&self, verb: &[&str], clock: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_smdrd"));
+        let built = Path::new(env!("CARGO_BIN_EXE_smdrd"));
+        let elsewhere = self.program.as_ref().map(|folder| folder.path().join("smdrd"));
+        let mut command = Command::new(elsewhere.as_deref().unwrap_or(built));
         command.args(verb).arg("--config").arg(self.write_config()).stdin(Stdio::null());
         command.env_remove("NOTIFY_SOCKET").env_remove("JOURNAL_STREAM").env_remove("SMDRD_LOG");
         if !clock.is_empty() {

@@ -191,3 +191,28 @@ fn a_token_is_encrypted_where_the_service_manager_can() {
     assert!(text.contains("kept unencrypted, for root only") && text.contains("no key here"), "{text}");
     assert_eq!(mode(&place.path("etc/credstore/supplier-token")), 0o600);
 }
+
+#[test]
+fn an_older_log_says_what_stations_are_and_nothing_of_it_is_kept() {
+    let place = Place::new();
+    let zone = jiff::tz::TimeZone::get("Europe/London").unwrap();
+    let day = smdrd::simulator::practice_day::practice_day(jiff::civil::date(2026, 11, 20), zone, 3);
+    let lines = smdrd::simulator::ipoffice::lines(&day).into_iter().map(|line| line.text + "\r\n").collect::<String>();
+    std::fs::write(place.path("old.log"), lines).unwrap();
+    let log = place.path("old.log").display().to_string();
+    let (code, text) = run(&place, &quick(&place), &["--no-supplier", "--log", &log]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("V9511 is certainly voicemail: "), "{text}");
+    assert_private(&text);
+    let config = place.text("etc/smdrd/smdrd.toml");
+    assert!(config.contains("\"V9511\" = \"voicemail\""), "{config}");
+    assert_private(&config);
+    // What the installer says goes before.
+    let (code, text) =
+        run(&place, &quick(&place), &["--no-supplier", "--log", &log, "--voicemail", "V9599", "--force"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(place.text("etc/smdrd/smdrd.toml").contains("\"V9599\" = \"voicemail\""));
+    let (code, text) = run(&place, &quick(&place), &["--no-supplier", "--log", "/nowhere", "--force"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("--log"), "{text}");
+}

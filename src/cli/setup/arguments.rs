@@ -90,6 +90,9 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "auto", help_heading = "The supplier")]
     pub(super) credential: Kept,
 
+    /// A log of this PBX that an older logger wrote: what stations are is proposed from it. Nothing of it is stored
+    #[arg(long, value_name = "FILE", help_heading = "The practice")]
+    pub(super) log: Option<PathBuf>,
     /// Where the database goes, when not /var/lib/smdrd
     #[arg(long, value_name = "DIR", help_heading = "This box")]
     pub(super) state_dir: Option<PathBuf>,

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::acceptance::in_words;
 use super::ask::{Ask, Question, Stop};
 use super::{Arguments, Line, Way};
+use zeroize::Zeroizing;
+
 use crate::cli::detect::Found;
 use crate::cli::detect::live::Live;
 use crate::dialect::detect::{Candidate, Confidence, Detector};
@@ -19,6 +21,8 @@ pub(super) struct Known {
     pub way: Way,
     /// Stations and ports that records named, as the PBX prints them.
     pub stations: BTreeSet<String>,
+    /// What came while it was found out; gone when set-up ends.
+    pub bytes: Zeroizing<Vec<u8>>,
 }
 
 /// How many records are shown.
@@ -35,7 +39,13 @@ pub(super) fn find(ask: &Ask, arguments: &Arguments, way: Way, runtime_dir: &Pat
             named(&library, id).map_err(|reason| Stop::Wrong { flag: "--dialect", value: id.clone(), reason })?;
         fitting(&dialect, &given)?;
         let way = allowed(ask, way)?;
-        return Ok(Known { dialect, options: given, way: lined(ask, way)?, stations: BTreeSet::new() });
+        return Ok(Known {
+            dialect,
+            options: given,
+            way: lined(ask, way)?,
+            stations: BTreeSet::new(),
+            bytes: Zeroizing::default(),
+        });
     }
     let detector = Detector::new(&library);
     let judge = |bytes: &[u8]| detector.detect(bytes, jiff::Zoned::now().date());
@@ -62,7 +72,8 @@ pub(super) fn find(ask: &Ask, arguments: &Arguments, way: Way, runtime_dir: &Pat
     }
     options.extend(given);
     fitting(&dialect, &options)?;
-    Ok(Known { dialect, options, way: lined(ask, allowed(ask, way)?)?, stations })
+    let bytes = Zeroizing::new(found.bytes);
+    Ok(Known { dialect, options, way: lined(ask, allowed(ask, way)?)?, stations, bytes })
 }
 
 fn named(library: &Library, id: &str) -> Result<Dialect, String> {

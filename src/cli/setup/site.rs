@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ask::{Ask, Question, Stop};
+use super::roles::{Known, word};
 use super::write::Draft;
 
 /// The answers by flag.
@@ -78,6 +79,7 @@ pub(super) fn ask(
     given: &Practice,
     name: Option<&str>,
     heard: &BTreeSet<String>,
+    known: Known<'_>,
     draft: &mut Draft,
 ) -> Result<(), Stop> {
     let by_rule = |path: &'static str, fill: fn(&mut Draft, String)| {
@@ -135,6 +137,7 @@ pub(super) fn ask(
             ask.say(&format!("Heard so far: {}.", heard.join(", ")));
         }
     }
+    let proposed = known.proposed(ask, draft)?;
     for (what, flag, role, given) in stations {
         let taken = draft.stations.clone();
         let fits = |text: &str| {
@@ -144,7 +147,10 @@ pub(super) fn ask(
                 None => Ok(named),
             }
         };
-        let question = Question { what, flag, default: Some("") };
+        let of_role =
+            proposed.iter().filter(|(_, proposed)| word(*proposed) == role).map(|(station, _)| station.as_str());
+        let proposed = of_role.collect::<Vec<_>>().join(",");
+        let question = Question { what, flag, default: Some(&proposed) };
         for station in ask.question(question, joined(given).as_deref(), fits)? {
             draft.stations.insert(station, role);
         }
