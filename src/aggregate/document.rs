@@ -126,8 +126,8 @@ pub struct SourceDay {
     pub unparsed: u64,
     /// Lines that repeat stored ones.
     pub duplicates: u64,
-    /// Lines that are counted and may repeat earlier ones.
-    #[serde(default)]
+    /// Lines that are counted and may repeat earlier ones; left out where there are none.
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
     pub may_repeat: u64,
     /// PBX clock minus box clock, in seconds; null when it was not measured.
     pub clock_offset_s: Option<i64>,
@@ -294,6 +294,10 @@ pub fn canonical(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     // serde_json's own map is ordered by key, and it writes without blanks; both are what the RFC asks for as long as
     // every number is an integer and every key is ASCII.
     serde_json::to_vec(&serde_json::to_value(value)?)
+}
+
+fn is_none_of_them(lines: &u64) -> bool {
+    *lines == 0
 }
 
 #[cfg(test)]

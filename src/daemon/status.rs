@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, ToSpan as _};
 
 use super::disk::Disk;
 use super::hold::Held;
@@ -23,6 +23,9 @@ pub use super::outlook::{Comparison, ParkedDay, StoppedPractice, SupplierStatus}
 
 /// Share of lines not understood above which a source is not well, in percent, and from how many lines on.
 const UNPARSED: (u64, u64) = (1, 200);
+/// So many calls in a week of which none was missed: a practice that misses none at all is rarer than a PBX that does not
+/// print them.
+const TOO_GOOD: u64 = 100;
 
 /// Everything that is said of the daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -369,6 +372,22 @@ fn notes(keeper: &Keeper) -> Result<Vec<String>, StoreError> {
     for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty() && plan.version.is_some()) {
         let words = plan.plan.cannot().iter().map(String::as_str);
         notes.extend(sentences(words).map(|sentence| format!("{}: {sentence}", plan.name)));
+    }
+    let since = keeper.date(keeper.clock.now()).saturating_sub(7.days());
+    for plan in &keeper.plans {
+        let Some(id) =
+            keeper.ids.get(&plan.name).filter(|_| !plan.plan.cannot().iter().any(|word| word == "unanswered"))
+        else {
+            continue;
+        };
+        let (inbound, missed) = keeper.store.read().inbound_since(*id, since)?;
+        if inbound >= TOO_GOOD && missed == 0 {
+            notes.push(format!(
+                "{}: {inbound} calls came in since {since} and none was missed: is the printing of unanswered calls switched \
+                 on at the PBX? `smdrd dialects guide {}` says where",
+                plan.name, plan.dialect
+            ));
+        }
     }
     for import in keeper.store.read().imports()?.iter().filter(|import| !import.done) {
         notes.push(format!(

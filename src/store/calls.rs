@@ -209,6 +209,22 @@ fn drop_unused_peers(tx: &rusqlite::Transaction<'_>, until: Date) -> Result<usiz
 type CounterKey = (String, String, i64, u16);
 
 impl Reading<'_> {
+    /// How many calls of a source came in since a day, and how many of them were missed.
+    pub fn inbound_since(&self, source: u16, day: Date) -> Result<(u64, u64), StoreError> {
+        let missed = Outcome::ALL.iter().enumerate().filter(|(_, outcome)| outcome.is_missed());
+        let missed: Vec<String> = missed.map(|(index, _)| index.to_string()).collect();
+        let sql = format!(
+            "SELECT count(*), coalesce(sum(outcome IN ({})), 0) FROM call WHERE day >= ?2 AND source = ?1 AND kind = ?3",
+            missed.join(", ")
+        );
+        let inbound = CallKind::ALL.iter().position(|kind| *kind == CallKind::Inbound).unwrap_or_default();
+        let mut query = self.db.prepare_cached(&sql)?;
+        let counts = query.query_row((source, day_number(day), inbound as i64), |row| {
+            Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))
+        });
+        Ok(counts?)
+    }
+
     /// Every call that is stored, in order.
     pub fn calls(&self) -> Result<Vec<StoredCall>, StoreError> {
         let mut query = self.db.prepare("SELECT * FROM call ORDER BY source, seq")?;

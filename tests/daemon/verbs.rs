@@ -166,3 +166,27 @@ fn a_stop_in_the_middle_of_the_feed_loses_no_line_that_was_taken() {
     }
     rig.assert_no_difference(&clock("2026-11-20T15:00:00Z", 1), "after four stops");
 }
+
+#[test]
+fn a_pbx_that_prints_no_missed_call_is_asked_about() {
+    let mut pbx = Pbx::tcp("reception", "avaya-ipoffice");
+    let mut rig = Rig::new(&format!("{SITE}{ROLES}"), &[]);
+    rig.add_sources(&[&pbx], &[""]);
+    let daemon = rig.run(&clock("2026-11-20T17:00:00Z", 1));
+    pbx.connect();
+    let call = |number: u32, talk: u32| {
+        let at = format!("2026/11/20 {:02}:{:02}:00", 9 + number / 30, number % 30 * 2);
+        Ip { at: &at, id: 1_000_000 + number, talk, ..Ip::default() }.line()
+    };
+    let asked = |rig: &Rig| rig.status()["notes"].to_string().contains("100 calls came in");
+    pbx.print(&(0..99).map(|number| call(number, 60)).collect::<Vec<_>>());
+    rig.wait_for_lines(99);
+    assert!(!rig.status()["notes"].to_string().contains("none was missed"));
+    pbx.print(&[call(99, 60)]);
+    rig.wait_for_lines(100);
+    assert!(asked(&rig), "{:#}", rig.status());
+    pbx.print(&[call(100, 0)]);
+    rig.wait_for_lines(101);
+    assert!(!rig.status()["notes"].to_string().contains("none was missed"), "{:#}", rig.status());
+    daemon.stop();
+}
