@@ -102,6 +102,11 @@ type Choice = (BTreeMap<String, String>, Plan);
 impl<'a> Detector<'a> {
     /// For this library.
     pub fn new(library: &'a Library) -> Detector<'a> {
+        Detector::among(library, library.ids())
+    }
+
+    /// For those of a library's dialects that have these ids.
+    pub fn among<'i>(library: &'a Library, ids: impl Iterator<Item = &'i str>) -> Detector<'a> {
         let compiled = |dialect: &'a Dialect| {
             let plans = choices(dialect).into_iter().filter_map(|options| {
                 let plan = dialect.plan(&options, None).ok()?;
@@ -109,7 +114,7 @@ impl<'a> Detector<'a> {
             });
             (dialect, plans.collect())
         };
-        Detector { dialects: library.ids().filter_map(|id| library.get(id)).map(compiled).collect() }
+        Detector { dialects: ids.filter_map(|id| library.get(id)).map(compiled).collect() }
     }
 
     /// Which dialects `bytes` may be in. `today` is the box's civil date.
