@@ -37,7 +37,9 @@ impl FileFault {
     ) -> FileFault {
         let before = text.get(..span.start).unwrap_or_default();
         let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
-        let shown = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().into();
+        let shown = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        // A fault at the line's end may stand at its CR, which is not shown.
+        let column = before.get(start..).unwrap_or_default().chars().count().min(shown.chars().count());
         let about = text.get(span.clone()).and_then(|about| about.lines().next()).unwrap_or_default();
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         // What a terminal would obey is not shown to it.
@@ -46,9 +48,9 @@ impl FileFault {
         FileFault {
             file: file.into(),
             line: number(before.bytes().filter(|byte| *byte == b'\n').count()).saturating_add(1),
-            column: number(before.get(start..).unwrap_or_default().chars().count()).saturating_add(1),
+            column: number(column).saturating_add(1),
             length: number(about.chars().count()).max(1),
-            shown,
+            shown: shown.into(),
             key,
             reason,
             remedy,
