@@ -5,7 +5,7 @@
 //! boundary are looked at, only a stretch that reaches the end is a repetition, and only one of [`PROOF`] lines or
 //! more: two calls that are truly alike stay two. On an unbroken link an equal line is never a repetition.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
 
 use jiff::civil::Date;
@@ -17,6 +17,9 @@ pub const PROOF: usize = 3;
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 /// How many lines back a PBX's buffer reaches at most.
 pub const DEPTH: usize = 20_000;
+
+/// How many doubtful lines in a row a buffer may leave out.
+const LEFT_OUT: usize = 32;
 
 /// What is compared of a line: its masked text, and its callers where both lines were heard under the same day's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +170,11 @@ impl Replay {
         };
         let stretches = match window.waiting.len() {
             0 => (0..self.printed.len()).filter(|place| self.equal(*place, &print)).map(|place| vec![place]).collect(),
-            _ => window.stretches.iter().flat_map(|stretch| self.go_on(stretch, &print)).collect::<Vec<_>>(),
+            _ => {
+                let so_far = std::mem::take(&mut window.stretches);
+                let mut ends = HashSet::new();
+                so_far.into_iter().flat_map(|stretch| self.go_on(stretch, &print, &mut ends)).collect::<Vec<_>>()
+            }
         };
         if stretches.is_empty() {
             let mut clear = self.close(window, false);
@@ -200,18 +207,25 @@ impl Replay {
         self.printed.get(place).is_some_and(|printed| printed.print.repeats(print))
     }
 
-    /// The stretch with one line more: the next that was printed, where doubtful ones may be left out.
-    fn go_on(&self, stretch: &[usize], print: &Print) -> Vec<Vec<usize>> {
-        let mut longer = Vec::new();
-        let Some(last) = stretch.last() else { return longer };
-        for place in last + 1..self.printed.len() {
-            if self.equal(place, print) {
-                longer.push(stretch.iter().copied().chain([place]).collect());
+    /// The stretch with one line more: the next that was printed, where doubtful ones may be left out. Of stretches that come
+    /// together at one of the `ends` the first goes on, or there would be as many as there are ways to leave lines out.
+    fn go_on(&self, mut stretch: Vec<usize>, print: &Print, ends: &mut HashSet<usize>) -> Vec<Vec<usize>> {
+        let mut places = Vec::new();
+        let Some(last) = stretch.last() else { return Vec::new() };
+        for place in (last + 1..self.printed.len()).take(LEFT_OUT + 1) {
+            if self.equal(place, print) && ends.insert(place) {
+                places.push(place);
             }
             if self.printed.get(place).is_none_or(|printed| !printed.doubtful) {
                 break;
             }
         }
+        // Nearly always there is one way on, and a buffer of thousands is not copied line by line.
+        let Some(only) = places.pop() else { return Vec::new() };
+        let mut longer: Vec<Vec<usize>> =
+            places.into_iter().map(|place| stretch.iter().copied().chain([place]).collect()).collect();
+        stretch.push(only);
+        longer.push(stretch);
         longer
     }
 

@@ -1,6 +1,8 @@
 //! Lines that a PBX prints a second time, in the books: after a boundary lines are stored at once and counted when it is
 //! clear that they are no repetition. The verdict is stored with them; a rebuild reads it.
 
+use std::collections::HashSet;
+
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 
@@ -165,7 +167,7 @@ impl Books {
         if clear.is_empty() {
             return Ok(());
         }
-        let mut counted = Vec::new();
+        let mut counted = HashSet::new();
         for (seq, verdict) in &clear {
             let line = LineRef { source, seq: *seq };
             if let Some((kind, day)) = work.put_repeats(line, stored(*verdict))? {
@@ -173,7 +175,7 @@ impl Books {
                     portion.count(source, day, kind, -1);
                     portion.count(source, day, LineKind::Duplicate, 1);
                 } else {
-                    counted.push(*seq);
+                    counted.insert(*seq);
                     if *verdict == Verdict::Doubtful {
                         work.add_doubt(source, day, 1)?;
                     }
@@ -181,8 +183,8 @@ impl Books {
             }
         }
         let Some(watch) = self.watches.get_mut(&source) else { return Ok(()) };
-        let of_clear = |seq: &u64| clear.iter().any(|(clear, _)| clear == seq);
-        let (now, later) = std::mem::take(&mut watch.records).into_iter().partition(|(seq, ..)| of_clear(seq));
+        let decided: HashSet<u64> = clear.iter().map(|(seq, _)| *seq).collect();
+        let (now, later) = std::mem::take(&mut watch.records).into_iter().partition(|(seq, ..)| decided.contains(seq));
         watch.records = later;
         let now: Vec<(u64, MaskedRecord, Timestamp)> = now;
         for (seq, record, at) in now.into_iter().filter(|(seq, ..)| counted.contains(seq)) {

@@ -116,6 +116,13 @@ fn callers_tell_equal_lines_apart_where_they_are_known() {
 }
 
 #[test]
+fn doubtful_lines_without_end_do_not_make_ways_without_end() {
+    // Boundary after boundary with two equal lines each: all doubtful, all alike.
+    let lines = "aa|".repeat(200) + &"a".repeat(100);
+    assert!(verdicts("aab", &lines).iter().all(|verdict| *verdict != Verdict::New));
+}
+
+#[test]
 fn without_a_boundary_an_equal_line_is_a_line() {
     let mut replay = Replay::default();
     for seq in 1..=9 {
