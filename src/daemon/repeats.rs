@@ -49,7 +49,13 @@ impl Books {
                     if watch.records.is_empty() && !watch.replay.is_looking() {
                         watch.replay.boundary();
                     }
-                    watch.clear.extend(watch.replay.line(line.seq, print, line.at).clear);
+                    let seen = watch.replay.line(line.seq, print, line.at);
+                    let decided = seen.waits || seen.clear.iter().any(|(seq, _)| *seq == line.seq);
+                    watch.clear.extend(seen.clear);
+                    if !decided {
+                        // What it waited for is kept no more: nobody can say any longer, and a call must not be lost.
+                        watch.clear.push((line.seq, Verdict::Doubtful));
+                    }
                     if let Some(record) = line.record {
                         watch.records.push((line.seq, linked(record, &own), line.at));
                     }

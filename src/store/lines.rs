@@ -322,13 +322,13 @@ impl Reading<'_> {
     /// The last lines that a source printed, as they are compared, in order; without those of which only the shape is kept,
     /// and without titles and noise.
     pub fn printed(&self, source: u16, most: usize) -> Result<Vec<PrintedLine>, StoreError> {
-        let kinds =
-            [LineKind::Record, LineKind::Continuation, LineKind::Event, LineKind::Duplicate].map(LineKind::code);
+        // Repetitions are left out: what was printed once is there once, and they would use up `most`.
+        let kinds = [LineKind::Record, LineKind::Continuation, LineKind::Event].map(LineKind::code);
         let mut query = self.db.prepare_cached(
             "SELECT seq, at_ms, text, CASE repeats WHEN 0 THEN record END, repeats FROM line
-             WHERE source = ?1 AND kind IN (?2, ?3, ?4, ?5) ORDER BY seq DESC LIMIT ?6",
+             WHERE source = ?1 AND kind IN (?2, ?3, ?4) ORDER BY seq DESC LIMIT ?5",
         )?;
-        let rows = query.query_map((source, kinds[0], kinds[1], kinds[2], kinds[3], most as i64), |row| {
+        let rows = query.query_map((source, kinds[0], kinds[1], kinds[2], most as i64), |row| {
             Ok(PrintedLine {
                 seq: row.get::<_, i64>(0)? as u64,
                 at: instant(row.get(1)?),

@@ -13,32 +13,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use smdrd::simulator::serial::SerialPort;
 
-/// Generous: the machine may be busy.
-const WITHIN: Duration = Duration::from_secs(60);
+#[path = "../machine/patience.rs"]
+mod patience;
+#[path = "../machine/ports.rs"]
+mod ports;
+
+pub use patience::{WITHIN, wait_for};
+pub use ports::free_port;
+
 pub const TOKEN: &str = "token-of-the-test-box";
-
-/// Waits until `done` gives something.
-pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + WITHIN;
-    loop {
-        if let Some(value) = done() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "{what}: not within {WITHIN:?}");
-        std::thread::sleep(Duration::from_millis(25));
-    }
-}
-
-/// A port that nobody has, from below those that the kernel hands out to whoever connects, and by process: the tests that
-/// run beside this one ask for theirs in the same moment.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed))
-        .map(|next| 18_000 + (std::process::id().wrapping_mul(32) + next) % 14_000)
-        .filter_map(|port| u16::try_from(port).ok())
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .unwrap()
-}
 
 /// A clock that shows `start` now and runs `factor` times as fast as ours.
 pub fn clock(start: &str, factor: u32) -> String {

@@ -10,32 +10,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Generous: the machine may be busy.
-pub const WITHIN: Duration = Duration::from_secs(120);
+#[path = "../machine/patience.rs"]
+mod patience;
+#[path = "../machine/ports.rs"]
+mod ports;
 
-/// Waits until `done` gives something.
-#[track_caller]
-pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + WITHIN;
-    loop {
-        if let Some(value) = done() {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "{what}: not within {WITHIN:?}");
-        std::thread::sleep(Duration::from_millis(25));
-    }
-}
-
-/// A port that nobody has, from below those that the kernel hands out to whoever connects, and by process: the tests that
-/// run beside this one ask for theirs in the same moment.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed))
-        .map(|next| 18_000 + (std::process::id().wrapping_mul(32) + next) % 14_000)
-        .filter_map(|port| u16::try_from(port).ok())
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .unwrap()
-}
+pub use patience::{WITHIN, wait_for};
+pub use ports::free_port;
 
 /// Where set-up writes.
 pub struct Place {

@@ -12,6 +12,11 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+#[path = "../machine/ports.rs"]
+mod ports;
+
+pub use ports::free_port;
+
 /// Longer than anything here takes on the slowest machine; only a failure waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -154,16 +159,6 @@ impl Pty {
             bytes = &bytes[written..];
         }
     }
-}
-
-pub fn free_port() -> u16 {
-    // From below those that the kernel hands out to whoever connects, and by process: other tests run beside this one.
-    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    std::iter::repeat_with(|| NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-        .map(|next| 18_000 + (std::process::id().wrapping_mul(32) + next) % 14_000)
-        .filter_map(|port| u16::try_from(port).ok())
-        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a port")
 }
 
 /// A connection from a given address of this machine.
