@@ -29,6 +29,9 @@ mod mitel3300;
 mod nec;
 #[path = "daemon/panasonic.rs"]
 mod panasonic;
+#[path = "faults/promises.rs"]
+#[allow(dead_code)]
+mod promises;
 #[path = "daemon/rebuild.rs"]
 mod rebuild;
 #[path = "daemon/redump.rs"]

@@ -3,23 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "machine/loudly.rs"]
+mod loudly;
+
+use loudly::say_loudly;
+
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 fn read(name: &str) -> String {
     std::fs::read_to_string(path(name)).unwrap_or_else(|reason| panic!("{name}: {reason}"))
-}
-
-/// What could not be tested here: to the runner's notes, which are shown beside its counts, and to standard error.
-fn say_loudly(what: &str) {
-    use std::io::Write;
-    let note = format!("*** NOT TESTED: {what} ***\n");
-    let _ = std::io::stderr().write_all(note.as_bytes());
-    if let Some(notes) = std::env::var_os("NOTES") {
-        let notes = std::fs::OpenOptions::new().append(true).create(true).open(notes);
-        notes.and_then(|mut notes| notes.write_all(note.as_bytes())).unwrap();
-    }
 }
 
 /// Exposure as `systemd-analyze security` sees it, from 0 to 10.

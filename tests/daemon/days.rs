@@ -5,18 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::lines::Ip;
+use super::promises::assert_identities;
 use super::rig::{Feed, Pbx, Rig, SITE, clock, wait_for};
-
-/// Lines of each kind add up, calls are counted or open, days stand somewhere.
-#[track_caller]
-pub fn assert_identities(status: &Value) {
-    let of = |part: &str, key: &str| status[part][key].as_u64().unwrap_or_else(|| panic!("{part}.{key}: {status:#}"));
-    let kinds = ["records", "continuations", "events", "headers", "noise", "unparsed", "duplicates"];
-    assert_eq!(of("lines", "lines"), kinds.iter().map(|key| of("lines", key)).sum::<u64>(), "{status:#}");
-    assert_eq!(of("calls", "stored"), of("calls", "counted") + of("calls", "open"), "{status:#}");
-    let states = ["receipted", "pending", "parked", "held"];
-    assert_eq!(of("days", "closed"), states.iter().map(|key| of("days", key)).sum::<u64>(), "{status:#}");
-}
 
 #[test]
 fn a_daemon_that_is_killed_around_midnight_closes_every_day_once() {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::days::assert_identities;
+use super::promises::assert_identities;
 use super::rig::{Rig, SITE, clock, wait_for};
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use super::days::assert_identities;
+use super::promises::assert_identities;
 use super::rig::{Rig, SITE, clock};
 
 const ASK: &[u8] = b"\x1610000200\0";

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use super::days::assert_identities;
+use super::promises::assert_identities;
 use super::rig::{Rig, SITE, clock};
 
 const ROLES: &str = "[roles.stations]\n\"301\" = \"hunt-group\"\n";

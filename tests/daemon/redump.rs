@@ -1,7 +1,7 @@
 //! A PBX that empties its buffer again: when the link comes up, when it starts again, when the box was killed.
 
-use super::days::assert_identities;
 use super::lines::{MERIDIAN, practice};
+use super::promises::assert_identities;
 use super::rig::{Pbx, ROLES, Rig, SITE, clock, wait_for};
 
 const CLOCK: &str = "2026-11-20T23:00:00Z";

@@ -2,12 +2,11 @@
 //! `smdr-feed serve`.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -18,7 +17,7 @@ mod patience;
 #[path = "../machine/ports.rs"]
 mod ports;
 
-pub use patience::{WITHIN, wait_for};
+pub use patience::wait_for;
 pub use ports::free_port;
 
 pub const TOKEN: &str = "token-of-the-test-box";

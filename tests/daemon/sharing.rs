@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::days::assert_identities;
 use super::lines::{Ip, hipath};
+use super::promises::assert_identities;
 use super::rig::{Feed, Pbx, Rig, clock, wait_for};
 
 const MAIN_AND_BRANCH: &str = r#"device = "smdrd-test"

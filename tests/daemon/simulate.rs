@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::days::assert_identities;
+use super::promises::assert_identities;
 use super::rig::{ROLES, Rig, SITE, clock, free_port, wait_for};
 
 const DATE: &str = "2026-11-20";

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use super::days::assert_identities;
+use super::promises::assert_identities;
 use super::rig::{Rig, SITE, clock, wait_for};
 
 /// Puts a file as a PBX does, from the first request on again when an answer does not come.

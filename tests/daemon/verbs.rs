@@ -8,8 +8,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::days::assert_identities;
 use super::lines::{Ip, MERIDIAN};
+use super::promises::assert_identities;
 use super::rig::{Pbx, ROLES, Rig, SITE, clock, wait_for};
 
 #[test]
