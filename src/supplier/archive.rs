@@ -10,6 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_pa
 
 use crate::push::{Receipt, ReceiptStatus};
 
+pub mod month;
+
 const VERSION: i64 = 1;
 const TABLES: &str = "
     CREATE TABLE day_revision (

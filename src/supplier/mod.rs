@@ -12,6 +12,7 @@ pub mod archive;
 pub mod contract;
 pub mod field;
 pub mod idle;
+pub mod monthly;
 pub mod problem;
 pub mod receive;
 pub mod request;
@@ -31,6 +32,10 @@ struct CommandLine {
 enum Verb {
     /// Receive day documents over HTTP until told to stop.
     Serve(serve::Arguments),
+    /// Build the month's files for NHS England from the documents that are held.
+    Build(monthly::verb::Arguments),
+    /// How a file is laid out.
+    Template(monthly::verb::TemplateArguments),
 }
 
 /// The whole command line, for the manual pages.
@@ -46,7 +51,11 @@ pub fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Verb::Serve(arguments) = line.verb;
+    let arguments = match line.verb {
+        Verb::Serve(arguments) => arguments,
+        Verb::Build(arguments) => return monthly::verb::run(&arguments),
+        Verb::Template(arguments) => return monthly::verb::run_template(&arguments),
+    };
     match serve::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,0 +1,223 @@
+//! Tables that people hand in, as CSV: read with the line of each row, and refused with the line and the reason.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::push::legible;
+
+/// A table that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// It cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A column is not there.
+    #[error("{path}: line 1: there is no column {column:?}; it has {found}")]
+    NoColumn {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        column: String,
+        /// What is there.
+        found: String,
+    },
+    /// A row is not what it should be.
+    #[error("{path}: line {line}: {reason}")]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        line: u64,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// There is nothing in it.
+    #[error("{path}: there is no row below the header; {remedy}")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+/// A table: its header and its rows.
+#[derive(Debug)]
+pub struct Table {
+    path: PathBuf,
+    header: Vec<String>,
+    rows: Vec<(u64, Vec<String>)>,
+    /// SHA-256 of the file, in hex.
+    pub sha256: String,
+}
+
+/// One row, with the line it stands on.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    table: &'a Table,
+    /// Its line in the file, from 1.
+    pub line: u64,
+    fields: &'a [String],
+}
+
+impl Table {
+    /// Reads a file. A byte order mark is no part of the first column's name.
+    pub fn read(path: &Path) -> Result<Table, TableError> {
+        let bytes = std::fs::read(path).map_err(|source| TableError::File { path: path.to_owned(), source })?;
+        Table::of(path, &bytes)
+    }
+
+    fn of(path: &Path, bytes: &[u8]) -> Result<Table, TableError> {
+        let bad = |line, reason: String| TableError::Row { path: path.to_owned(), line, reason };
+        let sha256 = hex(bytes);
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        if let Err(error) = std::str::from_utf8(text) {
+            let line = 1 + text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() as u64;
+            return Err(bad(line, "it is not UTF-8; save the table as \"CSV UTF-8\"".to_owned()));
+        }
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
+        let mut header = None;
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(|error| {
+                let line = error.position().map_or(0, csv::Position::line);
+                bad(line, error.to_string())
+            })?;
+            let line = record.position().map_or(0, csv::Position::line);
+            let fields: Vec<String> = record.iter().map(str::to_owned).collect();
+            match &header {
+                None => header = Some(fields),
+                Some(header) if header.len() != fields.len() => {
+                    let (has, wants) = (fields.len(), header.len());
+                    return Err(bad(
+                        line,
+                        format!("it has {has} fields, the header {wants}; is a comma missing a quote?"),
+                    ));
+                }
+                Some(_) => rows.push((line, fields)),
+            }
+        }
+        let header = header.ok_or_else(|| bad(1, "the file is empty".to_owned()))?;
+        Ok(Table { path: path.to_owned(), header, rows, sha256 })
+    }
+
+    /// Where a column stands. A name that stands there twice is refused: nobody can say which is meant.
+    pub fn column(&self, name: &str) -> Result<usize, TableError> {
+        let mut at = self.header.iter().enumerate().filter(|(_, header)| *header == name).map(|(at, _)| at);
+        match (at.next(), at.next()) {
+            (Some(at), None) => Ok(at),
+            (Some(_), Some(_)) => Err(TableError::Row {
+                path: self.path.clone(),
+                line: 1,
+                reason: format!("the column {name:?} is there twice; leave one of them"),
+            }),
+            (None, _) => Err(TableError::NoColumn {
+                path: self.path.clone(),
+                column: name.to_owned(),
+                found: self.header.iter().map(|name| format!("{:?}", legible(name))).collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    /// Where a column stands that need not be there.
+    pub fn maybe_column(&self, name: &str) -> Result<Option<usize>, TableError> {
+        match self.column(name) {
+            Ok(at) => Ok(Some(at)),
+            Err(TableError::NoColumn { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Refuses columns that are none of `known`.
+    pub fn only(&self, known: &[&str]) -> Result<(), TableError> {
+        match self.header.iter().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) => Err(TableError::Row {
+                path: self.path.clone(),
+                line: 1,
+                reason: format!("the column {:?} means nothing here; it may have {}", legible(name), known.join(", ")),
+            }),
+        }
+    }
+
+    /// Its rows, in order.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.rows.iter().map(|(line, fields)| Row { table: self, line: *line, fields })
+    }
+
+    /// Refuses a table without a row.
+    pub fn not_empty(&self, remedy: &'static str) -> Result<(), TableError> {
+        if self.rows.is_empty() {
+            return Err(TableError::Empty { path: self.path.clone(), remedy });
+        }
+        Ok(())
+    }
+}
+
+impl Row<'_> {
+    /// A field; empty where the column is not there.
+    pub fn field(&self, column: usize) -> &str {
+        self.fields.get(column).map_or("", String::as_str)
+    }
+
+    /// What is wrong with the row.
+    pub fn refused(&self, reason: impl Into<String>) -> TableError {
+        TableError::Row { path: self.table.path.clone(), line: self.line, reason: reason.into() }
+    }
+
+    /// A field that must say something, without blanks around it.
+    pub fn text(&self, column: usize, name: &str) -> Result<&str, TableError> {
+        let text = self.field(column).trim();
+        if text.is_empty() {
+            return Err(self.refused(format!("{name} is empty; every row needs one")));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(self.refused(format!("{name} {:?} has a control character", legible(text))));
+        }
+        Ok(text)
+    }
+
+    /// An ODS code: blanks around it and small letters are forgiven, anything else is not.
+    pub fn ods(&self, column: usize, name: &str) -> Result<String, TableError> {
+        let code = self.text(column, name)?.to_ascii_uppercase();
+        if !crate::supplier::tokens::is_ods(&code) {
+            let said = legible(self.field(column));
+            return Err(self.refused(format!("{name} {said:?} is no ODS code of a practice: a letter and five digits")));
+        }
+        Ok(code)
+    }
+}
+
+/// SHA-256 in hex.
+pub fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_know_their_line_also_after_a_quoted_line_end() {
+        let table = Table::of(Path::new("t.csv"), b"\xef\xbb\xbfA,B\r\n1,\"x\ny\"\r\n2,z\r\n").unwrap();
+        assert_eq!(table.column("A").unwrap(), 0);
+        assert_eq!(table.rows().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
+    }
+
+    #[test]
+    fn what_is_odd_is_refused_with_its_line() {
+        let said = |bytes: &[u8]| Table::of(Path::new("t.csv"), bytes).unwrap_err().to_string();
+        assert!(said(b"A,B\n1,2\n1,2,3\n").contains("line 3: it has 3 fields, the header 2"));
+        assert!(said(b"A\n\xa3\n").contains("line 2: it is not UTF-8"));
+        assert!(said(b"").contains("the file is empty"));
+        let twice = Table::of(Path::new("t.csv"), b"A,A\n1,2\n").unwrap();
+        assert!(twice.column("A").unwrap_err().to_string().contains("twice"));
+        assert!(twice.column("B").unwrap_err().to_string().contains("no column \"B\"; it has \"A\", \"A\""));
+    }
+}
