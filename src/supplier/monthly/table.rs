@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::push::legible;
-
 /// A table that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
@@ -120,7 +118,7 @@ impl Table {
             (None, _) => Err(TableError::NoColumn {
                 path: self.path.clone(),
                 column: name.to_owned(),
-                found: self.header.iter().map(|name| format!("{:?}", legible(name))).collect::<Vec<_>>().join(", "),
+                found: self.header.iter().map(|name| format!("{:?}", shown(name))).collect::<Vec<_>>().join(", "),
             }),
         }
     }
@@ -141,7 +139,7 @@ impl Table {
             Some(name) => Err(TableError::Row {
                 path: self.path.clone(),
                 line: 1,
-                reason: format!("the column {:?} means nothing here; it may have {}", legible(name), known.join(", ")),
+                reason: format!("the column {:?} means nothing here; it may have {}", shown(name), known.join(", ")),
             }),
         }
     }
@@ -178,7 +176,7 @@ impl Row<'_> {
             return Err(self.refused(format!("{name} is empty; every row needs one")));
         }
         if text.chars().any(char::is_control) {
-            return Err(self.refused(format!("{name} {:?} has a control character", legible(text))));
+            return Err(self.refused(format!("{name} {:?} has a control character", shown(text))));
         }
         Ok(text)
     }
@@ -187,11 +185,21 @@ impl Row<'_> {
     pub fn ods(&self, column: usize, name: &str) -> Result<String, TableError> {
         let code = self.text(column, name)?.to_ascii_uppercase();
         if !crate::supplier::tokens::is_ods(&code) {
-            let said = legible(self.field(column));
+            let said = shown(self.field(column));
             return Err(self.refused(format!("{name} {said:?} is no ODS code of a practice: a letter and five digits")));
         }
         Ok(code)
     }
+}
+
+/// What stands in a field, for the person who has the file: as it is, but without control characters and not for ever.
+pub fn shown(text: &str) -> String {
+    let clean = |letter: char| if letter.is_control() { '\u{fffd}' } else { letter };
+    let mut said: String = text.chars().take(40).map(clean).collect();
+    if text.chars().nth(40).is_some() {
+        said.push('…');
+    }
+    said
 }
 
 /// SHA-256 in hex.

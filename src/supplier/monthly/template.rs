@@ -12,9 +12,8 @@ use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
 
 use super::field::{Code, Field};
-use super::table::hex;
+use super::table::{hex, shown};
 use crate::aggregate::document::EDGES_S;
-use crate::push::legible;
 
 /// A template that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -253,7 +252,7 @@ fn header_of(path: &Path, sample: &[u8]) -> Result<Header, TemplateError> {
     let names: Vec<String> = record.iter().map(str::to_owned).collect();
     let mut seen = BTreeSet::new();
     if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
-        return Err(bad(format!("the column {:?} is there twice", legible(twice))));
+        return Err(bad(format!("the column {:?} is there twice", shown(twice))));
     }
     if let Some(at) = names.iter().position(String::is_empty) {
         return Err(bad(format!("column {} has no name", at + 1)));
