@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 pub mod archive;
+pub mod compare;
 pub mod contract;
 pub mod field;
 pub mod idle;
@@ -34,6 +35,8 @@ enum Verb {
     Serve(serve::Arguments),
     /// Build the month's files for NHS England from the documents that are held.
     Build(monthly::verb::Arguments),
+    /// Put practices' figures beside NHS England's published ones.
+    Compare(compare::verb::Arguments),
     /// How a file is laid out.
     Template(monthly::verb::TemplateArguments),
 }
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
     let arguments = match line.verb {
         Verb::Serve(arguments) => arguments,
         Verb::Build(arguments) => return monthly::verb::run(&arguments),
+        Verb::Compare(arguments) => return compare::verb::run(&arguments),
         Verb::Template(arguments) => return monthly::verb::run_template(&arguments),
     };
     match serve::run(&arguments) {

@@ -19,7 +19,7 @@ fn a_participation_list_that_is_odd_is_refused_with_its_line() {
         ("ODS_Code,Agreed\nA81001,yes\n,yes\n", "line 3: ODS_Code is empty"),
         ("ODS_Code\nA81001;A81002\n", "line 2: ODS_Code \"A81001;A81002\" is no ODS code"),
         ("ODS_Code,Agreed\nA81001,yes\nA81002\n", "line 3: it has 1 fields, the header 2"),
-        ("ODS_Code\n\"A81001\nA81002\n", "is no ODS code"),
+        ("ODS_Code\n\"A81001\nA81002\n", "line 2: ODS_Code \"A81001"),
     ] {
         let desk = desk();
         desk.write("participation.csv", text);
