@@ -131,7 +131,7 @@ fn make(date: &str, mut made: Vec<(SourceInput, Vec<(i64, i64)>)>, calls: Vec<(i
         zone_name: "Europe/London",
         revision: 1,
         produced_at: end + SignedDuration::from_mins(10),
-        features: Features { callback, auto_attendant },
+        features: Features { callback, auto_attendant, diverted_outside_is_staff: false },
         sources: &sources,
         counters: &counters,
         peaks: &peaks(&lines),

@@ -99,6 +99,10 @@ pub struct Features {
     pub callback: bool,
     /// Callers hear a menu first.
     pub auto_attendant: bool,
+    /// Calls that a PBX passes on over an outside line count as taken by the practice's own people, by configuration;
+    /// left out where they count as sent to another organisation.
+    #[serde(default, skip_serializing_if = "is_not_so")]
+    pub diverted_outside_is_staff: bool,
 }
 
 /// What one PBX port gave on the day.
@@ -294,6 +298,10 @@ pub fn canonical(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     // serde_json's own map is ordered by key, and it writes without blanks; both are what the RFC asks for as long as
     // every number is an integer and every key is ASCII.
     serde_json::to_vec(&serde_json::to_value(value)?)
+}
+
+fn is_not_so(so: &bool) -> bool {
+    !so
 }
 
 fn is_none_of_them(lines: &u64) -> bool {

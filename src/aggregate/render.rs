@@ -387,7 +387,7 @@ mod tests {
             zone_name: "Europe/London",
             revision: 1,
             produced_at: "2026-11-21T00:41:07Z".parse().unwrap(),
-            features: Features { callback: false, auto_attendant: false },
+            features: Features { callback: false, auto_attendant: false, diverted_outside_is_staff: false },
             sources,
             counters,
             peaks,

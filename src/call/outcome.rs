@@ -9,7 +9,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::{Call, CallKind, Leg, Outcome, Rule, Site};
-use crate::config::{StationRole, TrunkRole};
+use crate::config::{DivertedOutside, StationRole, TrunkRole};
 use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
 
 /// How far back an unknown ring time may reach, for the doubt whether a call belongs to the half-hour before.
@@ -54,10 +54,12 @@ pub fn took(site: &Site, leg: &Leg) -> Taker {
     let answered = record.answered == Some(true) || (record.answered.is_none() && record.talk_s.is_some_and(|s| s > 0));
     if record.direction == Some(Direction::Tandem) {
         // Passed on over a tie line it is still with the practice, and the line's answer is all that this PBX shows.
-        return match record.onward.as_deref().map(|trunk| site.trunk(leg.line.source, trunk)) {
-            Some(TrunkRole::Tie) if answered => Taker::Staff,
-            Some(TrunkRole::Tie) => Taker::Nobody,
-            _ => Taker::Outside,
+        let onward = record.onward.as_deref().map(|trunk| site.trunk(leg.line.source, trunk));
+        let ours = onward == Some(TrunkRole::Tie) || site.diverted_outside(leg.line.source) == DivertedOutside::Staff;
+        return match (ours, answered) {
+            (false, _) => Taker::Outside,
+            (true, true) => Taker::Staff,
+            (true, false) => Taker::Nobody,
         };
     }
     match role(site, leg) {
@@ -185,8 +187,13 @@ fn inbound(site: &Site, legs: &[Leg], call: &mut Call) {
             && leg.record.party != Some(Party::Nobody)
     });
     let (outcome, rule) = if let Some(by) = answer.and_then(|position| legs.get(position)) {
-        let over_tie = by.record.direction == Some(Direction::Tandem);
-        (Outcome::Answered, if over_tie { Rule::AnsweredOverTie } else { Rule::AnsweredByStaff })
+        let onward = by.record.onward.as_deref().map(|trunk| site.trunk(by.line.source, trunk));
+        let rule = match by.record.direction {
+            Some(Direction::Tandem) if onward == Some(TrunkRole::Tie) => Rule::AnsweredOverTie,
+            Some(Direction::Tandem) => Rule::AnsweredOutside,
+            _ => Rule::AnsweredByStaff,
+        };
+        (Outcome::Answered, rule)
     } else if disposed(Disposition::CallbackRequested) {
         (Outcome::CallbackRequested, Rule::CallbackBooked)
     } else if has(Taker::Voicemail) {

@@ -11,6 +11,8 @@ pub enum Rule {
     AnsweredByStaff,
     /// Another PBX of the practice took it.
     AnsweredOverTie,
+    /// The practice's own people took it outside, on a mobile.
+    AnsweredOutside,
     /// A call back was booked.
     CallbackBooked,
     /// Voicemail took it.
@@ -33,10 +35,11 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order in which they are tried.
-    pub const ALL: [Rule; 12] = [
+    pub const ALL: [Rule; 13] = [
         Rule::ReachedAMachine,
         Rule::AnsweredByStaff,
         Rule::AnsweredOverTie,
+        Rule::AnsweredOutside,
         Rule::CallbackBooked,
         Rule::ReachedVoicemail,
         Rule::DivertedOutside,
@@ -54,6 +57,7 @@ impl Rule {
             Rule::ReachedAMachine => "reached-a-machine",
             Rule::AnsweredByStaff => "answered-by-staff",
             Rule::AnsweredOverTie => "answered-over-tie",
+            Rule::AnsweredOutside => "answered-outside",
             Rule::CallbackBooked => "callback-booked",
             Rule::ReachedVoicemail => "reached-voicemail",
             Rule::DivertedOutside => "diverted-outside",
@@ -82,6 +86,9 @@ impl Rule {
             }
             Rule::AnsweredOverTie => {
                 "It was passed on over a tie line to another PBX of the practice and answered there, which is taken for a person."
+            }
+            Rule::AnsweredOutside => {
+                "It was passed on over an outside line and answered there. The configuration says that those are the practice's own people (roles.diverted-outside)."
             }
             Rule::CallbackBooked => "No person took it, and the record says that the caller booked a call back.",
             Rule::ReachedVoicemail => {

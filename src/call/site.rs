@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::Leg;
-use crate::config::{self, Config, StationRole, TrunkRole};
+use crate::config::{self, Config, DivertedOutside, StationRole, TrunkRole};
 
 /// Whose call it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -77,6 +77,7 @@ impl Share {
 struct Roles {
     stations: HashMap<CompactString, StationRole>,
     trunks: HashMap<CompactString, TrunkRole>,
+    diverted_outside: Option<DivertedOutside>,
 }
 
 impl Roles {
@@ -84,6 +85,7 @@ impl Roles {
         Roles {
             stations: config.stations.iter().map(|(name, role)| (name.as_str().into(), *role)).collect(),
             trunks: config.trunks.iter().map(|(name, role)| (name.as_str().into(), *role)).collect(),
+            diverted_outside: config.diverted_outside,
         }
     }
 }
@@ -166,6 +168,13 @@ impl Site {
     pub fn trunk(&self, source: u16, name: &str) -> TrunkRole {
         let own = self.by_source.get(&self.pbx(source)).and_then(|roles| roles.trunks.get(name));
         own.or_else(|| self.everywhere.trunks.get(name)).copied().unwrap_or_default()
+    }
+
+    /// Who takes what a source's PBX passes on over an exchange line; somebody elsewhere unless the configuration says
+    /// otherwise.
+    pub fn diverted_outside(&self, source: u16) -> DivertedOutside {
+        let own = self.by_source.get(&self.pbx(source)).and_then(|roles| roles.diverted_outside);
+        own.or(self.everywhere.diverted_outside).unwrap_or_default()
     }
 
     /// Every station and every trunk that the configuration gives a role, with the source it is said of; nothing

@@ -303,6 +303,20 @@ pub struct Roles {
     /// Trunk as printed, to role.
     #[serde(default)]
     pub trunks: BTreeMap<String, TrunkRole>,
+    /// Who takes a call that the PBX passes on over an exchange line. Default: somebody elsewhere.
+    pub diverted_outside: Option<DivertedOutside>,
+}
+
+/// Who takes a call that comes in from outside and is passed on outside: the records show the line, and not whose
+/// telephone is at its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DivertedOutside {
+    /// Another organisation: such a call is dealt with in the menu (CBT002).
+    #[default]
+    Elsewhere,
+    /// The practice's own people, on their mobiles: it is answered or missed like any other (CBT003, CBT004).
+    Staff,
 }
 
 /// What a station is.
@@ -424,6 +438,16 @@ fn default_call_days() -> Spanned<u16> {
 }
 
 impl Config {
+    /// Whether calls that some PBX of a practice passes on outside are taken by its own people; without a practice, of
+    /// any.
+    pub fn sends_to_mobiles(&self, practice: Option<&Practice>) -> bool {
+        let heard = |source: &&Source| practice.is_none_or(|practice| practice.hears(source.name.get_ref()));
+        self.source.iter().filter(heard).any(|source| {
+            let said = source.roles.diverted_outside.or(self.roles.diverted_outside);
+            said.unwrap_or_default() == DivertedOutside::Staff
+        })
+    }
+
     /// The practice's numbering plan, for `privacy`.
     pub fn number_plan(&self) -> crate::number::NumberPlan {
         let range = |text: &str| {

@@ -175,7 +175,11 @@ impl Keeper {
             zone_name: self.config.zone.get_ref(),
             revision: newest.map_or(1, |row| row.revision.saturating_add(1)),
             produced_at: Timestamp::from_second(now.as_second()).unwrap_or(now),
-            features: Features { callback: features.callback, auto_attendant: features.auto_attendant },
+            features: Features {
+                callback: features.callback,
+                auto_attendant: features.auto_attendant,
+                diverted_outside_is_staff: self.config.sends_to_mobiles(practice),
+            },
             sources: &sources,
             counters: &counters,
             peaks: &peaks,

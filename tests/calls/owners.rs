@@ -164,3 +164,43 @@ fn a_call_passed_on_over_a_tie_line_is_judged_by_what_that_line_shows() {
         ],
     );
 }
+
+#[test]
+fn a_call_passed_on_to_the_practices_own_mobiles_is_answered_or_missed_like_any_other_where_the_site_says_so() {
+    let staff = format!("[roles]\ndiverted-outside = \"staff\"\n{ROLES}");
+    hold(
+        &by(LinkKey::CallId),
+        &staff,
+        &[
+            ("answered there", &["08:00:00 tan l1 o2 + r5 t9"], &["inbound answered-outside w5 t9"]),
+            ("talked there", &["08:00:00 tan l1 o2 r5 t9"], &["inbound answered-outside w5 t9"]),
+            ("not answered there", &["08:00:00 tan l1 o2 - r25"], &["inbound nobody-answered w25"]),
+            ("nothing shown", &["08:00:00 tan l1 o2"], &["inbound no-answer-shown"]),
+            (
+                "after the menu, whose time is no waiting",
+                &["08:00:00 in #1 l1 + r1 t20 more pV9501", "08:00:00 tan #1 l1 o2 + r9 t60 last"],
+                &["inbound answered-outside w9 t60 2 legs"],
+            ),
+            ("a tie is a tie", &["08:00:00 tan l1 o80 + r5 t9"], &["inbound answered-over-tie w5 t9"]),
+        ],
+    );
+    // Said of one PBX it is true of that one.
+    let one = r#"
+[[source]]
+name = "one"
+dialect = "x"
+[[source]]
+name = "two"
+dialect = "x"
+[source.roles]
+diverted-outside = "staff"
+"#;
+    hold(
+        &by(LinkKey::CallId),
+        one,
+        &[
+            ("here", &["08:00:00 tan s2 l1 o2 + r5 t9"], &["inbound answered-outside w5 t9"]),
+            ("not there", &["08:00:00 tan s1 l1 o2 + r5 t9"], &["inbound diverted-outside"]),
+        ],
+    );
+}

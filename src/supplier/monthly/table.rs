@@ -55,6 +55,25 @@ pub struct Table {
     pub sha256: String,
 }
 
+/// Lines as an editor counts them. The reader's own count stands before the line end of a `\r\n`, so it is one behind.
+struct Lines<'a> {
+    text: &'a [u8],
+    counted: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    fn line_of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let at = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(self.counted);
+        let begins =
+            self.text.get(at..).unwrap_or_default().iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = self.text.get(self.counted..at + begins).unwrap_or_default();
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.counted = self.counted.max(at + begins);
+        self.line
+    }
+}
+
 /// One row, with the line it stands on.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
@@ -80,14 +99,12 @@ impl Table {
             return Err(bad(line, "it is not UTF-8; save the table as \"CSV UTF-8\"".to_owned()));
         }
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
+        let mut lines = Lines { text, counted: 0, line: 1 };
         let mut header = None;
         let mut rows = Vec::new();
         for record in reader.records() {
-            let record = record.map_err(|error| {
-                let line = error.position().map_or(0, csv::Position::line);
-                bad(line, error.to_string())
-            })?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let record = record.map_err(|error| bad(lines.line_of(error.position()), error.to_string()))?;
+            let line = lines.line_of(record.position());
             let fields: Vec<String> = record.iter().map(str::to_owned).collect();
             match &header {
                 None => header = Some(fields),
