@@ -248,11 +248,11 @@ impl Loop {
                     self.pass(batch).await;
                 }
             }
-            Happening::Text { source, at, connection, mut bytes, stored } => {
+            Happening::Text { source, at, connection, mut bytes, sequence, stored } => {
                 self.links.entry(source).or_default().heard = Some(self.clock.instant());
                 self.turn();
                 let reader = self.readers.get_mut(&source);
-                let batch = reader.and_then(|reader| reader.bytes(&mut self.gate, connection, &bytes, at));
+                let batch = reader.and_then(|reader| reader.text(&mut self.gate, connection, &bytes, at, sequence));
                 bytes.zeroize();
                 if let Some(batch) = batch {
                     self.pass(batch).await;
