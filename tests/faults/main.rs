@@ -8,13 +8,19 @@
 
 #[path = "../receiver/authority.rs"]
 mod authority;
+mod chance;
+mod disk_image;
 mod evidence;
+mod f01_kill;
+mod f02_power_cut;
 mod f08_two_daemons;
+mod ledger;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
 mod lines;
 #[path = "../machine/loudly.rs"]
 mod loudly;
+mod process;
 mod promises;
 #[path = "../daemon/rig.rs"]
 #[allow(dead_code)]

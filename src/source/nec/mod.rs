@@ -90,6 +90,9 @@ pub(super) async fn run(
     check: Option<Check>,
     last: &mut Last,
 ) -> Result<Ended, Gone> {
+    // An acknowledgement and the next question are two small writes, and the second must not wait for the PBX's own
+    // acknowledgement of the first: it makes the difference between 25 records a second and hundreds.
+    let _ = stream.set_nodelay(true);
     let mut talk = Talk {
         stream,
         connection,
