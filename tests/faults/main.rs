@@ -13,7 +13,9 @@ mod disk_image;
 mod evidence;
 mod f01_kill;
 mod f02_power_cut;
+mod f03_io_errors;
 mod f08_two_daemons;
+mod f29_slow_disk;
 mod ledger;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
