@@ -15,6 +15,7 @@ mod f01_kill;
 mod f02_power_cut;
 mod f03_io_errors;
 mod f08_two_daemons;
+mod f24_sigterm;
 mod f29_slow_disk;
 mod ledger;
 #[path = "../daemon/lines.rs"]
@@ -22,6 +23,9 @@ mod ledger;
 mod lines;
 #[path = "../machine/loudly.rs"]
 mod loudly;
+#[path = "../handover/manager.rs"]
+#[allow(dead_code)]
+mod manager;
 mod process;
 mod promises;
 #[path = "../daemon/rig.rs"]
