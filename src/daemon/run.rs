@@ -170,7 +170,7 @@ struct Link {
 }
 
 impl Loop {
-    async fn run(mut self, specs: Vec<Spec>, before: Handover, mut orders: Orders) -> Result<(), RunError> {
+    async fn run(mut self, specs: Vec<Spec>, before: Handover, orders: Orders) -> Result<(), RunError> {
         let system = |doing| move |reason| RunError::System { doing, reason };
         let (ask, mut asked) = mpsc::channel::<Asked>(1);
         let (stop, stopped) = watch::channel(false);
@@ -191,7 +191,10 @@ impl Loop {
         let server = tokio::spawn(server);
         let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
         // Without a source nothing would hold the loop: the box is ready and idle until it is told to stop.
-        let mut unconfigured = specs.is_empty().then(|| sender.clone());
+        let unconfigured = specs.is_empty().then(|| sender.clone());
+        // Beside the loop, which is held back itself while the disk takes nothing and there is no more room.
+        let Orders { terminate, interrupt, mut hangup } = orders;
+        let stopper = tokio::spawn(stop_when_told(terminate, interrupt, stop, unconfigured, self.desk.clone()));
         let sources = tokio::spawn(source::run_on(specs, self.clock, sender, stopped, before));
         let courier = tokio::spawn(carry(self.desk.clone(), self.config.clone(), self.clock));
         notify::ready();
@@ -213,12 +216,10 @@ impl Loop {
                 _ = tick.tick() => self.tick().await,
                 () = beat(&mut pulse) => self.alive().await,
                 Some((who, answer)) = asked.recv() => { let _ = answer.send(self.reload(&who).await); }
-                _ = orders.hangup.recv() => { self.reload("SIGHUP").await; }
-                _ = orders.terminate.recv() => { begin_to_stop(&stop); unconfigured = None; }
-                _ = orders.interrupt.recv() => { begin_to_stop(&stop); unconfigured = None; }
+                _ = hangup.recv() => { self.reload("SIGHUP").await; }
             }
         }
-        drop(unconfigured);
+        stopper.abort();
         courier.abort();
         server.abort();
         let _ = courier.await;
@@ -464,10 +465,26 @@ async fn beat(pulse: &mut Option<tokio::time::Interval>) {
     }
 }
 
-fn begin_to_stop(stop: &watch::Sender<bool>) {
-    tracing::info!("stopping");
-    notify::stopping();
-    let _ = stop.send(true);
+/// Stops the sources when it is ordered, and again when it is ordered again: that does no harm. `idle` holds a loop that
+/// has no source.
+async fn stop_when_told(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    stop: watch::Sender<bool>,
+    mut idle: Option<mpsc::Sender<Happening>>,
+    desk: Desk,
+) {
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        notify::stopping();
+        desk.hold_nobody_back();
+        let _ = stop.send(true);
+        drop(idle.take());
+    }
 }
 
 /// Gives a receipt when everything told so far is on disk.
