@@ -152,7 +152,7 @@ fn whichever_call_fails_each_line_is_stored_once() {
         loop {
             first = match (in_full(), small.next()) {
                 // Each of the first, then ever fewer of the many.
-                (true, _) => first + 1 + first / 40,
+                (true, _) => first + 1 + first / 12,
                 (false, Some(next)) => next,
                 (false, None) => break,
             };

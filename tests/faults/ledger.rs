@@ -91,6 +91,8 @@ pub struct Ledger {
     pub sent: Vec<Sent>,
     /// Of a PBX that waits for it: how many lines were acknowledged.
     pub acknowledged: u32,
+    /// The record that it gives until then, with its number.
+    given: (u32, String),
 }
 
 /// A PBX that prints until it is told to end.
@@ -122,8 +124,9 @@ impl Hand {
         std::thread::sleep(Duration::from_millis(u64::from(self.pace.load(Ordering::Relaxed))));
     }
 
-    /// Prints until the link breaks: each line in two pieces, neither of them while a daemon is being ended.
-    fn print(&self, mut write: impl FnMut(&[u8]) -> bool) {
+    /// Prints until the link breaks: each line in two pieces, neither of them while a daemon is being ended. What is left
+    /// of a line then is given to `rest`.
+    fn print(&self, mut write: impl FnMut(&[u8]) -> bool, rest: impl FnOnce(&[u8])) {
         while !self.stopped() {
             let number = self.ledger.lock().unwrap().sent.len() as u32 + 1;
             let text = self.prints.line(number, *self.date.lock().unwrap()) + "\r\n";
@@ -137,7 +140,10 @@ impl Hand {
             drop(ledger);
             self.rest();
             let mut ledger = self.ledger.lock().unwrap();
-            if ledger.run != run || !write(other) {
+            if ledger.run != run {
+                return rest(other);
+            }
+            if !write(other) {
                 return;
             }
             if let Some(sent) = ledger.sent.last_mut() {
@@ -174,21 +180,30 @@ impl Feeder {
                 link.set_nodelay(true).unwrap();
                 // Nobody reads on while it is stopped by a signal.
                 link.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
-                hand.print(|bytes| link.write_all(bytes).is_ok());
+                hand.print(|bytes| link.write_all(bytes).is_ok(), |_| {});
             }
         })
     }
 
     /// Prints to a serial line while somebody has its other end.
-    pub fn serial(source: &'static str, mut port: SerialPort, date: Date) -> Feeder {
+    pub fn serial(source: &'static str, port: SerialPort, date: Date) -> Feeder {
         Feeder::start(source, Prints::HiPath, date, move |hand| {
-            let never = AtomicBool::new(false);
+            let (never, at_once) = (AtomicBool::new(false), AtomicBool::new(true));
+            let text = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap().to_owned();
+            let port = std::cell::RefCell::new(port);
             while !hand.stopped() {
-                if !port.attended() {
+                if !port.borrow_mut().attended() {
                     std::thread::sleep(Duration::from_millis(3));
                     continue;
                 }
-                hand.print(|bytes| port.attended() && port.print(std::str::from_utf8(bytes).unwrap(), &never));
+                let write = |bytes: &[u8]| {
+                    let mut port = port.borrow_mut();
+                    port.attended() && port.print(&text(bytes), &never)
+                };
+                // A PBX does not see that nobody listens, and ends its line.
+                hand.print(write, |rest| {
+                    port.borrow_mut().print(&text(rest), &at_once);
+                });
             }
             // The line goes with this end; what is in it is read first.
             std::thread::sleep(Duration::from_millis(500));
@@ -270,7 +285,10 @@ fn converse(hand: &Hand, mut link: TcpStream) -> std::io::Result<()> {
         match what {
             b'1' if !hand.stopped() => {
                 let number = ledger.acknowledged + 1;
-                let record = hand.prints.line(number, *hand.date.lock().unwrap());
+                if ledger.given.0 != number {
+                    ledger.given = (number, hand.prints.line(number, *hand.date.lock().unwrap()));
+                }
+                let record = ledger.given.1.clone();
                 if ledger.sent.len() < number as usize {
                     let run = Some(ledger.run);
                     ledger.sent.push(Sent { run, at: Instant::now() });
