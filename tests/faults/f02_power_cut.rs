@@ -97,6 +97,8 @@ fn cut_again_and_again(cuts: u32, chance: &mut Chance) -> Option<Kept> {
         let mut daemon = launch(&rig, &now);
         if cut % 3 > 0 {
             wait_until_ready(&rig, &mut daemon);
+            let before = nec.ledger().acknowledged;
+            wait_for("lines of this run", || (nec.ledger().acknowledged > before + 3).then_some(()));
         }
         std::thread::sleep(Duration::from_millis(chance.below(most)));
         let before = seen(&rig);
