@@ -59,6 +59,7 @@ fn in_ingest_and_at_the_start_nothing_is_lost() {
     let rig = Rig::new(&format!("{SITE}{}", source(port)), &[]);
     let mut manager = Manager::new(&rig, &clock(NOON, 1));
     let mut feeder = Feeder::calls("reception", port, date(2026, 11, 20));
+    feeder.paces(Duration::from_millis(10));
     let (mut longest, mut unready) = (Duration::ZERO, 0);
     for round in 0..rounds {
         match round % 2 {
