@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # Where rustup puts cargo, for shells that have not been told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint deny bench man guides handover fuzz fuzz-short deb
+.PHONY: help setup build demo test lint deny bench man guides handover faults fuzz fuzz-short deb
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ guides: setup ## write the site guides again from the dialect files and their no
 
 handover: setup ## 1,000 restarts of the daemon under a steady feed
 	SMDRD_RESTARTS=1000 cargo test --locked --test handover restarts_under -- --nocapture
+
+faults: setup ## F1 to F30 in full, as root, with their table in docs/guarantees.md (docs/guarantees.md says what they try)
+	packaging/faults
 
 fuzz: setup ## 1,000,000 executions of every fuzz target, with a table (docs/hardness.md)
 	packaging/fuzz

@@ -101,6 +101,8 @@ struct Window {
     reached: Vec<usize>,
     /// When the last of them came.
     last: Option<Timestamp>,
+    /// The first line has the number of the last that was printed.
+    same_number: bool,
 }
 
 impl Replay {
@@ -131,6 +133,14 @@ impl Replay {
             self.window = Some(Window::default());
         }
         clear
+    }
+
+    /// The next line bears the sequence number of the last that was printed. Straight after a boundary, and with the same
+    /// text, it is that line: callers need not be compared, which after a power cut cannot be.
+    pub fn comes_again(&mut self) {
+        if let Some(window) = self.window.as_mut().filter(|window| window.waiting.is_empty()) {
+            window.same_number = true;
+        }
     }
 
     /// The PBX began to print its buffer before it was known: the last `lines` may belong to it.
@@ -168,6 +178,12 @@ impl Replay {
             self.was_printed(seq, print, false);
             return Seen::default();
         };
+        if std::mem::take(&mut window.same_number)
+            && let Some(last) = self.printed.back().filter(|last| last.print.text == print.text)
+        {
+            // One line was under way, and no buffer is being emptied.
+            return Seen { clear: vec![(seq, Verdict::Repeats(last.seq))], waits: false };
+        }
         let stretches = match window.waiting.len() {
             0 => (0..self.printed.len()).filter(|place| self.equal(*place, &print)).map(|place| vec![place]).collect(),
             _ => {

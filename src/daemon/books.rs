@@ -90,6 +90,8 @@ pub struct Batch {
     pub wire: Option<(Timestamp, Wire)>,
     /// Of a file: how far it is read with them.
     pub mark: Option<Box<FileMark>>,
+    /// They came in a text that the PBX gave a number, which is in the state.
+    pub numbered: bool,
 }
 
 /// What a transaction adds up before it is written.
@@ -208,6 +210,10 @@ impl Books {
         }
         if let Some((at, wire)) = &batch.wire {
             work.add_wire(source.id, date_of(&self.zone, *at), wire)?;
+        }
+        // The PBX did not hear that we have it, and gives it again.
+        if batch.numbered && source.state.sequence.is_some() && source.state.sequence == batch.state.sequence {
+            self.comes_again(source.id);
         }
         for entry in &batch.entries {
             match entry {

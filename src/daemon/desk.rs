@@ -1,6 +1,8 @@
 //! The writer thread. One thread has the database; whenever it is free it commits everything that is waiting, at once
 //! and without a timer. When a commit fails nothing is lost: the events wait, bounded, until the disk takes them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,8 @@ const ROOM: usize = 10_000;
 const LOOK: Duration = Duration::from_millis(50);
 /// For how long the disk is still tried when the daemon stops.
 const LAST: Duration = Duration::from_secs(5);
+/// How long to wait between two of those tries.
+const LAST_PAUSE: Duration = Duration::from_millis(500);
 /// How long to wait after a failed commit, at first and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -34,6 +38,7 @@ enum Message {
 #[derive(Clone)]
 pub struct Desk {
     sender: mpsc::Sender<Message>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -46,8 +51,15 @@ impl Desk {
     /// Starts the writer thread. It ends when every [`Desk`] is gone and everything is written.
     pub fn start(keeper: Keeper) -> std::io::Result<(Desk, JoinHandle<()>)> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || write(keeper, receiver))?;
-        Ok((Desk { sender }, thread))
+        let stopping = Arc::<AtomicBool>::default();
+        let line = Line { receiver, stopping: Arc::clone(&stopping) };
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || write(keeper, line))?;
+        Ok((Desk { sender, stopping }, thread))
+    }
+
+    /// The daemon is to stop: nobody is held back any more, or nobody would get to its end while the disk takes nothing.
+    pub fn hold_nobody_back(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Hands over what happened; waits while the writer is behind.
@@ -66,34 +78,42 @@ impl Desk {
     }
 }
 
-fn write(mut keeper: Keeper, mut receiver: mpsc::Receiver<Message>) {
+/// What stands before the desk.
+struct Line {
+    receiver: mpsc::Receiver<Message>,
+    stopping: Arc<AtomicBool>,
+}
+
+fn write(mut keeper: Keeper, mut line: Line) {
     let mut waiting: Vec<Event> = Vec::new();
-    while let Some(message) = receiver.blocking_recv() {
+    while let Some(message) = line.receiver.blocking_recv() {
         let mut next = Some(message);
         while let Some(message) = next {
             match message {
                 Message::Event(event) => waiting.push(*event),
                 Message::Errand(errand) => {
                     // An errand sees everything that was told before it.
-                    commit(&mut keeper, &mut waiting, &mut receiver);
+                    commit(&mut keeper, &mut waiting, &mut line);
                     errand(&mut keeper);
                 }
             }
-            next = if waiting.len() < PORTION { receiver.try_recv().ok() } else { None };
+            next = if waiting.len() < PORTION { line.receiver.try_recv().ok() } else { None };
         }
-        commit(&mut keeper, &mut waiting, &mut receiver);
+        commit(&mut keeper, &mut waiting, &mut line);
     }
 }
 
 /// Commits what is waiting; tries again for as long as it takes. Between tries errands are run all the same: whoever
 /// asks how the daemon is must get an answer above all when the disk is full.
-fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut mpsc::Receiver<Message>) {
+fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, line: &mut Line) {
     let mut patience = PATIENCE.0;
     let mut last_try = None;
     while !waiting.is_empty() {
-        match keeper.take(waiting) {
+        // Never all of what a full disk has left: a try that fails must be short.
+        let portion = waiting.len().min(PORTION);
+        match keeper.take(waiting.get(..portion).unwrap_or_default()) {
             Ok(()) => {
-                waiting.clear();
+                waiting.drain(..portion);
                 keeper.trouble = None;
             }
             Err(error) if last_try.is_some_and(|until| Instant::now() > until) => {
@@ -105,7 +125,7 @@ fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut mpsc::Re
                 tracing::error!(%error, waiting = waiting.len(), "nothing could be stored; it is kept in memory");
                 keeper.trouble = Some(error.to_string());
                 crate::notify::status(&format!("cannot store: {error}"));
-                if wait(keeper, waiting, receiver, patience) == Others::Gone {
+                if wait(keeper, waiting, line, patience) == Others::Gone {
                     last_try.get_or_insert(Instant::now() + LAST);
                 }
                 patience = (patience * 2).min(PATIENCE.1);
@@ -121,16 +141,12 @@ enum Others {
 }
 
 /// Waits for the next try, answers errands meanwhile, and takes in what comes as long as there is room.
-fn wait(
-    keeper: &mut Keeper,
-    waiting: &mut Vec<Event>,
-    receiver: &mut mpsc::Receiver<Message>,
-    patience: Duration,
-) -> Others {
+fn wait(keeper: &mut Keeper, waiting: &mut Vec<Event>, line: &mut Line, patience: Duration) -> Others {
     let again = Instant::now() + patience;
     let mut room = ROOM.saturating_sub(waiting.iter().map(lines).sum());
     while let Some(left) = again.checked_duration_since(Instant::now()) {
-        let message = if room > 0 { receiver.try_recv() } else { Err(TryRecvError::Empty) };
+        let open = room > 0 || line.stopping.load(Ordering::Relaxed);
+        let message = if open { line.receiver.try_recv() } else { Err(TryRecvError::Empty) };
         match message {
             Ok(Message::Errand(errand)) => errand(keeper),
             Ok(Message::Event(event)) => {
@@ -138,7 +154,7 @@ fn wait(
                 waiting.push(*event);
             }
             Err(TryRecvError::Disconnected) => {
-                std::thread::sleep(left);
+                std::thread::sleep(left.min(LAST_PAUSE));
                 return Others::Gone;
             }
             Err(TryRecvError::Empty) => std::thread::sleep(left.min(LOOK)),

@@ -89,6 +89,8 @@ pub struct Keeper {
     pub(super) collecting: bool,
     /// The books are not what is stored: a change of them failed half-way.
     pub(super) astray: bool,
+    /// The sources that were looked at for repetitions after the last change that did not fail.
+    looking: Vec<u16>,
 }
 
 impl Keeper {
@@ -103,6 +105,7 @@ impl Keeper {
             next_nightly: Timestamp::MAX,
             collecting: false,
             astray: false,
+            looking: Vec::new(),
             zone,
             linked,
             trouble: None,
@@ -245,8 +248,7 @@ impl Keeper {
     pub fn take(&mut self, events: &[Event]) -> Result<(), StoreError> {
         self.find_way()?;
         let result = self.try_take(events);
-        self.astray = result.is_err();
-        result
+        self.changed(result)
     }
 
     /// Puts the books in step with what is stored, where a change failed half-way. Nothing else may be done with them
@@ -302,6 +304,7 @@ impl Keeper {
     /// Puts the books back to what is stored.
     fn reload(&mut self) -> Result<(), StoreError> {
         self.books = setup::books(&self.config, &self.store, &self.plans)?;
+        self.books.look_on(&self.looking);
         self.load_rows()
     }
 
@@ -311,16 +314,14 @@ impl Keeper {
         let now = self.clock.now();
         self.find_way()?;
         let result = self.try_tick(now);
-        self.astray = result.is_err();
-        result
+        self.changed(result)
     }
 
     /// Seals the calls whose time has passed.
     pub fn seal(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.find_way()?;
         let result = self.try_seal(now);
-        self.astray = result.is_err();
-        result
+        self.changed(result)
     }
 
     /// Decides which of the lines that wait for it repeat what was printed before, where no more came for a while by
@@ -331,7 +332,15 @@ impl Keeper {
             return Ok(());
         }
         let result = self.try_decide(now);
+        self.changed(result)
+    }
+
+    /// Notes how a change of the books ended.
+    fn changed(&mut self, result: Result<(), StoreError>) -> Result<(), StoreError> {
         self.astray = result.is_err();
+        if !self.astray {
+            self.looking = self.books.looking();
+        }
         result
     }
 

@@ -125,6 +125,19 @@ impl Reader {
         self.run(gate, connection, at, |framer, sink| framer.push(bytes, &mut |line| sink(line)))
     }
 
+    /// Takes a text whose sender keeps it until it is acknowledged, with the number that the sender gave it.
+    pub fn text(
+        &mut self,
+        gate: &mut Gate,
+        connection: u64,
+        bytes: &[u8],
+        at: Timestamp,
+        sequence: u32,
+    ) -> Option<Batch> {
+        self.state.sequence = Some(sequence);
+        self.bytes(gate, connection, bytes, at).map(|batch| Batch { numbered: true, ..batch })
+    }
+
     /// Takes a part of a file; its mark goes with its lines. At the file's end half a line and half a group end.
     pub fn part(&mut self, gate: &mut Gate, connection: u64, bytes: &[u8], at: Timestamp, mark: FileMark) -> Batch {
         let mut batch = self.bytes(gate, connection, bytes, at);
@@ -134,7 +147,8 @@ impl Reader {
             batch = Some(join(batch, rest));
         }
         let (source, state) = (self.source, self.state.clone());
-        let batch = batch.unwrap_or(Batch { source, entries: Vec::new(), state, wire: None, mark: None });
+        let batch =
+            batch.unwrap_or(Batch { source, entries: Vec::new(), state, wire: None, mark: None, numbered: false });
         Batch { mark: Some(Box::new(mark)), ..batch }
     }
 
@@ -230,6 +244,7 @@ impl Reader {
             state: self.state.clone(),
             wire: noisy.then_some((at, wire)),
             mark: None,
+            numbered: false,
         })
     }
 

@@ -114,8 +114,14 @@ fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Re
             next = last + 1;
             let work = derived.begin()?;
             let mut portion = Portion::default();
-            let mut batch =
-                Batch { source, entries: Vec::new(), state: SourceState::default(), wire: None, mark: None };
+            let mut batch = Batch {
+                source,
+                entries: Vec::new(),
+                state: SourceState::default(),
+                wire: None,
+                mark: None,
+                numbered: false,
+            };
             for mut line in lines {
                 difference.lines += 1;
                 let today = date_of(&plan.zone, line.at);

@@ -77,12 +77,35 @@ impl Books {
         self.clear(work, portion, source, clear)
     }
 
+    /// The next line has the number of the text before: a PBX that was not told that it is stored gives it once more.
+    pub(super) fn comes_again(&mut self, source: u16) {
+        if let Some(watch) = self.watches.get_mut(&source) {
+            watch.replay.comes_again();
+        }
+    }
+
     /// The link of a source is down: a buffer that was being emptied was cut off.
     pub(super) fn cut_off(&mut self, work: &Work<'_>, portion: &mut Portion, source: u16) -> Result<(), StoreError> {
         let Some(watch) = self.watches.get_mut(&source) else { return Ok(()) };
         let mut clear = std::mem::take(&mut watch.clear);
         clear.extend(watch.replay.cut_off());
         self.clear(work, portion, source, clear)
+    }
+
+    /// The sources whose next lines may be repetitions.
+    pub(super) fn looking(&self) -> Vec<u16> {
+        let looking = self.watches.iter().filter(|(_, watch)| watch.replay.is_looking());
+        looking.map(|(source, _)| *source).collect()
+    }
+
+    /// Looks on where it was looked before the books were read from the database again: a boundary is not in it.
+    pub(super) fn look_on(&mut self, sources: &[u16]) {
+        for source in sources {
+            if let Some(watch) = self.watches.get_mut(source).filter(|watch| !watch.replay.is_looking()) {
+                let none = watch.replay.boundary();
+                debug_assert!(none.is_empty(), "nothing waited");
+            }
+        }
     }
 
     /// Whether the verdict on a line is still to come.

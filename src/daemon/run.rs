@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroize as _;
 
@@ -62,6 +62,13 @@ pub enum RunError {
 /// Runs until SIGTERM or SIGINT.
 pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     let system = |doing| move |reason| RunError::System { doing, reason };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("starting the runtime"))?;
+    // Before anything is taken over from the run before: an order to stop that comes meanwhile is obeyed as any other.
+    let orders = {
+        let _within = runtime.enter();
+        Orders::listen()?
+    };
     let mut inheritance = Inheritance::take();
     memory::seal();
     memory::keep_files_private();
@@ -95,12 +102,10 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         }
     }
     let (desk, writer) = Desk::start(keeper).map_err(system("starting the writer"))?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("starting the runtime"))?;
     let names = specs.iter().map(|spec: &Spec| (spec.id, spec.name.clone())).collect();
     let specs = specs.into_iter().map(|spec| spec.with_ledger(files::ledger(&desk))).collect();
     let daemon = Loop { config, clock, gate, readers, rules, links, names, gone_on, left: Vec::new(), desk, taps };
-    let result = runtime.block_on(daemon.run(specs, inheritance.links));
+    let result = runtime.block_on(daemon.run(specs, inheritance.links, orders));
     drop(runtime);
     // The writer ends when nobody can reach it any more, and only after everything is stored.
     let _ = writer.join();
@@ -121,6 +126,25 @@ struct Loop {
     left: Vec<Left>,
     desk: Desk,
     taps: Taps,
+}
+
+/// What the service manager orders by signals.
+struct Orders {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Orders {
+    /// From now on signals wait to be asked for, and end nothing by themselves. Within a runtime.
+    fn listen() -> Result<Orders, RunError> {
+        let system = |doing| move |reason| RunError::System { doing, reason };
+        Ok(Orders {
+            terminate: signal(SignalKind::terminate()).map_err(system("listening for SIGTERM"))?,
+            interrupt: signal(SignalKind::interrupt()).map_err(system("listening for SIGINT"))?,
+            hangup: signal(SignalKind::hangup()).map_err(system("listening for SIGHUP"))?,
+        })
+    }
 }
 
 /// What the sources' lines are read by.
@@ -146,11 +170,8 @@ struct Link {
 }
 
 impl Loop {
-    async fn run(mut self, specs: Vec<Spec>, before: Handover) -> Result<(), RunError> {
+    async fn run(mut self, specs: Vec<Spec>, before: Handover, orders: Orders) -> Result<(), RunError> {
         let system = |doing| move |reason| RunError::System { doing, reason };
-        let mut terminate = signal(SignalKind::terminate()).map_err(system("listening for SIGTERM"))?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("listening for SIGINT"))?;
-        let mut hangup = signal(SignalKind::hangup()).map_err(system("listening for SIGHUP"))?;
         let (ask, mut asked) = mpsc::channel::<Asked>(1);
         let (stop, stopped) = watch::channel(false);
         let (sender, mut happenings) = mpsc::channel(64);
@@ -170,7 +191,10 @@ impl Loop {
         let server = tokio::spawn(server);
         let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
         // Without a source nothing would hold the loop: the box is ready and idle until it is told to stop.
-        let mut unconfigured = specs.is_empty().then(|| sender.clone());
+        let unconfigured = specs.is_empty().then(|| sender.clone());
+        // Beside the loop, which is held back itself while the disk takes nothing and there is no more room.
+        let Orders { terminate, interrupt, mut hangup } = orders;
+        let stopper = tokio::spawn(stop_when_told(terminate, interrupt, stop, unconfigured, self.desk.clone()));
         let sources = tokio::spawn(source::run_on(specs, self.clock, sender, stopped, before));
         let courier = tokio::spawn(carry(self.desk.clone(), self.config.clone(), self.clock));
         notify::ready();
@@ -193,11 +217,9 @@ impl Loop {
                 () = beat(&mut pulse) => self.alive().await,
                 Some((who, answer)) = asked.recv() => { let _ = answer.send(self.reload(&who).await); }
                 _ = hangup.recv() => { self.reload("SIGHUP").await; }
-                _ = terminate.recv() => { begin_to_stop(&stop); unconfigured = None; }
-                _ = interrupt.recv() => { begin_to_stop(&stop); unconfigured = None; }
             }
         }
-        drop(unconfigured);
+        stopper.abort();
         courier.abort();
         server.abort();
         let _ = courier.await;
@@ -248,11 +270,11 @@ impl Loop {
                     self.pass(batch).await;
                 }
             }
-            Happening::Text { source, at, connection, mut bytes, stored } => {
+            Happening::Text { source, at, connection, mut bytes, sequence, stored } => {
                 self.links.entry(source).or_default().heard = Some(self.clock.instant());
                 self.turn();
                 let reader = self.readers.get_mut(&source);
-                let batch = reader.and_then(|reader| reader.bytes(&mut self.gate, connection, &bytes, at));
+                let batch = reader.and_then(|reader| reader.text(&mut self.gate, connection, &bytes, at, sequence));
                 bytes.zeroize();
                 if let Some(batch) = batch {
                     self.pass(batch).await;
@@ -443,10 +465,26 @@ async fn beat(pulse: &mut Option<tokio::time::Interval>) {
     }
 }
 
-fn begin_to_stop(stop: &watch::Sender<bool>) {
-    tracing::info!("stopping");
-    notify::stopping();
-    let _ = stop.send(true);
+/// Stops the sources when it is ordered, and again when it is ordered again: that does no harm. `idle` holds a loop that
+/// has no source.
+async fn stop_when_told(
+    mut terminate: Signal,
+    mut interrupt: Signal,
+    stop: watch::Sender<bool>,
+    mut idle: Option<mpsc::Sender<Happening>>,
+    desk: Desk,
+) {
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        notify::stopping();
+        desk.hold_nobody_back();
+        let _ = stop.send(true);
+        drop(idle.take());
+    }
 }
 
 /// Gives a receipt when everything told so far is on disk.

@@ -109,12 +109,12 @@ impl Reporter {
     }
 
     /// Hands on a text; the receipt says when it is on disk.
-    pub(super) async fn text(&self, connection: u64, bytes: Vec<u8>) -> Result<Receipt, Gone> {
+    pub(super) async fn text(&self, connection: u64, bytes: Vec<u8>, sequence: u32) -> Result<Receipt, Gone> {
         if let Some(tap) = &self.tap {
             tap.offer(&bytes);
         }
         let (source, at, stored) = (self.source, self.clock.now(), Receipt::default());
-        self.send(Happening::Text { source, at, connection, bytes, stored: stored.clone() }).await?;
+        self.send(Happening::Text { source, at, connection, bytes, sequence, stored: stored.clone() }).await?;
         Ok(stored)
     }
 

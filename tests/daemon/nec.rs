@@ -37,15 +37,18 @@ fn take(listener: &TcpListener) -> TcpStream {
     link
 }
 
+fn source(port: u16) -> String {
+    format!(
+        "[[source]]\nname = \"nec\"\ndialect = \"nec-sv8300\"\noptions = {{ framing = \"tcp60010\", parity = \"none\" }}\n\
+         [source.tcp-connect]\nhost = \"127.0.0.1\"\nport = {port}\n"
+    )
+}
+
 #[test]
 fn a_record_is_on_disk_before_it_is_acknowledged() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let source = format!(
-        "[[source]]\nname = \"nec\"\ndialect = \"nec-sv8300\"\noptions = {{ framing = \"tcp60010\", parity = \"none\" }}\n\
-         [source.tcp-connect]\nhost = \"127.0.0.1\"\nport = {port}\n"
-    );
-    let rig = Rig::new(&format!("{SITE}{source}"), &[]);
+    let rig = Rig::new(&format!("{SITE}{}", source(port)), &[]);
     let daemon = rig.run(&clock("2027-02-02T12:00:00Z", 1));
     let mut link = take(&listener);
     let records = [
@@ -85,4 +88,37 @@ fn a_record_is_on_disk_before_it_is_acknowledged() {
     let mut rest = Vec::new();
     link.read_to_end(&mut rest).unwrap();
     assert!(rest.ends_with(b"\x1660000300\x06\0"), "{:?}", String::from_utf8_lossy(&rest));
+}
+
+/// G2: after a kill nobody but the PBX's own number can tell a record that comes again from a call like it.
+#[test]
+fn a_record_whose_acknowledgement_was_lost_in_a_kill_is_no_second_call() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let rig = Rig::new(&format!("{SITE}{}", source(listener.local_addr().unwrap().port())), &[]);
+    let one = record("000037", "132", "091500", "091600", 0);
+    let give = |daemon_clock: &str, power: bool, sequences: &[u8]| {
+        if power {
+            // The keys are gone, so nobody can say who called.
+            std::fs::remove_dir_all(rig.path("run")).unwrap();
+        }
+        let daemon = rig.run(&clock(daemon_clock, 1));
+        let mut link = take(&listener);
+        for sequence in sequences {
+            hear(&mut link, ASK);
+            link.write_all(&text(*sequence, &one)).unwrap();
+            hear(&mut link, &acknowledged(*sequence));
+        }
+        daemon.kill();
+    };
+    give("2027-02-02T12:00:00Z", false, &[0, 1]);
+    // Its number says that it is the second once more; then a call that is truly alike, and that one once more.
+    give("2027-02-02T12:05:00Z", false, &[1, 2]);
+    give("2027-02-02T12:10:00Z", true, &[2]);
+    let now = clock("2027-02-02T12:15:00Z", 1);
+    let status = rig.json(&["status"], &now).1;
+    assert_identities(&status);
+    let lines = &status["lines"];
+    assert_eq!((&lines["records"], &lines["duplicates"]), (&3.into(), &2.into()), "{status:#}");
+    assert_eq!(rig.count("SELECT count(*) FROM call"), 3);
+    rig.assert_no_difference(&now, "after the kills");
 }

@@ -8,13 +8,25 @@
 
 #[path = "../receiver/authority.rs"]
 mod authority;
+mod chance;
+mod disk_image;
 mod evidence;
+mod f01_kill;
+mod f02_power_cut;
+mod f03_io_errors;
 mod f08_two_daemons;
+mod f24_sigterm;
+mod f29_slow_disk;
+mod ledger;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
 mod lines;
 #[path = "../machine/loudly.rs"]
 mod loudly;
+#[path = "../handover/manager.rs"]
+#[allow(dead_code)]
+mod manager;
+mod process;
 mod promises;
 #[path = "../daemon/rig.rs"]
 #[allow(dead_code)]

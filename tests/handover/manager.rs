@@ -88,6 +88,18 @@ impl Manager {
         self.child = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
     }
 
+    /// Sends the daemon a signal.
+    #[allow(dead_code)]
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
+    }
+
+    /// The number of the daemon's process.
+    #[allow(dead_code)]
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// Ends the daemon with a signal, and waits until everything that it said has been acted upon.
     #[track_caller]
     pub fn end(&mut self, signal: Signal) -> ExitStatus {

@@ -116,6 +116,27 @@ fn callers_tell_equal_lines_apart_where_they_are_known() {
 }
 
 #[test]
+fn a_line_with_the_number_of_the_last_is_that_line_and_needs_no_company() {
+    let mut replay = Replay::default();
+    let at = Timestamp::UNIX_EPOCH;
+    replay.line(1, call("a", 1, DAY), at);
+    replay.line(2, call("b", 2, DAY), at);
+    replay.comes_again();
+    assert_eq!(replay.line(3, call("b", 2, DAY), at), Seen::default(), "on an unbroken link it is a line");
+    replay.boundary();
+    replay.comes_again();
+    let again = replay.line(4, call("b", 9, DAY), at);
+    assert_eq!(again, Seen { clear: vec![(4, Verdict::Repeats(3))], waits: false }, "whoever called");
+    assert_eq!(replay.line(5, call("b", 2, DAY), at), Seen::default(), "and it is the only one");
+    replay.boundary();
+    replay.comes_again();
+    let other = replay.line(6, call("c", 3, DAY), at);
+    assert_eq!(other, Seen { clear: vec![(6, Verdict::New)], waits: false }, "the number is used again");
+    replay.boundary();
+    assert!(replay.line(7, call("c", 3, DAY), at).waits, "a number of its own proves nothing");
+}
+
+#[test]
 fn doubtful_lines_without_end_do_not_make_ways_without_end() {
     // Boundary after boundary with two equal lines each: all doubtful, all alike.
     let lines = "aa|".repeat(200) + &"a".repeat(100);

@@ -267,13 +267,13 @@ impl Keeper {
         if let Some((at, mut state)) = cut_at {
             let kept = rest.split_off(at);
             let first_seq = cut.map_or(row.next_seq, |(seq, _)| *seq);
-            let old = Batch { source, entries: rest, state: state.clone(), wire: None, mark: None };
+            let old = Batch { source, entries: rest, state: state.clone(), wire: None, mark: None, numbered: false };
             self.books.take(&work, &mut portion, &mut row, &old)?;
             state.forget_tokens();
             work.snapshot(&SourceRow { next_seq: first_seq, state, ..row.clone() }, import.row.oldest)?;
             rest = kept;
         }
-        let batch = Batch { source, entries: rest, state: batch.state, wire: batch.wire, mark: None };
+        let batch = Batch { source, entries: rest, state: batch.state, wire: batch.wire, mark: None, numbered: false };
         self.books.take(&work, &mut portion, &mut row, &batch)?;
         self.books.finish(&work, portion)?;
         row.next_seq = place.lines + 1;

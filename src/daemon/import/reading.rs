@@ -183,7 +183,14 @@ impl FileReading {
     /// Hands over what has been read, and where the file stands behind it.
     pub fn take(&mut self) -> (Batch, Place) {
         let entries = std::mem::take(&mut self.entries);
-        let batch = Batch { source: 0, entries, state: self.state.clone(), wire: self.wire.take(), mark: None };
+        let batch = Batch {
+            source: 0,
+            entries,
+            state: self.state.clone(),
+            wire: self.wire.take(),
+            mark: None,
+            numbered: false,
+        };
         let whole = self.trace().whole().filter(|_| self.half_line);
         (batch, whole.cloned().unwrap_or_else(|| self.trace().place()))
     }

@@ -90,6 +90,9 @@ pub(super) async fn run(
     check: Option<Check>,
     last: &mut Last,
 ) -> Result<Ended, Gone> {
+    // An acknowledgement and the next question are two small writes, and the second must not wait for the PBX's own
+    // acknowledgement of the first: it makes the difference between 25 records a second and hundreds.
+    let _ = stream.set_nodelay(true);
     let mut talk = Talk {
         stream,
         connection,
@@ -216,7 +219,7 @@ impl Talk<'_> {
     /// Hands on a record, waits until it is on disk and acknowledges it.
     async fn record(&mut self, sequence: u8, text: Zeroizing<Vec<u8>>) -> Result<(), End> {
         if !self.last.is(sequence, &text) {
-            let stored = self.reporter.text(self.connection, text.to_vec()).await?;
+            let stored = self.reporter.text(self.connection, text.to_vec(), u32::from(sequence)).await?;
             loop {
                 tokio::select! {
                     biased;
