@@ -7,18 +7,20 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use super::placing::{Around, Others};
 use super::reading::counted;
 use super::tally::{Day, NotUnderstood, OutOfRange, Outcome, Report, Tally};
 use super::trace::Place;
 use crate::aggregate::SourceInput;
 use crate::aggregate::coverage::{Links, Up};
 use crate::aggregate::slots::date_of;
+use crate::call::LineRef;
 use crate::daemon::books::{Batch, Books, Entry, Portion};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::setup::SourcePlan;
 use crate::dialect::{CANNOT, SourceState};
 use crate::record::{LineKind, MaskedRecord};
-use crate::store::{ImportRow, Reading, SourceRow, StoreError, Stretch, Work, second_of_day};
+use crate::store::{ImportRow, Reading, Repeats, SourceRow, StoreError, Stretch, Work, second_of_day};
 
 /// How many days behind the file's own clock nothing changes any more.
 const SETTLED: i64 = 2;
@@ -38,6 +40,8 @@ pub struct Import {
     pub tally: Tally,
     source: Option<SourceRow>,
     known: Vec<String>,
+    /// What others gave of the same PBX.
+    others: Option<Others>,
     /// Days before this one are settled, as are lines before `first`.
     settled: Option<Date>,
     first: u64,
@@ -56,10 +60,12 @@ pub struct FileOfDay {
     pub input: SourceInput,
 }
 
-/// What a record's date and time say of it.
+/// What a record's date says of it.
 enum Verdict {
-    Counted,
-    MayRepeat(String),
+    /// It is counted, if its position does not say that it is a repetition.
+    Within,
+    /// It is too old to be compared by its position, and lies among those of this source.
+    Among(String),
     LeftOut,
 }
 
@@ -75,6 +81,7 @@ impl Import {
             tally: Tally::default(),
             source: None,
             known,
+            others: None,
             settled: None,
             first: 0,
             before: ([0; 7], 0),
@@ -92,7 +99,7 @@ impl Import {
         others: &mut Stretches,
         record: &MaskedRecord,
     ) -> Result<Verdict, StoreError> {
-        let Some(stamp) = record.stamp else { return Ok(Verdict::Counted) };
+        let Some(stamp) = record.stamp else { return Ok(Verdict::Within) };
         let (date, second) = (stamp.at.date(), second_of_day(stamp.at));
         let (from, to) = self.range();
         if date < from || date > to {
@@ -100,28 +107,46 @@ impl Import {
             return Ok(Verdict::LeftOut);
         }
         self.tally.days.insert(date);
-        if self.row.overlap {
-            return Ok(Verdict::Counted);
+        if self.row.overlap || date >= self.row.oldest {
+            return Ok(Verdict::Within);
         }
+        // Lines of such a day are kept no more; of when the first and the last call was is.
         let others = match others.entry(date) {
             Slot::Occupied(known) => known.into_mut(),
             Slot::Vacant(empty) => empty.insert(read.stretches(&self.row.of, self.row.source, &self.known, date)?),
         };
         let among = others.iter().find(|(_, (from, to))| (*from..=*to).contains(&second));
-        Ok(match among {
-            Some((name, _)) => {
-                self.tally.repeats.insert(name.clone());
-                Verdict::MayRepeat(name.clone())
-            }
-            None => Verdict::Counted,
-        })
+        Ok(among.map_or(Verdict::Within, |(name, _)| Verdict::Among(name.clone())))
+    }
+
+    /// What of the lines repeats others by its position.
+    fn place(
+        &mut self,
+        read: &Reading<'_>,
+        source: u16,
+        around: &Around,
+    ) -> Result<HashMap<u64, Repeats>, StoreError> {
+        if self.row.overlap {
+            return Ok(HashMap::new());
+        }
+        let others = match self.others.take() {
+            Some(others) => others,
+            None => Others::new(read, &self.row.of, source, &self.known)?,
+        };
+        self.others.insert(others).place(read, source, around)
     }
 
     /// Puts the verdicts into the entries.
-    fn sift(&mut self, read: &Reading<'_>, entries: Vec<Entry>) -> Result<Vec<Entry>, StoreError> {
+    fn sift(
+        &mut self,
+        read: &Reading<'_>,
+        entries: Vec<Entry>,
+        placed: &mut HashMap<u64, Repeats>,
+    ) -> Result<Vec<Entry>, StoreError> {
         let mut others = Stretches::new();
         let mut sifted = Vec::with_capacity(entries.len());
         for mut entry in entries {
+            let is_line = matches!(entry, Entry::Line(_));
             let (seq, kind, reason, record) = match &mut entry {
                 Entry::Line(line) => (line.seq, &mut line.kind, &mut line.reason, line.record.as_ref()),
                 Entry::Settled { seq, kind, reason, record, .. } => (*seq, kind, reason, record.as_ref()),
@@ -132,18 +157,29 @@ impl Import {
             };
             let verdict = match record {
                 Some(record) => self.judge(read, &mut others, record)?,
-                None => Verdict::Counted,
+                None => Verdict::Within,
             };
             match verdict {
-                Verdict::Counted => {}
+                Verdict::Within => match placed.get(&seq) {
+                    Some(Repeats::Line(of)) => {
+                        let name = self.others.as_ref().and_then(|others| others.name(of.source));
+                        let name = name.unwrap_or(&self.row.name).to_owned();
+                        *self.tally.repeats.entry(name).or_default() += u64::from(record.is_some());
+                    }
+                    Some(Repeats::Doubtful) => self.tally.may_repeat += u64::from(is_line),
+                    _ => {}
+                },
                 // Of a record that a later line closed: its own lines are stored already.
                 Verdict::LeftOut => {
                     *kind = LineKind::Duplicate;
                     *reason = Some("its date is not counted".into());
+                    placed.remove(&seq);
                 }
-                Verdict::MayRepeat(name) => {
+                Verdict::Among(name) => {
                     *kind = LineKind::Duplicate;
                     *reason = Some(format!("may repeat a record of {name}"));
+                    *self.tally.among.entry(name).or_default() += 1;
+                    placed.remove(&seq);
                 }
             }
             if *kind == LineKind::Unparsed && self.tally.unparsed_at.len() < super::tally::EXAMPLES {
@@ -185,6 +221,7 @@ impl Import {
                 date: day.date,
                 records: day.records,
                 duplicates: day.duplicates,
+                may_repeat: day.may_repeat,
                 calls: day.calls,
             }));
         }
@@ -214,24 +251,27 @@ impl Import {
             calls: calls.saturating_sub(self.before.1),
             days,
             kept_from: Some(self.row.oldest),
+            may_repeat: self.tally.may_repeat,
             repeats: self.tally.repeats.clone(),
+            among: self.tally.among.clone(),
             unparsed_at: self.tally.unparsed_at.clone(),
         })
     }
 }
 
 impl Keeper {
-    /// Takes up lines of a file, and notes how far it has come; all of it in one transaction. `cut` is the first line
-    /// of a day that is kept, with the dialect's state before it.
+    /// Takes up lines of a file, and notes how far it has come; all of it in one transaction. `around` are the lines with
+    /// those before and behind them; `cut` is the first line of a day that is kept, with the dialect's state before it.
     pub(super) fn take_import(
         &mut self,
         import: &mut Import,
         batch: Batch,
         place: Place,
+        around: &Around,
         cut: Option<&(u64, SourceState)>,
     ) -> Result<(), StoreError> {
         self.find_way()?;
-        let result = self.try_take_import(import, batch, place, cut);
+        let result = self.try_take_import(import, batch, place, around, cut);
         self.astray = result.is_err();
         result
     }
@@ -241,6 +281,7 @@ impl Keeper {
         import: &mut Import,
         batch: Batch,
         place: Place,
+        around: &Around,
         cut: Option<&(u64, SourceState)>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
@@ -250,7 +291,10 @@ impl Keeper {
             self.books.file(&work.read(), &row, &import.plan, self.ids.get(&import.row.of).copied())?;
         }
         let (mut portion, source) = (Portion::default(), row.id);
-        let entries = import.sift(&work.read(), batch.entries)?;
+        let mut placed = import.place(&work.read(), row.id, around)?;
+        let entries = import.sift(&work.read(), batch.entries, &mut placed)?;
+        let decided = placed.into_iter().map(|(seq, repeats)| (LineRef { source, seq }, repeats));
+        self.books.decided = decided.collect();
         if row.last_record.is_none() {
             // A title before the first record belongs to its day.
             let first = entries.iter().find_map(|entry| match entry {
@@ -287,8 +331,22 @@ impl Keeper {
             import.settled = Some(until);
         }
         work.commit()?;
+        self.books.decided.clear();
         import.source = Some(row);
-        Ok(())
+        let newest = import.tally.days.last().copied();
+        self.tell_of_import(&import.row.of, newest)
+    }
+
+    /// What a file gave of the days that a PBX prints of now was printed before, wherever it comes from next.
+    fn tell_of_import(&mut self, of: &str, newest: Option<Date>) -> Result<(), StoreError> {
+        let Some(live) = self.ids.get(of).copied() else { return Ok(()) };
+        let now_at = self.rows.get(&live).and_then(|row| row.last_record).map(|(date, _)| date);
+        if newest.is_none_or(|newest| now_at.is_some_and(|now_at| newest < now_at)) {
+            return Ok(());
+        }
+        let read = self.store.read();
+        let files = read.files_of(of)?;
+        self.books.printed_elsewhere(&read, live, &files)
     }
 
     /// Ends an import: the file has no more lines.
@@ -316,6 +374,7 @@ impl Keeper {
         work.commit()?;
         self.books.leave(row.id);
         import.source = Some(row);
+        self.tell_of_import(&import.row.of, Some(Date::MAX))?;
         // What was taken away must not stay in a free page or in the log.
         self.store.scrub()
     }
@@ -345,7 +404,7 @@ impl Keeper {
                 },
                 shows_callback: plan.is_some_and(|plan| plan.plan.shows_callback()),
                 lines: read.lines_of(row.source, date)?,
-                may_repeat: 0,
+                may_repeat: read.may_repeat(row.source, date)?,
                 clock_offset_s: None,
                 links: Links {
                     source: row.name,
