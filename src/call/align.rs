@@ -75,8 +75,7 @@ impl Table<'_> {
                 places.entry(*says).or_default().push(place);
             }
         }
-        let mut table =
-            Table { file, known, places, beside: vec![None; file.len()], taken: vec![false; known.len()] };
+        let mut table = Table { file, known, places, beside: vec![None; file.len()], taken: vec![false; known.len()] };
         for (line, asked) in file.iter().enumerate() {
             if let Asked::Placed(place) = asked {
                 table.put((line, *place));

@@ -219,9 +219,7 @@ impl Books {
                     let (line, kind) = (LineRef { source: source.id, seq: *seq }, *kind);
                     let repeats = self.settles(work, line, record.as_ref())?;
                     let (kind, reason) = match repeats {
-                        Some(Repeats::Line(of)) => {
-                            (LineKind::Duplicate, Some(work.repeats_line(source.id, of)?))
-                        }
+                        Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(work.repeats_line(source.id, of)?)),
                         _ => (kind, reason.clone()),
                     };
                     let counts = kind != LineKind::Duplicate && repeats != Some(Repeats::Waits);

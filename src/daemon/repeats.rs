@@ -92,18 +92,20 @@ impl Books {
         Ok(())
     }
 
-    /// Takes up what a file gave of the same PBX. That is a boundary: what the PBX prints next the file may have had.
+    /// Takes up what a file gave of the same PBX. Where that is `of_now` it is a boundary: what the PBX prints next the file may
+    /// have had.
     pub(super) fn printed_elsewhere(
         &mut self,
         read: &Reading<'_>,
         source: u16,
         files: &[u16],
+        of_now: bool,
     ) -> Result<(), StoreError> {
         if !self.watches.contains_key(&source) {
             return Ok(());
         }
         self.watch(read, source, files)?;
-        if let Some(watch) = self.watches.get_mut(&source).filter(|watch| !watch.replay.is_looking()) {
+        if let Some(watch) = self.watches.get_mut(&source).filter(|watch| of_now && !watch.replay.is_looking()) {
             watch.clear.extend(watch.replay.boundary());
         }
         Ok(())

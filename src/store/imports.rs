@@ -192,10 +192,20 @@ impl Reading<'_> {
         let rows: Vec<ImportRow> = query.query_map([day_number(date)], import)?.collect::<Result<_, _>>()?;
         rows.into_iter()
             .map(|row| {
-                let whole = self.stretch(row.source, date)?.unwrap_or((0, 86_399));
-                Ok((row, whole))
+                let stretch = self.stretch(row.source, date)?.unwrap_or((0, 86_399));
+                Ok((row, stretch))
             })
             .collect()
+    }
+
+    /// When the first call of a source on a day came, and when the last was over; nothing where it has none that is kept.
+    pub fn span_of_calls(&self, source: u16, date: Date) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        let mut query =
+            self.db.prepare_cached("SELECT min(arrival_ms), max(end_ms) FROM call WHERE day = ?1 AND source = ?2")?;
+        let both = query.query_row((day_number(date), source), |row| {
+            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
+        })?;
+        Ok(both.0.zip(both.1).map(|(from, to)| (instant(from), instant(to))))
     }
 
     /// What a source has given records for on a day.
@@ -292,7 +302,13 @@ impl Reading<'_> {
         ))?;
         let rows = query.query_map((source, day_number(from), day_number(to)), |row| {
             let count = |column: usize| row.get::<_, i64>(column).map(|count| count.max(0) as u64);
-            Ok(ImportDay { date: day_date(row.get(0)?), records: count(1)?, duplicates: count(2)?, calls: count(3)?, may_repeat: count(4)? })
+            Ok(ImportDay {
+                date: day_date(row.get(0)?),
+                records: count(1)?,
+                duplicates: count(2)?,
+                calls: count(3)?,
+                may_repeat: count(4)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -200,11 +200,12 @@ impl Reading<'_> {
 
     /// The lines that lines of a source repeat, from its line `first` on, by line.
     pub fn repeated(&self, source: u16, first: u64) -> Result<HashMap<u64, LineRef>, StoreError> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT seq, repeats, repeats_source FROM line WHERE source = ?1 AND seq >= ?2 AND repeats > 0")?;
+        let mut query = self.db.prepare_cached(
+            "SELECT seq, repeats, repeats_source FROM line WHERE source = ?1 AND seq >= ?2 AND repeats > 0",
+        )?;
         let rows = query.query_map((source, first as i64), |row| {
-            let of = LineRef { source: row.get::<_, Option<u16>>(2)?.unwrap_or(source), seq: row.get::<_, i64>(1)? as u64 };
+            let of =
+                LineRef { source: row.get::<_, Option<u16>>(2)?.unwrap_or(source), seq: row.get::<_, i64>(1)? as u64 };
             Ok((row.get::<_, i64>(0)? as u64, of))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -223,4 +224,60 @@ fn printed(source: u16, row: &Row<'_>) -> rusqlite::Result<PrintedLine> {
         repeats: row.get::<_, Option<i64>>(5)?.map(|code| Repeats::from_codes(source, code, other)),
         places: json(7)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::number::Class;
+    use crate::store::{NewLine, Store};
+
+    fn number(peer: u32) -> Anonymous {
+        Anonymous { class: Class::Mobile, digits: 11, peer: Some(peer), token: None, own: None }
+    }
+
+    #[test]
+    fn where_the_numbers_of_a_record_stand_is_known_as_long_as_it_waits() {
+        let mut store = Store::in_memory().unwrap();
+        let work = store.begin().unwrap();
+        let source = work.source("reception", "avaya-ipoffice").unwrap().id;
+        let line = |seq| LineRef { source, seq };
+        let put = |seq, record: Option<&MaskedRecord>, repeats, numbers: &[StoredNumber]| {
+            let line = NewLine {
+                line: line(seq),
+                at: Timestamp::UNIX_EPOCH,
+                day: Date::constant(2026, 11, 20),
+                kind: LineKind::Record,
+                text: b"two callers alike",
+                reason: None,
+                column: None,
+                idle: false,
+                shape: false,
+                record,
+                call: None,
+                repeats,
+            };
+            work.put_line(&line, numbers).unwrap();
+        };
+        // Alike in all but the peer; one of them is beside an earlier line of the record's group.
+        put(1, None, None, &[(9, number(7))]);
+        let record = MaskedRecord { cli: Some(number(8)), dialled: Some(number(7)), ..MaskedRecord::default() };
+        put(2, Some(&record), Some(Repeats::Waits), &[(4, number(9)), (30, number(8))]);
+        let read = |seq: u64| {
+            let lines = work.read().printed(source, 10, None).unwrap();
+            lines.into_iter().find(|printed| printed.line == line(seq)).unwrap()
+        };
+        assert_eq!(read(2).places, [Some((2, 30)), Some((1, 9))]);
+        assert_eq!(read(2).record.unwrap().cli.unwrap().peer, None, "what joins calls is beside the lines only");
+        // What it is, is clear: it repeats a line of another source.
+        let other = work.source("reception/import-1", "avaya-ipoffice").unwrap().id;
+        let of = LineRef { source: other, seq: 12 };
+        assert!(work.put_repeats(line(2), Some(Repeats::Line(of))).unwrap().is_some());
+        assert_eq!((read(2).repeats, read(2).places), (Some(Repeats::Line(of)), Vec::new()));
+        let reason = work.repeats_line(source, of).unwrap();
+        assert_eq!(reason, "repeats line 12 of reception/import-1");
+        assert_eq!(work.repeats_line(source, line(1)).unwrap(), "repeats line 1");
+        assert_eq!(work.read().repeated(source, 0).unwrap(), HashMap::from([(2, of)]));
+        assert_eq!(work.read().repeats(line(2)).unwrap().unwrap().0, Some(Repeats::Line(of)));
+    }
 }

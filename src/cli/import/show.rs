@@ -125,7 +125,12 @@ pub fn summary(file: &str, report: &Report, order: &Order) -> String {
         if days.is_empty() { String::new() } else { format!(" ({})", list(&days)) }
     };
     if !report.repeats.is_empty() {
-        let _ = writeln!(text, "  not counted: records repeated of {}{}", shares(&report.repeats), days(&|day| day.duplicates));
+        let _ = writeln!(
+            text,
+            "  not counted: records repeated of {}{}",
+            shares(&report.repeats),
+            days(&|day| day.duplicates)
+        );
     }
     if !report.among.is_empty() {
         let _ = writeln!(

@@ -54,7 +54,7 @@ pub struct Import {
 pub struct FileOfDay {
     /// The source whose PBX wrote it.
     pub of: String,
-    /// From its first record of the day to its last; on a day of 23 or 25 hours an hour out at most.
+    /// From its first call of the day to its last.
     pub stretch: Up,
     /// What it gives.
     pub input: SourceInput,
@@ -120,12 +120,7 @@ impl Import {
     }
 
     /// What of the lines repeats others by its position.
-    fn place(
-        &mut self,
-        read: &Reading<'_>,
-        source: u16,
-        around: &Around,
-    ) -> Result<HashMap<u64, Repeats>, StoreError> {
+    fn place(&mut self, read: &Reading<'_>, source: u16, around: &Around) -> Result<HashMap<u64, Repeats>, StoreError> {
         if self.row.overlap {
             return Ok(HashMap::new());
         }
@@ -333,20 +328,23 @@ impl Keeper {
         work.commit()?;
         self.books.decided.clear();
         import.source = Some(row);
-        let newest = import.tally.days.last().copied();
-        self.tell_of_import(&import.row.of, newest)
+        if self.is_of_now(import) { self.tell_of_import(&import.row.of, true) } else { Ok(()) }
     }
 
-    /// What a file gave of the days that a PBX prints of now was printed before, wherever it comes from next.
-    fn tell_of_import(&mut self, of: &str, newest: Option<Date>) -> Result<(), StoreError> {
+    /// Whether an import has come to the days that its PBX prints of now.
+    fn is_of_now(&self, import: &Import) -> bool {
+        let row = self.ids.get(&import.row.of).and_then(|live| self.rows.get(live));
+        let today = date_of(&import.plan.zone, self.clock.now());
+        let now_at = row.and_then(|row| row.last_record).map_or(today, |(date, _)| date);
+        import.tally.days.last().is_some_and(|newest| *newest >= now_at)
+    }
+
+    /// What a file gave was printed before, wherever it comes from next. With `of_now` the PBX may print it right now.
+    fn tell_of_import(&mut self, of: &str, of_now: bool) -> Result<(), StoreError> {
         let Some(live) = self.ids.get(of).copied() else { return Ok(()) };
-        let now_at = self.rows.get(&live).and_then(|row| row.last_record).map(|(date, _)| date);
-        if newest.is_none_or(|newest| now_at.is_some_and(|now_at| newest < now_at)) {
-            return Ok(());
-        }
         let read = self.store.read();
         let files = read.files_of(of)?;
-        self.books.printed_elsewhere(&read, live, &files)
+        self.books.printed_elsewhere(&read, live, &files, of_now)
     }
 
     /// Ends an import: the file has no more lines.
@@ -374,7 +372,7 @@ impl Keeper {
         work.commit()?;
         self.books.leave(row.id);
         import.source = Some(row);
-        self.tell_of_import(&import.row.of, Some(Date::MAX))?;
+        self.tell_of_import(&import.row.of, self.is_of_now(import))?;
         // What was taken away must not stay in a free page or in the log.
         self.store.scrub()
     }
@@ -384,7 +382,8 @@ impl Keeper {
         if let Some(row) = self.store.read().source(name)? {
             self.books.leave(row.id);
         }
-        Ok(())
+        let of = self.store.read().imports()?.into_iter().find(|row| row.name == name).map(|row| row.of);
+        of.map_or(Ok(()), |of| self.tell_of_import(&of, true))
     }
 
     /// The files that gave records for a day which begins at `start`.
@@ -392,7 +391,9 @@ impl Keeper {
         let read = self.store.read();
         let file = |(row, (from, to)): (ImportRow, Stretch)| {
             let at = |second: i64| start.saturating_add(SignedDuration::from_secs(second)).unwrap_or(start);
-            let stretch = Up { from: at(from), to: at(to) };
+            // What repeats others was heard by them: it is no reason why a gap of the PBX's link is none.
+            let (from, to) = read.span_of_calls(row.source, date)?.unwrap_or((at(from), at(to)));
+            let stretch = Up { from, to };
             let plan = SourcePlan::of_import(&self.config, &row).ok();
             let input = SourceInput {
                 name: row.name.clone(),
@@ -438,7 +439,7 @@ fn open(work: &Work<'_>, import: &mut Import, now: Timestamp) -> Result<SourceRo
         let (way, dialect) = (if is_new { "began" } else { "went on" }, &import.row.dialect);
         let mut what = format!("import {way}: {}, lines of {} in {dialect}", import.row.name, import.row.of);
         if import.row.overlap {
-            what += ", counted also where they fall among other calls";
+            what += ", compared with nothing";
         }
         work.audit(now, &import.who, &what)?;
     }

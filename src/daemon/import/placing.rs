@@ -202,7 +202,8 @@ impl Others {
         found: &mut HashMap<u64, Repeats>,
     ) {
         // Records are placed; what is printed around them goes with them.
-        let records: Vec<usize> = known.iter().enumerate().filter(|(_, had)| had.what.record.is_some()).map(|(at, _)| at).collect();
+        let records: Vec<usize> =
+            known.iter().enumerate().filter(|(_, had)| had.what.record.is_some()).map(|(at, _)| at).collect();
         let places: HashMap<LineRef, usize> =
             records.iter().enumerate().filter_map(|(place, at)| Some((known.get(*at)?.id, place))).collect();
         let in_view: HashSet<LineRef> = before.values().copied().collect();
@@ -211,12 +212,8 @@ impl Others {
             had.what.record.filter(|_| !self.used.contains(&had.id) || in_view.contains(&had.id))
         };
         let says: Vec<Option<u64>> = records.iter().map(says).collect();
-        let lines: Vec<(usize, &Compared, u64)> = around
-            .lines
-            .iter()
-            .enumerate()
-            .filter_map(|(at, line)| Some((at, line, line.record?.0)))
-            .collect();
+        let lines: Vec<(usize, &Compared, u64)> =
+            around.lines.iter().enumerate().filter_map(|(at, line)| Some((at, line, line.record?.0))).collect();
         let asked = |(_, line, record): &(usize, &Compared, u64)| match found.get(&line.seq) {
             _ if line.seq <= around.from => {
                 before.get(&line.seq).and_then(|of| places.get(of)).map_or(Asked::Apart, |place| Asked::Placed(*place))
