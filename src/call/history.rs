@@ -1,6 +1,6 @@
 //! What one PBX printed, put together from what each source has of it: its own link, and files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::civil::DateTime;
 
@@ -11,6 +11,8 @@ use super::LineRef;
 pub struct Had<T> {
     /// The line; of one that repeats another source's, that line.
     pub id: LineRef,
+    /// Whether it is the source's own, and none that it repeats.
+    pub own: bool,
     /// Its stamp, where it bears one.
     pub stamp: Option<DateTime>,
     /// What is known of it.
@@ -19,7 +21,16 @@ pub struct Had<T> {
 
 /// Puts what another source has beside `one`, in the order in which it was printed: lines that both have hold the two
 /// together, and between them the stamps decide.
-pub fn join<T>(one: Vec<Had<T>>, other: Vec<Had<T>>) -> Vec<Had<T>> {
+pub fn join<T>(mut one: Vec<Had<T>>, other: Vec<Had<T>>) -> Vec<Had<T>> {
+    let out_of_order = out_of_order(&one, &other);
+    if !out_of_order.is_empty() {
+        one = one
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| !out_of_order.contains(place))
+            .map(|(_, had)| had)
+            .collect();
+    }
     let places: HashMap<LineRef, usize> = one.iter().enumerate().map(|(place, had)| (had.id, place)).collect();
     let both: Vec<Option<usize>> = other.iter().map(|had| places.get(&had.id).copied()).collect();
     let mut next = one.len();
@@ -52,6 +63,47 @@ pub fn join<T>(one: Vec<Had<T>>, other: Vec<Had<T>>) -> Vec<Had<T>> {
     joined
 }
 
+/// The lines of `one` that repeat lines of `other` and do not stand where those do: a buffer that was printed later.
+fn out_of_order<T>(one: &[Had<T>], other: &[Had<T>]) -> HashSet<usize> {
+    let of_other: HashMap<LineRef, usize> =
+        other.iter().enumerate().filter(|(_, had)| had.own).map(|(line, had)| (had.id, line)).collect();
+    let of_one: HashMap<LineRef, usize> =
+        one.iter().enumerate().filter(|(_, had)| had.own).map(|(place, had)| (had.id, place)).collect();
+    // Between which places of `one` each line of `other` stands, by the lines of it that repeat one.
+    let beside: Vec<Option<usize>> = other.iter().map(|had| of_one.get(&had.id).copied()).collect();
+    let mut reached = None;
+    let after: Vec<Option<usize>> = beside
+        .iter()
+        .map(|place| {
+            reached = reached.max(*place);
+            reached
+        })
+        .collect();
+    let mut first = one.len();
+    let mut before: Vec<usize> = beside
+        .iter()
+        .rev()
+        .map(|place| {
+            first = first.min(place.unwrap_or(first));
+            first
+        })
+        .collect();
+    before.reverse();
+    let mut reached = None;
+    let mut found = HashSet::new();
+    for (place, had) in one.iter().enumerate().filter(|(_, had)| !had.own) {
+        let Some(line) = of_other.get(&had.id).copied() else { continue };
+        let after = after.get(line).copied().flatten().is_none_or(|after| after < place);
+        let before = before.get(line).is_none_or(|before| place < *before);
+        if after && before && reached.is_none_or(|reached| reached < line) {
+            reached = Some(line);
+        } else {
+            found.insert(place);
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,7 +116,7 @@ mod tests {
             let hour = letters.next().map(|hour| jiff::civil::date(2026, 11, 20).at(hour as i8 - 48, 0, 0, 0));
             let other = if letter.is_uppercase() { 3 - source } else { source };
             let id = LineRef { source: other, seq: u64::from(letter.to_ascii_lowercase()) };
-            Had { id, stamp: hour, what: letter }
+            Had { id, own: letter.is_lowercase(), stamp: hour, what: letter }
         };
         text.split_whitespace().map(line).collect()
     }
@@ -84,5 +136,7 @@ mod tests {
         assert_eq!(joined("", "a1 b2"), "ab");
         assert_eq!(joined("a1 b2 c3 d4", "C3 D4 A1 B2 e5"), "abcde", "in another order");
         assert_eq!(joined("a1 B2 c3", "b2 d3"), "aBcd", "what the other has already");
+        assert_eq!(joined("a1 d4 B2 C3 B2 e5", "A1 b2 c3 D4"), "abcde", "a buffer that was printed later");
+        assert_eq!(joined("D4 E5 f6 D4", "c3 d4 e5"), "cDEf", "and printed once more");
     }
 }

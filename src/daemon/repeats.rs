@@ -19,6 +19,9 @@ use crate::store::{PrintedLine, Reading, Repeats, StoreError, StoredNumber, Work
 /// How far a stamp lies behind the one before where a PBX may have begun again: within it lines are only out of order.
 const BACK: SignedDuration = SignedDuration::from_secs(60);
 
+/// Since when the day's key is the one in use.
+pub(super) const CALLERS_SINCE: &str = "callers_since_ms";
+
 /// How near to the end of what a PBX printed a file must go along with it, for what it has behind that to be due here.
 const NEAR: usize = 32;
 
@@ -120,8 +123,12 @@ impl Books {
         for (seq, number) in read.numbers(source, first, last)? {
             numbers.entry(seq).or_default().push(number);
         }
+        let since = read.meta(CALLERS_SINCE)?.and_then(|text| text.parse().ok());
+        let since = since.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MIN);
         let had = |mut line: PrintedLine| {
             let own = numbers.get(&line.line.seq).map_or(&[][..], Vec::as_slice);
+            // A day has two keys where the box was switched off in between.
+            let own = if line.at >= since { own } else { &[] };
             let heard = date_of(self.zone(), line.at);
             let record = line.record.take();
             let print = print(&line.text, own, heard).carrying(record.as_ref());
@@ -133,7 +140,7 @@ impl Books {
             let stamp = record.as_ref().and_then(|record| record.stamp).map(|stamp| stamp.at);
             let waits = line.repeats == Some(Repeats::Waits);
             let record = record.filter(|_| waits).map(|record| linked(record, &line.places, &numbers));
-            Had { id, stamp, what: Line { line, print, record } }
+            Had { id, own: id == line.line, stamp, what: Line { line, print, record } }
         };
         Ok(lines.into_iter().map(had).collect())
     }

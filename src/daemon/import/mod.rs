@@ -10,6 +10,7 @@
 mod keeping;
 mod placing;
 mod reading;
+mod sifting;
 mod tally;
 mod trace;
 
@@ -31,8 +32,8 @@ use crate::control::Refusal;
 use crate::control::exchange::{Exchange, Order};
 use crate::record::LineKind;
 use crate::store::{ImportRow, StoreError};
-use keeping::Import;
 use reading::{FileReading, Manner};
+use sifting::Import;
 use trace::{HEAD, Place};
 
 pub use tally::{Day, NotUnderstood, OutOfRange, Outcome, Progress, Report};

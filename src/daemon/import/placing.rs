@@ -326,5 +326,5 @@ fn said(line: PrintedLine) -> Had<Said> {
         _ => line.line,
     };
     let what = Said { text: says(&line.text), record: record.map(|(says, _)| says), seq: line.line.seq };
-    Had { id, stamp: record.and_then(|(_, stamp)| stamp), what }
+    Had { id, own: id == line.line, stamp: record.and_then(|(_, stamp)| stamp), what }
 }
