@@ -1,6 +1,6 @@
 //! Files of days that the PBX's own link has given lines for: what is counted, and what a gap is called.
 
-use super::import::{file, import};
+use super::import::{NOON, days, file, import, site};
 use super::lines::Ip;
 use super::rig::{Pbx, Rig, SITE, clock};
 
@@ -89,4 +89,22 @@ fn a_gap_is_imported_where_a_file_gave_what_the_link_had_not() {
     assert_eq!(cause(), "imported");
     rig.assert_no_difference("", "with two files");
     daemon.stop();
+}
+
+#[test]
+fn of_days_whose_lines_are_gone_the_span_of_time_decides() {
+    let now = clock(NOON, 1);
+    let rig = site(IP);
+    // 45 days before 20 November is 6 October.
+    let lines = days(IP, "2026-09-01", 2);
+    let (first, second) = (&lines[..lines.len() - 20], &lines[50..]);
+    let report = import(&rig, IP, &[file(&rig, "first.log", first).to_str().unwrap()], &now);
+    assert_eq!(report["records"], first.len(), "{report}");
+    assert_eq!(rig.count("SELECT count(*) FROM line"), 0);
+    let report = import(&rig, IP, &[file(&rig, "second.log", second).to_str().unwrap()], &now);
+    let (new, among) = (report["records"].as_u64().unwrap(), report["among"]["reception/import-1"].as_u64().unwrap());
+    // Calls that began before the first file's last did and ended after it may be taken for its own.
+    assert!((1..=20).contains(&new), "{report}");
+    assert_eq!((new + among, &report["duplicates"]), (second.len() as u64, &among.into()), "{report}");
+    assert_eq!((&report["repeats"], &report["may_repeat"]), (&serde_json::json!({}), &0.into()), "{report}");
 }

@@ -198,10 +198,11 @@ impl FileReading {
         let next = (self.taken / STEP + 1) * STEP;
         let in_view = self.lines() >= next + STEP && self.view.is_clear_to(next + STEP);
         let (entries, place) = if in_view || (self.over && self.lines() > next) {
+            let place = self.trace().place_at(next)?;
             let is_up_to = |entry: &Entry| matches!(entry, Entry::Line(line) if line.seq <= next);
             let rest = self.entries.iter().rposition(is_up_to).map_or(0, |last| last + 1);
             let rest = self.entries.split_off(rest);
-            (std::mem::replace(&mut self.entries, rest), self.trace().place_at(next)?)
+            (std::mem::replace(&mut self.entries, rest), place)
         } else if self.over && self.lines() > self.taken {
             let whole = self.trace().whole().filter(|_| self.half_line).cloned();
             let place = whole.unwrap_or_else(|| self.trace().place());
