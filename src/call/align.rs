@@ -53,6 +53,33 @@ pub fn align(file: &[Asked], known: &[Option<u64>]) -> Vec<Place> {
     (0..file.len()).map(|line| table.place(line)).collect()
 }
 
+/// What says the same: lines that are alike in one respect or in another.
+///
+/// A record may be read otherwise than when the other line came (a newer dialect), a text may be laid out otherwise; one
+/// that is the same is enough.
+#[derive(Debug, Default)]
+pub struct Alike {
+    same: HashMap<u64, u64>,
+}
+
+impl Alike {
+    /// Notes that a line says both.
+    pub fn says_both(&mut self, one: u64, other: u64) {
+        let (one, other) = (self.of(one), self.of(other));
+        if one != other {
+            self.same.insert(other, one);
+        }
+    }
+
+    /// What stands for all that says the same as this.
+    pub fn of(&self, mut says: u64) -> u64 {
+        while let Some(same) = self.same.get(&says) {
+            says = *same;
+        }
+        says
+    }
+}
+
 /// Two lines side by side: in the file, and among those that are known.
 type Pair = (usize, usize);
 

@@ -29,7 +29,7 @@ pub const DEPTH: usize = 20_000;
 const LEFT_OUT: usize = 32;
 
 /// What is compared of a line: its masked text, and its callers where both lines were heard under the same day's key. With
-/// a line of a file: its record, where both carry one, since a file may be laid out in another way.
+/// a line of a file, its record is enough: a file may be laid out in another way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Print {
     text: u64,
@@ -64,10 +64,8 @@ impl Print {
 
     /// Whether nothing in the two tells them apart.
     fn repeats(&self, other: &Print) -> bool {
-        if (self.from_file || other.from_file)
-            && let (Some(one), Some(other)) = (self.record, other.record)
-        {
-            return one == other;
+        if (self.from_file || other.from_file) && self.record.is_some() && self.record == other.record {
+            return true;
         }
         let callers_differ = match (self.callers, other.callers) {
             // Each day has a key of its own: what was made under two of them cannot be compared.

@@ -108,3 +108,19 @@ fn of_days_whose_lines_are_gone_the_span_of_time_decides() {
     assert_eq!((new + among, &report["duplicates"]), (second.len() as u64, &among.into()), "{report}");
     assert_eq!((&report["repeats"], &report["may_repeat"]), (&serde_json::json!({}), &0.into()), "{report}");
 }
+
+#[test]
+fn another_configuration_does_not_make_it_another_file() {
+    let now = clock(NOON, 1);
+    let mut rig = site(IP);
+    let lines = &days(IP, "2026-11-16", 1)[..200];
+    let path = file(&rig, "old.log", lines);
+    import(&rig, IP, &[path.to_str().unwrap()], &now);
+    let texts = "SELECT count(DISTINCT text) FROM line";
+    let before = rig.count(texts);
+    // The practice's own numbers are kept in clear only where they are known.
+    rig.site = rig.site.replace("own = [\"01632960100-01632960199\"]\n", "");
+    let report = import(&rig, IP, &["--as-new", path.to_str().unwrap()], &now);
+    assert_eq!((&report["records"], &report["duplicates"]), (&0.into(), &lines.len().into()), "{report}");
+    assert!(rig.count(texts) > before, "the texts are others");
+}

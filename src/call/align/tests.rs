@@ -72,6 +72,18 @@ fn another_order_is_found_and_never_guessed() {
 }
 
 #[test]
+fn one_respect_is_enough() {
+    let mut alike = Alike::default();
+    // A line whose record was read otherwise by now, and one that is laid out otherwise.
+    for (text, record) in [(1, 10), (1, 11), (2, 20), (3, 20), (4, 40)] {
+        alike.says_both(text, record);
+    }
+    let of = |says| alike.of(says);
+    assert!(of(10) == of(11) && of(10) == of(1) && of(2) == of(3) && of(4) == of(40));
+    assert!(of(1) != of(2) && of(2) != of(4) && of(1) != of(4) && of(5) == 5);
+}
+
+#[test]
 fn what_was_placed_before_is_where_lines_go_on() {
     let known = lines("abcdef");
     let file = [Asked::Placed(1), Asked::Line(u64::from('c')), Asked::Apart, Asked::Line(u64::from('x'))];

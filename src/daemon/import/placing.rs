@@ -4,12 +4,13 @@
 //! file: so an import that was cut off goes on as if it had not been.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::call::LineRef;
-use crate::call::align::{Asked, Place, align};
+use crate::call::align::{Alike, Asked, Place, align};
 use crate::call::history::{Had, join};
 use crate::call::replay::{Print, Replay, Verdict, says, says_record};
 use crate::daemon::books::Entry;
@@ -206,10 +207,18 @@ impl Others {
             known.iter().enumerate().filter(|(_, had)| had.what.record.is_some()).map(|(at, _)| at).collect();
         let places: HashMap<LineRef, usize> =
             records.iter().enumerate().filter_map(|(place, at)| Some((known.get(*at)?.id, place))).collect();
+        let mut alike = Alike::default();
+        for had in known {
+            had.what.record.into_iter().for_each(|record| alike.says_both(record, stamped(had.what.text, had.stamp)));
+        }
+        for line in &around.lines {
+            line.record.into_iter().for_each(|(record, stamp)| alike.says_both(record, stamped(line.text, stamp)));
+        }
         let in_view: HashSet<LineRef> = before.values().copied().collect();
         let says = |at: &usize| {
             let had = known.get(*at)?;
-            had.what.record.filter(|_| !self.used.contains(&had.id) || in_view.contains(&had.id))
+            let free = !self.used.contains(&had.id) || in_view.contains(&had.id);
+            had.what.record.filter(|_| free).map(|record| alike.of(record))
         };
         let says: Vec<Option<u64>> = records.iter().map(says).collect();
         let lines: Vec<(usize, &Compared, u64)> =
@@ -220,7 +229,7 @@ impl Others {
             }
             Some(Repeats::Line(_)) => Asked::Apart,
             _ if matches!(line.within, Some(Verdict::Repeats(_))) => Asked::Apart,
-            _ => Asked::Line(*record),
+            _ => Asked::Line(alike.of(*record)),
         };
         let asked: Vec<Asked> = lines.iter().map(asked).collect();
         for ((at, line, _), place) in lines.iter().zip(align(&asked, &says)) {
@@ -317,6 +326,13 @@ impl Others {
         }
         Ok(())
     }
+}
+
+/// What a text says at this time: many formats print the day in titles only.
+fn stamped(text: u64, stamp: Option<DateTime>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (text, stamp).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn said(line: PrintedLine) -> Had<Said> {
