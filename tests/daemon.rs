@@ -27,6 +27,8 @@ mod lines;
 mod mitel3300;
 #[path = "daemon/nec.rs"]
 mod nec;
+#[path = "daemon/overlaps.rs"]
+mod overlaps;
 #[path = "daemon/panasonic.rs"]
 mod panasonic;
 #[path = "faults/promises.rs"]

@@ -3,9 +3,11 @@
 //! A call is a pure function of its legs, the site's [`Site`] and the dialect's linking. Live and in a rebuild the
 //! same [`Assembler`] is fed, leg by leg, in the order of the lines.
 
+pub mod align;
 mod assemble;
 pub mod discover;
 mod explain;
+pub mod history;
 mod outcome;
 mod places;
 pub mod replay;

@@ -4,12 +4,19 @@
 //! same order, and goes on to the last line before the boundary: a buffer is emptied to its end. So only lines after a
 //! boundary are looked at, only a stretch that reaches the end is a repetition, and only one of [`PROOF`] lines or
 //! more: two calls that are truly alike stay two. On an unbroken link an equal line is never a repetition.
+//!
+//! What an imported file gave of the same PBX was printed before, too ([`super::align`]). Where it goes on behind the last
+//! line that the PBX printed itself, the next line may be the file's next: it stands beside a stretch that is proven.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+
+use super::LineRef;
+use crate::number::Anonymous;
+use crate::record::MaskedRecord;
 
 /// How many lines in order prove a repetition.
 pub const PROOF: usize = 3;
@@ -21,30 +28,45 @@ pub const DEPTH: usize = 20_000;
 /// How many doubtful lines in a row a buffer may leave out.
 const LEFT_OUT: usize = 32;
 
-/// What is compared of a line: its masked text, and its callers where both lines were heard under the same day's key.
+/// What is compared of a line: its masked text, and its callers where both lines were heard under the same day's key. With
+/// a line of a file, its record is enough: a file may be laid out in another way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Print {
     text: u64,
     callers: Option<(Date, u64)>,
+    record: Option<u64>,
+    from_file: bool,
 }
 
 impl Print {
     /// Of a masked text and the tokens beside it, each with its place, heard on this civil day.
     pub fn of(text: &[u8], tokens: impl IntoIterator<Item = (u16, u64)>, heard: Date) -> Print {
-        let mut hasher = std::hash::DefaultHasher::new();
-        text.hash(&mut hasher);
-        let text = hasher.finish();
+        let text = says(text);
         let mut hasher = std::hash::DefaultHasher::new();
         let mut known = false;
         for token in tokens {
             token.hash(&mut hasher);
             known = true;
         }
-        Print { text, callers: known.then(|| (heard, hasher.finish())) }
+        let callers = known.then(|| (heard, hasher.finish()));
+        Print { text, callers, record: None, from_file: false }
+    }
+
+    /// The same of a line that carries this record.
+    pub fn carrying(self, record: Option<&MaskedRecord>) -> Print {
+        Print { record: record.map(says_record), ..self }
+    }
+
+    /// The same of a line of a file. Its callers were told apart by a key of its own.
+    pub fn from_file(self) -> Print {
+        Print { callers: None, from_file: true, ..self }
     }
 
     /// Whether nothing in the two tells them apart.
     fn repeats(&self, other: &Print) -> bool {
+        if (self.from_file || other.from_file) && self.record.is_some() && self.record == other.record {
+            return true;
+        }
         let callers_differ = match (self.callers, other.callers) {
             // Each day has a key of its own: what was made under two of them cannot be compared.
             (Some((day, one)), Some((other_day, other))) => day == other_day && one != other,
@@ -54,13 +76,44 @@ impl Print {
     }
 }
 
+/// A masked text as it is compared: without blanks at its end, and whatever letters beyond ASCII are coded in.
+pub fn says(text: &[u8]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    let mut beyond = false;
+    for byte in text.trim_ascii_end() {
+        if byte.is_ascii() {
+            hasher.write_u8(*byte);
+        } else if !beyond {
+            hasher.write_u8(0xFF);
+        }
+        beyond = !byte.is_ascii();
+    }
+    hasher.finish()
+}
+
+/// A record as it is compared where a text may be laid out in another way: all that the line says of the call. Of a number
+/// it is class and length, since whose it is depends on the configuration.
+pub fn says_record(record: &MaskedRecord) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    let number = |number: &Option<Anonymous>| number.as_ref().map(|number| (number.class.code(), number.digits));
+    record.stamp.map(|stamp| stamp.at).hash(&mut hasher);
+    (record.direction.map(|direction| direction as u8), record.answered).hash(&mut hasher);
+    (record.ring_s, record.talk_s, record.hold_s).hash(&mut hasher);
+    (&record.extension, &record.trunk, &record.call_id, &record.port, &record.onward).hash(&mut hasher);
+    (number(&record.ddi), number(&record.cli), number(&record.dialled)).hash(&mut hasher);
+    (record.transferred, record.conference, record.continuation).hash(&mut hasher);
+    (record.leg as u8, record.party.map(|party| party as u8)).hash(&mut hasher);
+    record.disposition.map(|disposition| disposition as u8).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// What a line after a boundary turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It was not printed before.
     New,
     /// It was printed before, as this line.
-    Repeats(u64),
+    Repeats(LineRef),
     /// It is like a line that was printed before, and there is too little to go by: it is counted, and so is the doubt.
     Doubtful,
 }
@@ -77,7 +130,15 @@ pub struct Seen {
 /// What one source has printed, and what of it may be a repetition.
 #[derive(Debug, Clone, Default)]
 pub struct Replay {
+    /// The number of the source.
+    source: u16,
     printed: VecDeque<Printed>,
+    /// How many of the last of them only a file has so far: the PBX may still print them here.
+    ahead: usize,
+    /// Whether they stand beside a stretch that is proven.
+    trusted: bool,
+    /// How many lines have come since that are none of them.
+    missed: usize,
     /// How many of them have this text.
     texts: HashMap<u64, u32>,
     window: Option<Window>,
@@ -85,10 +146,17 @@ pub struct Replay {
 
 #[derive(Debug, Clone, Copy)]
 struct Printed {
-    seq: u64,
+    id: LineRef,
     print: Print,
     /// It may be a repetition itself: a buffer that is printed later may leave it out.
     doubtful: bool,
+}
+
+impl Printed {
+    /// Whether a buffer that is printed later may leave it out.
+    fn may_lack(&self) -> bool {
+        self.doubtful || self.print.from_file
+    }
 }
 
 /// From a boundary until it is clear what follows it.
@@ -106,8 +174,13 @@ struct Window {
 }
 
 impl Replay {
+    /// For the source of this number.
+    pub fn of(source: u16) -> Replay {
+        Replay { source, ..Replay::default() }
+    }
+
     /// Notes a line of an earlier run that was counted; with `doubtful`, one that may be a repetition.
-    pub fn was_printed(&mut self, seq: u64, print: Print, doubtful: bool) {
+    pub fn was_printed(&mut self, id: LineRef, print: Print, doubtful: bool) {
         if self.printed.len() >= DEPTH
             && let Some(oldest) = self.printed.pop_front()
             && let Some(many) = self.texts.get_mut(&oldest.print.text)
@@ -118,7 +191,19 @@ impl Replay {
             }
         }
         *self.texts.entry(print.text).or_default() += 1;
-        self.printed.push_back(Printed { seq, print, doubtful });
+        self.ahead = self.ahead.min(self.printed.len());
+        self.printed.insert(self.printed.len() - self.ahead, Printed { id, print, doubtful });
+        self.missed += 1;
+        if self.missed > LEFT_OUT {
+            self.ahead = 0;
+        }
+    }
+
+    /// Notes that the last lines, as many as come from files, are printed here yet; with `trusted`, that they stand beside a
+    /// stretch that is proven.
+    pub fn goes_ahead(&mut self, trusted: bool) {
+        self.ahead = self.printed.iter().rev().take_while(|printed| printed.print.from_file).count();
+        (self.trusted, self.missed) = (trusted, 0);
     }
 
     /// The link went down. Gives what is clear of lines that wait: what had begun reaches no end any more.
@@ -162,6 +247,11 @@ impl Replay {
         self.window.is_some()
     }
 
+    /// The first line that waits for its verdict.
+    pub fn waits_from(&self) -> Option<u64> {
+        self.window.as_ref()?.waiting.first().map(|(seq, _)| *seq)
+    }
+
     /// Whether lines wait for their verdict.
     pub fn waits(&self) -> bool {
         self.window.as_ref().is_some_and(|window| !window.waiting.is_empty())
@@ -174,8 +264,13 @@ impl Replay {
 
     /// Takes the next line that the PBX printed.
     pub fn line(&mut self, seq: u64, print: Print, at: Timestamp) -> Seen {
+        if !self.waits()
+            && let Some(place) = self.is_ahead(&print)
+        {
+            return Seen { clear: vec![(seq, Verdict::Repeats(self.reach(place)))], waits: false };
+        }
         let Some(mut window) = self.window.take() else {
-            self.was_printed(seq, print, false);
+            self.was_printed(self.own(seq), print, false);
             return Seen::default();
         };
         if std::mem::take(&mut window.same_number)
@@ -194,8 +289,12 @@ impl Replay {
         };
         if stretches.is_empty() {
             let mut clear = self.close(window, false);
-            clear.push((seq, Verdict::New));
-            self.was_printed(seq, print, false);
+            if let Some(place) = self.is_ahead(&print) {
+                clear.push((seq, Verdict::Repeats(self.reach(place))));
+            } else {
+                clear.push((seq, Verdict::New));
+                self.was_printed(self.own(seq), print, false);
+            }
             return Seen { clear, waits: false };
         }
         window.stretches = stretches;
@@ -219,6 +318,25 @@ impl Replay {
         self.window.take_if(over).map(|window| self.close(window, false)).unwrap_or_default()
     }
 
+    fn own(&self, seq: u64) -> LineRef {
+        LineRef { source: self.source, seq }
+    }
+
+    /// The line that only a file has so far, and that is due.
+    fn is_ahead(&self, print: &Print) -> Option<usize> {
+        let from = self.printed.len().checked_sub(self.ahead).filter(|_| self.trusted)?;
+        (from..self.printed.len()).take(LEFT_OUT + 1).find(|place| self.equal(*place, print))
+    }
+
+    /// The PBX has come to this line, which a file had before.
+    fn reach(&mut self, place: usize) -> LineRef {
+        let behind = self.printed.len().saturating_sub(place + 1);
+        if behind < self.ahead {
+            (self.ahead, self.missed, self.trusted) = (behind, 0, true);
+        }
+        self.printed.get(place).map_or(LineRef { source: self.source, seq: 0 }, |printed| printed.id)
+    }
+
     fn equal(&self, place: usize, print: &Print) -> bool {
         self.printed.get(place).is_some_and(|printed| printed.print.repeats(print))
     }
@@ -232,7 +350,7 @@ impl Replay {
             if self.equal(place, print) && ends.insert(place) {
                 places.push(place);
             }
-            if self.printed.get(place).is_none_or(|printed| !printed.doubtful) {
+            if self.printed.get(place).is_none_or(|printed| !printed.may_lack()) {
                 break;
             }
         }
@@ -248,7 +366,7 @@ impl Replay {
     /// Whether nothing that is certain was printed after it.
     fn is_end(&self, stretch: &[usize]) -> bool {
         let after = stretch.last().map_or(0, |last| last + 1);
-        self.printed.range(after.min(self.printed.len())..).all(|printed| printed.doubtful)
+        self.printed.range(after.min(self.printed.len())..).all(Printed::may_lack)
     }
 
     /// Decides on the lines that wait.
@@ -260,14 +378,17 @@ impl Replay {
             _ if reached.len() >= PROOF => reached,
             _ => Vec::new(),
         };
+        if let Some(last) = repeated.last() {
+            self.reach(*last);
+        }
         let verdict = |index: usize| match repeated.get(index).and_then(|place| self.printed.get(*place)) {
-            Some(printed) => Verdict::Repeats(printed.seq),
+            Some(printed) => Verdict::Repeats(printed.id),
             None if repeated.is_empty() => Verdict::Doubtful,
             None => Verdict::New,
         };
         let verdicts: Vec<Verdict> = (0..waiting.len()).map(verdict).collect();
         for (seq, print) in waiting.iter().skip(repeated.len()) {
-            self.was_printed(*seq, *print, repeated.is_empty());
+            self.was_printed(self.own(*seq), *print, repeated.is_empty());
         }
         waiting.into_iter().map(|(seq, _)| seq).zip(verdicts).collect()
     }

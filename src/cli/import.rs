@@ -25,8 +25,8 @@ use show::Ticker;
 ///
 /// The lines go through the running daemon, or into the database where none runs, as if the PBX had printed them: masked,
 /// counted, and kept for as long as the day of their call allows; older ones are counted only. A file that was cut off
-/// is gone on with when the same command is given again, and one that is in already changes nothing. Records within
-/// what the PBX has given for a day already may be the same calls: they are kept and not counted.
+/// is gone on with when the same command is given again, and one that is in already changes nothing. Records that the
+/// PBX or another file has given already are found by their position among the others: they are kept and not counted.
 ///
 /// Give files in the order in which they were written. They hold telephone numbers: remove them when it is done.
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ pub struct Arguments {
     /// Take the file for another one although its beginning is in already.
     #[arg(long)]
     as_new: bool,
-    /// Count records also where they fall among calls that are there: only when they cannot be the same calls.
+    /// Compare with nothing and count all: only when they cannot be the same calls.
     #[arg(long)]
     count_overlap: bool,
     /// Print what became of the files as one JSON object.

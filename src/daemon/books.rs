@@ -17,7 +17,7 @@ use crate::record::{LineKind, MaskedRecord};
 use crate::source::FileMark;
 use crate::store::{
     Deltas, NewLine, Reading, Repeats, SourceRow, StoreError, StoredCall, StoredNumber, Stretch, Wire, Work,
-    repeats_line, second_of_day,
+    second_of_day,
 };
 
 /// For how long after a record the lines without one are counted with its day: a replayed month brings its headers
@@ -118,6 +118,8 @@ pub struct Books {
     remembered: HashMap<LineRef, bool>,
     /// What live sources printed, for knowing it again.
     pub(super) watches: HashMap<u16, Watch>,
+    /// What is decided of lines of a file that come next.
+    pub(super) decided: HashMap<LineRef, Repeats>,
 }
 
 impl Books {
@@ -132,6 +134,7 @@ impl Books {
             late: HashSet::new(),
             remembered: HashMap::new(),
             watches: HashMap::new(),
+            decided: HashMap::new(),
         }
     }
 
@@ -222,7 +225,7 @@ impl Books {
                     let (line, kind) = (LineRef { source: source.id, seq: *seq }, *kind);
                     let repeats = self.settles(work, line, record.as_ref())?;
                     let (kind, reason) = match repeats {
-                        Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(repeats_line(of))),
+                        Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(work.repeats_line(source.id, of)?)),
                         _ => (kind, reason.clone()),
                     };
                     let counts = kind != LineKind::Duplicate && repeats != Some(Repeats::Waits);
@@ -272,7 +275,7 @@ impl Books {
         };
         let repeats = self.look(work, portion, source.id, line)?;
         let (kind, reason) = match repeats {
-            Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(repeats_line(of))),
+            Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(work.repeats_line(source.id, of)?)),
             _ => (line.kind, line.reason.clone()),
         };
         // What may repeat a stored line has its place in its day, and makes no call.
@@ -283,6 +286,9 @@ impl Books {
             note_record(portion, source, record, line.at);
         }
         portion.count(source.id, day, kind, 1);
+        if repeats == Some(Repeats::Doubtful) {
+            work.add_doubt(source.id, day, 1)?;
+        }
         let stored = NewLine {
             line: id,
             at: line.at,

@@ -12,6 +12,7 @@ use super::books::{Batch, Books, Portion};
 use super::hold::{Hold, SharedHold};
 use super::relays::Relays;
 use super::reload::Reloaded;
+use super::repeats::CALLERS_SINCE;
 use super::setup::{self, SetUpError, SourcePlan};
 use crate::aggregate::slots::date_of;
 use crate::call::Owner;
@@ -124,6 +125,16 @@ impl Keeper {
         keeper.load_rows()?;
         keeper.next_nightly = nightly(&keeper.device()?, &keeper.zone, keeper.clock.now());
         Ok(keeper)
+    }
+
+    /// Notes that the day's key is a new one: who called before cannot be compared with who calls from now on.
+    pub fn key_is_new(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let work = self.store.begin()?;
+        work.set_meta(CALLERS_SINCE, &now.as_millisecond().to_string())?;
+        work.commit()?;
+        self.books.forget_callers(date_of(&self.zone, now));
+        Ok(())
     }
 
     fn load_rows(&mut self) -> Result<(), StoreError> {

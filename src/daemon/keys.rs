@@ -19,6 +19,7 @@ pub struct KeyRing {
     directory: Option<PathBuf>,
     keys: Keys,
     day: Date,
+    is_new: bool,
     peers: Option<PeerFile>,
 }
 
@@ -29,6 +30,7 @@ impl KeyRing {
         fs::create_dir_all(runtime)?;
         let directory = in_memory(runtime).then(|| runtime.to_owned());
         let link = key(directory.as_deref(), "link.key")?;
+        let is_new = !directory.as_deref().is_some_and(|directory| directory.join(day_file(day)).is_file());
         let today = key(directory.as_deref(), &day_file(day))?;
         let mut peers = Peers::new(next_peer);
         let file = match &directory {
@@ -39,14 +41,19 @@ impl KeyRing {
             }
             None => None,
         };
-        let ring = KeyRing { directory, keys: Keys::new(link, today), day, peers: file };
+        let ring = KeyRing { directory, keys: Keys::new(link, today), day, is_new, peers: file };
         ring.remove_old_days();
         Ok((ring, peers))
     }
 
     /// Keys that nobody else has and that live as long as this value: those of an import.
     pub fn of_its_own(day: Date) -> io::Result<KeyRing> {
-        Ok(KeyRing { directory: None, keys: Keys::new(key(None, "")?, key(None, "")?), day, peers: None })
+        Ok(KeyRing { directory: None, keys: Keys::new(key(None, "")?, key(None, "")?), day, is_new: true, peers: None })
+    }
+
+    /// Whether the day's key is another than the one of an earlier run: the box was off, or keeps no keys.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The keys.

@@ -1,7 +1,8 @@
 //! Lines that a PBX prints a second time, in the books: after a boundary lines are stored at once and counted when it is
-//! clear that they are no repetition. The verdict is stored with them; a rebuild reads it.
+//! clear that they are no repetition. The verdict is stored with them; a rebuild reads it. What files gave of the same PBX
+//! was printed before, too; which of a file's own lines repeat others is decided before they come here (`import`).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
@@ -9,13 +10,20 @@ use jiff::{SignedDuration, Timestamp};
 use super::books::{Books, MaskedLine, Portion};
 use crate::aggregate::slots::date_of;
 use crate::call::LineRef;
+use crate::call::history::{Had, join};
 use crate::call::replay::{DEPTH, Print, Replay, Verdict};
 use crate::number::Anonymous;
 use crate::record::{LineKind, MaskedRecord};
-use crate::store::{Reading, Repeats, StoreError, StoredNumber, Work};
+use crate::store::{PrintedLine, Reading, Repeats, StoreError, StoredNumber, Work};
 
 /// How far a stamp lies behind the one before where a PBX may have begun again: within it lines are only out of order.
 const BACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// Since when the day's key is the one in use.
+pub(super) const CALLERS_SINCE: &str = "callers_since_ms";
+
+/// How near to the end of what a PBX printed a file must go along with it, for what it has behind that to be due here.
+const NEAR: usize = 32;
 
 /// What one source printed, and its records that wait for a verdict.
 #[derive(Debug, Default)]
@@ -30,43 +38,111 @@ pub(super) struct Watch {
     unstamped: usize,
 }
 
+/// A line as the source or a file has it.
+struct Line {
+    line: PrintedLine,
+    print: Print,
+    record: Option<MaskedRecord>,
+}
+
 impl Books {
-    /// Watches a source for repetitions, from what it printed so far.
-    pub(super) fn watch(&mut self, read: &Reading<'_>, source: u16) -> Result<(), StoreError> {
-        let mut watch = Watch::default();
-        let lines = read.printed(source, DEPTH)?;
-        let (first, last) = (lines.first().map_or(1, |line| line.seq), lines.last().map_or(0, |line| line.seq));
-        let mut numbers = read.numbers(source, first, last)?.into_iter().peekable();
-        for line in lines {
-            let mut own = Vec::new();
-            while numbers.next_if(|(seq, _)| *seq < line.seq).is_some() {}
-            while let Some((_, number)) = numbers.next_if(|(seq, _)| *seq == line.seq) {
-                own.push(number);
+    /// Watches a source for repetitions, from what it printed so far and what the `files` of its PBX gave.
+    pub(super) fn watch(&mut self, read: &Reading<'_>, source: u16, files: &[u16]) -> Result<(), StoreError> {
+        let mut watch = Watch { replay: Replay::of(source), ..Watch::default() };
+        let mut printed = self.lines(read, source, None)?;
+        let near: HashSet<LineRef> = printed.iter().rev().take(NEAR).map(|had| had.id).collect();
+        let mut trusted = false;
+        let since = printed.first().map(|had| had.what.line.day);
+        for file in files {
+            let lines = self.lines(read, *file, since)?;
+            trusted |= lines.iter().any(|had| near.contains(&had.id));
+            printed = join(printed, lines);
+        }
+        let beyond = printed.len().saturating_sub(DEPTH);
+        let mut waiting = Vec::new();
+        for Had { id, what: Line { line, print, record }, .. } in printed.into_iter().skip(beyond) {
+            let doubtful = line.repeats == Some(Repeats::Doubtful);
+            if line.line.source != source {
+                watch.replay.was_printed(id, print.from_file(), doubtful);
+            } else if line.repeats == Some(Repeats::Waits) {
+                waiting.push((id.seq, print, record, line.at));
+            } else {
+                // What repeats a file's line stands where the file has that.
+                watch.replay.was_printed(id, print, doubtful);
             }
-            let print = print(&line.text, &own, date_of(self.zone(), line.at));
-            match line.repeats {
-                Some(Repeats::Waits) => {
-                    if watch.records.is_empty() && !watch.replay.is_looking() {
-                        watch.replay.boundary();
-                    }
-                    let seen = watch.replay.line(line.seq, print, line.at);
-                    let decided = seen.waits || seen.clear.iter().any(|(seq, _)| *seq == line.seq);
-                    watch.clear.extend(seen.clear);
-                    if !decided {
-                        // What it waited for is kept no more: nobody can say any longer, and a call must not be lost.
-                        watch.clear.push((line.seq, Verdict::Doubtful));
-                    }
-                    if let Some(record) = line.record {
-                        watch.records.push((line.seq, linked(record, &own), line.at));
-                    }
-                }
-                Some(Repeats::Line(_)) => {}
-                Some(Repeats::Doubtful) => watch.replay.was_printed(line.seq, print, true),
-                None => watch.replay.was_printed(line.seq, print, false),
+        }
+        watch.replay.goes_ahead(trusted);
+        if !waiting.is_empty() {
+            watch.replay.boundary();
+        }
+        waiting.sort_unstable_by_key(|(seq, ..)| *seq);
+        for (seq, print, record, at) in waiting {
+            let seen = watch.replay.line(seq, print, at);
+            let decided = seen.waits || seen.clear.iter().any(|(clear, _)| *clear == seq);
+            watch.clear.extend(seen.clear);
+            if !decided {
+                // What it waited for is kept no more: nobody can say any longer, and a call must not be lost.
+                watch.clear.push((seq, Verdict::Doubtful));
             }
+            if let Some(record) = record {
+                watch.records.push((seq, record, at));
+            }
+        }
+        if let Some(before) = self.watches.remove(&source) {
+            (watch.last, watch.unstamped) = (before.last, before.unstamped);
         }
         self.watches.insert(source, watch);
         Ok(())
+    }
+
+    /// Takes up what a file gave of the same PBX. Where that is `of_now` it is a boundary: what the PBX prints next the file may
+    /// have had.
+    pub(super) fn printed_elsewhere(
+        &mut self,
+        read: &Reading<'_>,
+        source: u16,
+        files: &[u16],
+        of_now: bool,
+    ) -> Result<(), StoreError> {
+        if !self.watches.contains_key(&source) {
+            return Ok(());
+        }
+        self.watch(read, source, files)?;
+        if let Some(watch) = self.watches.get_mut(&source).filter(|watch| of_now && !watch.replay.is_looking()) {
+            watch.clear.extend(watch.replay.boundary());
+        }
+        Ok(())
+    }
+
+    /// The last lines of a source, of days from `since` on.
+    fn lines(&self, read: &Reading<'_>, source: u16, since: Option<Date>) -> Result<Vec<Had<Line>>, StoreError> {
+        let lines = read.printed(source, DEPTH, since)?;
+        let (first, last) =
+            (lines.first().map_or(1, |line| line.line.seq), lines.last().map_or(0, |line| line.line.seq));
+        let mut numbers: HashMap<u64, Vec<StoredNumber>> = HashMap::new();
+        for (seq, number) in read.numbers(source, first, last)? {
+            numbers.entry(seq).or_default().push(number);
+        }
+        let since = read.meta(CALLERS_SINCE)?.and_then(|text| text.parse().ok());
+        let since = since.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MIN);
+        let had = |mut line: PrintedLine| {
+            let own = numbers.get(&line.line.seq).map_or(&[][..], Vec::as_slice);
+            // A day has two keys where the box was switched off in between.
+            let own = if line.at >= since { own } else { &[] };
+            let heard = date_of(self.zone(), line.at);
+            let record = line.record.take();
+            let print = print(&line.text, own, heard).carrying(record.as_ref());
+            line.text = Vec::new();
+            let id = match line.repeats {
+                Some(Repeats::Line(of)) => of,
+                _ => line.line,
+            };
+            let stamp = record.as_ref().and_then(|record| record.stamp).map(|stamp| stamp.at);
+            let waits = line.repeats == Some(Repeats::Waits);
+            let record = record.filter(|_| waits).map(|record| linked(record, &line.places, &numbers));
+            Had { id, own: id == line.line, stamp, what: Line { line, print, record } }
+        };
+        Ok(lines.into_iter().map(had).collect())
     }
 
     /// The PBX may empty its buffer now: its link came up, or it began again.
@@ -136,8 +212,11 @@ impl Books {
         let heard = date_of(self.zone(), line.at);
         // Titles are printed at any time, and of what is not understood only the shape is there: both prove nothing.
         let proves = matches!(line.kind, LineKind::Record | LineKind::Continuation | LineKind::Event);
+        if let Some(repeats) = self.decided.remove(&LineRef { source, seq: line.seq }) {
+            return Ok(Some(repeats));
+        }
         let Some(watch) = self.watches.get_mut(&source).filter(|_| proves) else { return Ok(None) };
-        let print = print(&line.text, &line.numbers, heard);
+        let print = print(&line.text, &line.numbers, heard).carrying(line.record.as_ref());
         let before = watch.unstamped;
         watch.unstamped = if line.stamp.is_some() { 0 } else { before + 1 };
         if let Some(stamp) = line.stamp {
@@ -171,10 +250,10 @@ impl Books {
         line: LineRef,
         record: Option<&MaskedRecord>,
     ) -> Result<Option<Repeats>, StoreError> {
-        let Some(watch) = self.watches.get_mut(&line.source) else { return Ok(None) };
         let Some((repeats, at)) = work.read().repeats(line)? else { return Ok(None) };
         if repeats == Some(Repeats::Waits)
             && let Some(record) = record
+            && let Some(watch) = self.watches.get_mut(&line.source)
         {
             watch.records.push((line.seq, record.clone(), at));
         }
@@ -223,14 +302,18 @@ impl Books {
     }
 }
 
-/// The record with what joins calls, which is kept beside its line only.
-fn linked(record: MaskedRecord, numbers: &[StoredNumber]) -> MaskedRecord {
+/// The record with what joins calls, which is kept beside the lines only, at these places.
+fn linked(
+    record: MaskedRecord,
+    places: &[Option<(u64, u16)>],
+    numbers: &HashMap<u64, Vec<StoredNumber>>,
+) -> MaskedRecord {
+    let mut places = places.iter();
     record.map_numbers(|number| {
-        let alike = |(_, other): &&StoredNumber| {
-            (other.class, other.digits, &other.own) == (number.class, number.digits, &number.own)
-        };
-        let mut links = numbers.iter().filter(alike).map(|(_, number)| (number.peer, number.token));
-        let (peer, token) = links.next().filter(|link| links.all(|other| other == *link)).unwrap_or_default();
+        let beside = places.next().copied().flatten().and_then(|(seq, start)| {
+            numbers.get(&seq)?.iter().find(|(other, _)| *other == start).map(|(_, number)| number)
+        });
+        let (peer, token) = beside.map(|beside| (beside.peer, beside.token)).unwrap_or_default();
         Some(Anonymous { peer, token, ..number })
     })
 }

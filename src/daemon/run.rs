@@ -77,6 +77,9 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     let today = keeper.date(clock.now());
     let next_peer = keeper.store.read().largest_peer()?.saturating_add(1).min(1 << 31);
     let (ring, peers) = KeyRing::open(&config.runtime_dir, today, next_peer).map_err(system("keeping the keys"))?;
+    if ring.is_new() {
+        keeper.key_is_new()?;
+    }
     let gate = Gate { privacy: Privacy::new(config.number_plan(), keeper.linked, peers), ring };
     keeper.hold = match config.privacy.hold_unparsed {
         true => Hold::open(&clock).into(),

@@ -283,7 +283,7 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
         if !plan.live {
             books.comes_late(row.id);
         }
-        books.watch(&store.read(), row.id)?;
+        books.watch(&store.read(), row.id, &store.read().files_of(&plan.name)?)?;
     }
     Ok(books)
 }

@@ -57,8 +57,10 @@ pub struct ImportDay {
     pub date: Date,
     /// Lines that carry a record.
     pub records: u64,
-    /// Records that may repeat stored ones, and are not counted.
+    /// Lines that repeat others, and are not counted.
     pub duplicates: u64,
+    /// Lines that are counted and may repeat others.
+    pub may_repeat: u64,
     /// Calls.
     pub calls: u64,
 }
@@ -196,6 +198,16 @@ impl Reading<'_> {
             .collect()
     }
 
+    /// When the first call of a source on a day came, and when the last was over; nothing where it has none that is kept.
+    pub fn span_of_calls(&self, source: u16, date: Date) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+        let mut query =
+            self.db.prepare_cached("SELECT min(arrival_ms), max(end_ms) FROM call WHERE day = ?1 AND source = ?2")?;
+        let both = query.query_row((day_number(date), source), |row| {
+            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
+        })?;
+        Ok(both.0.zip(both.1).map(|(from, to)| (instant(from), instant(to))))
+    }
+
     /// What a source has given records for on a day.
     pub fn stretch(&self, source: u16, date: Date) -> Result<Option<Stretch>, StoreError> {
         let mut query = self.db.prepare_cached(
@@ -231,6 +243,33 @@ impl Reading<'_> {
         Ok(found)
     }
 
+    /// The files of a PBX whose lines stand beside those that it printed itself, in the order of their numbers.
+    pub fn files_of(&self, of: &str) -> Result<Vec<u16>, StoreError> {
+        let mut query =
+            self.db.prepare_cached("SELECT source FROM import WHERE of = ?1 AND NOT overlap ORDER BY source")?;
+        Ok(query.query_map([of], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// What others than the import `besides` have of what a PBX printed, by PBX: the sources of each with their names, its own
+    /// link first. As for [`Reading::stretches`], and without files of which everything was to be counted.
+    pub fn others(&self, of: &str, besides: u16, known: &[String]) -> Result<Vec<Vec<(u16, String)>>, StoreError> {
+        let mut query = self.db.prepare(
+            "SELECT source.id, name, import.of FROM source LEFT JOIN import ON import.source = source.id
+             WHERE overlap IS NOT TRUE ORDER BY import.source IS NOT NULL, source.id",
+        )?;
+        let is_known = |name: &str| known.iter().any(|known| known == name);
+        let mut rows = query.query([])?;
+        let mut found: BTreeMap<(bool, String), Vec<(u16, String)>> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let (id, name): (u16, String) = (row.get(0)?, row.get(1)?);
+            let whose = row.get::<_, Option<String>>(2)?.unwrap_or_else(|| name.clone());
+            if besides != id && (whose == of || !is_known(of) || !is_known(&whose)) {
+                found.entry((whose != of, whose)).or_default().push((id, name));
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
     /// The names of all sources that are no imports, of today and of earlier.
     pub fn source_names(&self) -> Result<Vec<String>, StoreError> {
         let mut query =
@@ -254,6 +293,8 @@ impl Reading<'_> {
             "SELECT day, sum(CASE kind WHEN {} THEN n ELSE 0 END), sum(CASE kind WHEN {} THEN n ELSE 0 END),
              (SELECT count(*) FROM call WHERE call.source = ?1 AND call.day = line_count.day)
              + coalesce((SELECT forgotten_calls FROM source_day WHERE source_day.source = ?1
+               AND source_day.day = line_count.day), 0),
+             coalesce((SELECT may_repeat FROM source_day WHERE source_day.source = ?1
                AND source_day.day = line_count.day), 0)
              FROM line_count WHERE source = ?1 AND day BETWEEN ?2 AND ?3 GROUP BY day ORDER BY day",
             LineKind::Record.code(),
@@ -261,7 +302,13 @@ impl Reading<'_> {
         ))?;
         let rows = query.query_map((source, day_number(from), day_number(to)), |row| {
             let count = |column: usize| row.get::<_, i64>(column).map(|count| count.max(0) as u64);
-            Ok(ImportDay { date: day_date(row.get(0)?), records: count(1)?, duplicates: count(2)?, calls: count(3)? })
+            Ok(ImportDay {
+                date: day_date(row.get(0)?),
+                records: count(1)?,
+                duplicates: count(2)?,
+                calls: count(3)?,
+                may_repeat: count(4)?,
+            })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{OptionalExtension, Row};
 
-use super::{Reading, StoreError, Work, day_date, day_number, instant};
+use super::{Reading, Repeats, StoreError, Work, day_date, day_number, instant};
 use crate::call::{LineRef, Wall};
 use crate::dialect::SourceState;
 use crate::number::{Anonymous, Class};
@@ -53,55 +53,6 @@ pub struct NewLine<'a> {
     pub shape: bool,
     pub record: Option<&'a MaskedRecord>,
     pub call: Option<u64>,
-    pub repeats: Option<Repeats>,
-}
-
-/// How a line that a PBX may have printed before stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeats {
-    /// It is not clear yet.
-    Waits,
-    /// It may repeat one, and is counted.
-    Doubtful,
-    /// It repeats this line of its source.
-    Line(u64),
-}
-
-impl Repeats {
-    fn code(self) -> i64 {
-        match self {
-            Repeats::Waits => 0,
-            Repeats::Doubtful => -1,
-            Repeats::Line(of) => of as i64,
-        }
-    }
-
-    fn from_code(code: i64) -> Repeats {
-        match code {
-            0 => Repeats::Waits,
-            -1 => Repeats::Doubtful,
-            of => Repeats::Line(of as u64),
-        }
-    }
-}
-
-/// What is said of a line that repeats another.
-pub fn repeats_line(of: u64) -> String {
-    format!("repeats line {of}")
-}
-
-/// A line as it is compared with those that come after it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PrintedLine {
-    /// Its number within the source.
-    pub seq: u64,
-    /// When the box received it.
-    pub at: Timestamp,
-    /// Masked text.
-    pub text: Vec<u8>,
-    /// The record it carries; only of one that waits.
-    pub record: Option<MaskedRecord>,
-    /// What is known of it.
     pub repeats: Option<Repeats>,
 }
 
@@ -163,7 +114,10 @@ impl Work<'_> {
     /// Stores a line with the numbers beside it.
     pub fn put_line(&self, line: &NewLine<'_>, numbers: &[StoredNumber]) -> Result<(), StoreError> {
         self.tx
-            .prepare_cached("INSERT INTO line VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")?
+            .prepare_cached(
+                "INSERT INTO line (source, seq, at_ms, day, kind, text, reason, col, idle, shape, record, call_seq)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?
             .execute((
                 line.line.source,
                 line.line.seq as i64,
@@ -177,9 +131,12 @@ impl Work<'_> {
                 line.shape,
                 line.record.map(|record| json(&unlinked(record))),
                 line.call.map(|seq| seq as i64),
-                line.repeats.map(Repeats::code),
             ))?;
-        self.put_numbers(line.line, numbers)
+        self.put_numbers(line.line, numbers)?;
+        match line.repeats {
+            Some(repeats) => self.put_verdict(line.line, repeats, line.record),
+            None => Ok(()),
+        }
     }
 
     fn put_numbers(&self, line: LineRef, numbers: &[StoredNumber]) -> Result<(), StoreError> {
@@ -232,30 +189,8 @@ impl Work<'_> {
                 record.map(|record| json(&unlinked(record))),
                 call.map(|seq| seq as i64),
             ))?;
+        self.put_places(line, record)?;
         Ok(before.and_then(|(kind, day, at)| Some((LineKind::from_code(kind)?, day_date(day), instant(at)))))
-    }
-
-    /// Decides whether a line repeats another. Answers with the kind it was taken for and the day it is counted in; nothing
-    /// when there is no such line any more.
-    pub fn put_repeats(&self, line: LineRef, repeats: Option<Repeats>) -> Result<Option<(LineKind, Date)>, StoreError> {
-        let before = self
-            .tx
-            .prepare_cached("SELECT kind, day FROM line WHERE source = ?1 AND seq = ?2")?
-            .query_row((line.source, line.seq as i64), |row| Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?)))
-            .optional()?;
-        let Some((kind, day)) = before.and_then(|(kind, day)| Some((LineKind::from_code(kind)?, day_date(day)))) else {
-            return Ok(None);
-        };
-        let (now, reason) = match repeats {
-            Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(repeats_line(of))),
-            _ => (kind, None),
-        };
-        self.tx
-            .prepare_cached(
-                "UPDATE line SET repeats = ?3, kind = ?4, reason = coalesce(?5, reason) WHERE source = ?1 AND seq = ?2",
-            )?
-            .execute((line.source, line.seq as i64, repeats.map(Repeats::code), now.code(), reason))?;
-        Ok(Some((kind, day)))
     }
 
     /// Notes which call the record of a line belongs to.
@@ -317,38 +252,6 @@ impl Reading<'_> {
         )?;
         let rows = query.query_map((source, first as i64, most), |row| stored(source, row))?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// The last lines that a source printed, as they are compared, in order; without those of which only the shape is kept,
-    /// and without titles and noise.
-    pub fn printed(&self, source: u16, most: usize) -> Result<Vec<PrintedLine>, StoreError> {
-        // Repetitions are left out: what was printed once is there once, and they would use up `most`.
-        let kinds = [LineKind::Record, LineKind::Continuation, LineKind::Event].map(LineKind::code);
-        let mut query = self.db.prepare_cached(
-            "SELECT seq, at_ms, text, CASE repeats WHEN 0 THEN record END, repeats FROM line
-             WHERE source = ?1 AND kind IN (?2, ?3, ?4) ORDER BY seq DESC LIMIT ?5",
-        )?;
-        let rows = query.query_map((source, kinds[0], kinds[1], kinds[2], most as i64), |row| {
-            Ok(PrintedLine {
-                seq: row.get::<_, i64>(0)? as u64,
-                at: instant(row.get(1)?),
-                text: row.get(2)?,
-                record: row.get::<_, Option<String>>(3)?.and_then(|text| serde_json::from_str(&text).ok()),
-                repeats: row.get::<_, Option<i64>>(4)?.map(Repeats::from_code),
-            })
-        })?;
-        let mut lines: Vec<PrintedLine> = rows.collect::<Result<_, _>>()?;
-        lines.reverse();
-        Ok(lines)
-    }
-
-    /// How a line stands that may repeat another, and when it came; nothing when there is no such line any more.
-    pub fn repeats(&self, line: LineRef) -> Result<Option<(Option<Repeats>, Timestamp)>, StoreError> {
-        let mut query = self.db.prepare_cached("SELECT repeats, at_ms FROM line WHERE source = ?1 AND seq = ?2")?;
-        let row = query.query_row((line.source, line.seq as i64), |row| {
-            Ok((row.get::<_, Option<i64>>(0)?.map(Repeats::from_code), instant(row.get(1)?)))
-        });
-        Ok(row.optional()?)
     }
 
     /// How many lines of a source came since each of these instants, the earliest last.

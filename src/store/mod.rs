@@ -12,6 +12,7 @@ mod imports;
 mod lines;
 mod links;
 mod outbox;
+mod repeats;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -25,8 +26,9 @@ pub use calls::{Deltas, StoredCall};
 pub use days::{DayRow, OpenDay, Wire};
 pub(crate) use imports::second_of_day;
 pub use imports::{ImportDay, ImportRow, Stretch};
-pub use lines::{NewLine, PrintedLine, Repeats, SourceRow, StoredLine, StoredNumber, repeats_line};
+pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};
 pub use outbox::{Cause, OutboxRow, OutboxState};
+pub use repeats::{PrintedLine, Repeats};
 
 /// The database could not be used.
 #[derive(Debug, thiserror::Error)]

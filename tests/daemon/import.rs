@@ -72,13 +72,14 @@ pub fn history(rig: &Rig) -> Vec<String> {
     let db = rig.db();
     let mut all = Vec::new();
     for table in [
-        "SELECT source, seq, day, kind, hex(text), reason, col, idle, shape, record, call_seq FROM line",
+        "SELECT source, seq, day, kind, hex(text), reason, col, idle, shape, record, call_seq, repeats,
+         repeats_source FROM line",
         "SELECT source, seq, start, class, digits, peer IS NULL, token, own FROM number",
         "SELECT source, seq, ods, site, day, kind, arrival_ms, end_ms, outcome, rule, wait_s, talk_s, answered, not_people,
          callback_made, later_s, earlier_s, trunk, class, peer IS NULL, token, open, legs, repeat FROM call",
         "SELECT * FROM counter WHERE n <> 0",
         "SELECT * FROM line_count WHERE n <> 0",
-        "SELECT source, day, from_s, to_s, forgotten_calls FROM source_day WHERE from_s IS NOT NULL",
+        "SELECT source, day, from_s, to_s, forgotten_calls, may_repeat FROM source_day WHERE from_s IS NOT NULL",
         "SELECT ods, site, day FROM day",
         "SELECT source, of, options, oldest, lines, hash, head, done FROM import",
         "SELECT id, name, dialect, next_seq, state, wall, record_day, forgotten FROM source
@@ -250,8 +251,10 @@ fn a_file_that_has_grown_goes_on_where_it_ended() {
     assert!(said.contains("other.log") && said.contains("goes on differently"), "{said}");
     let before = whole.count("SELECT sum(n) FROM counter");
     let report = import(&whole, IP, &["--as-new", path.to_str().unwrap()], &now);
-    assert_eq!((&report["duplicates"], &report["records"]), (&lines.len().into(), &0.into()), "{report}");
-    assert_eq!(whole.count("SELECT sum(n) FROM counter"), before, "nothing is counted twice");
+    // The line that is there twice may be another call, or not.
+    assert_eq!((&report["duplicates"], &report["records"]), (&(lines.len() - 1).into(), &1.into()), "{report}");
+    assert_eq!(report["may_repeat"], 1, "{report}");
+    assert!(whole.count("SELECT sum(n) FROM counter") > before, "a call is not lost");
     whole.assert_no_difference(&now, "with what may repeat");
 }
 
@@ -315,52 +318,6 @@ fn several_pbxs_want_to_be_told_apart() {
     let unknown = file(&rig, "unknown.log", &lines[2..]);
     let report = import(&rig, IP, &["--source", "recption", unknown.to_str().unwrap()], &now);
     assert_eq!((&report["records"], &report["duplicates"]), (&0.into(), &report["lines"]), "{report}");
-}
-
-#[test]
-fn what_the_pbx_has_given_for_a_day_is_not_counted_twice() {
-    let mut pbx = Pbx::tcp("reception", IP);
-    let rig = Rig::new(SITE, std::slice::from_ref(&pbx));
-    let at = |time: &str, id: u32| {
-        let at = format!("2026/11/20 {time}");
-        Ip { at: &at, id, ..Ip::default() }.line()
-    };
-    let daemon = rig.run(&clock("2026-11-20T11:00:00Z", 1));
-    pbx.connect();
-    let live = [at("10:00:00", 1_000_010), at("10:30:00", 1_000_011), at("10:40:00", 1_000_012)];
-    assert!(pbx.print(&live));
-    rig.wait_for_lines(3);
-    let old = [
-        at("08:30:00", 1_000_001),
-        at("09:10:00", 1_000_002),
-        live[0].clone(),
-        // Between those that were heard, and not among them: it may be lost or misread, nobody knows yet.
-        at("10:20:00", 1_000_090),
-        live[1].clone(),
-        at("10:50:00", 1_000_013),
-    ];
-    let path = file(&rig, "old.log", &old);
-    let output = rig.verb(&["import", "--dialect", IP, path.to_str().unwrap()], "");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    for part in ["3 records", "3 calls, on 1 days", "not counted: 3 records", "of reception on 2026-11-20"] {
-        assert!(said.contains(part), "{part} is not in {said}");
-    }
-    let (_, document) = rig.json(&["day", "2026-11-20"], "");
-    assert_eq!(document["totals"]["inbound"]["calls_seen"], 6, "{document:#}");
-    let sources = document["sources"].as_array().unwrap();
-    assert_eq!((sources.len(), &sources[1]["name"]), (2, &"reception/import-1".into()));
-    assert_eq!((&sources[1]["records"], &sources[1]["duplicates"]), (&3.into(), &3.into()));
-    rig.assert_no_difference("", "with what may repeat");
-    let status = rig.status();
-    assert_eq!((&status["lines"]["lines"], &status["lines"]["duplicates"]), (&9.into(), &3.into()));
-    // The operator knows better: it is another machine's log.
-    let more = file(&rig, "more.log", &[at("10:05:00", 1_000_070), at("10:06:00", 1_000_071)]);
-    let report = import(&rig, IP, &["--count-overlap", more.to_str().unwrap()], "");
-    assert_eq!((&report["records"], &report["duplicates"]), (&2.into(), &0.into()), "{report}");
-    assert_eq!(rig.count("SELECT count(*) FROM audit WHERE what LIKE '%among other calls%'"), 1);
-    rig.assert_no_difference("", "with a second file");
-    daemon.stop();
 }
 
 #[test]

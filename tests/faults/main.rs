@@ -18,6 +18,7 @@ mod f08_two_daemons;
 mod f24_sigterm;
 mod f29_slow_disk;
 mod ledger;
+mod f16_imports;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
 mod lines;

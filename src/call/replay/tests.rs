@@ -50,7 +50,7 @@ fn brief(printed: &str, lines: &str) -> String {
     let letter = |verdict| match verdict {
         Verdict::New => "n".to_owned(),
         Verdict::Doubtful => "?".to_owned(),
-        Verdict::Repeats(of) => of.to_string(),
+        Verdict::Repeats(of) => of.seq.to_string(),
     };
     verdicts(printed, lines).into_iter().map(letter).collect()
 }
@@ -151,6 +151,53 @@ fn without_a_boundary_an_equal_line_is_a_line() {
     }
 }
 
+/// What each line of `lines` came to where `printed` was printed, and a file has `ahead` behind it; its lines are numbered
+/// on. With `trusted` the file has the end of `printed`, too.
+fn with_file(printed: &str, ahead: &str, trusted: bool, lines: &str) -> String {
+    let mut replay = Replay::of(1);
+    let ids = (1..).map(|seq| LineRef { source: 1, seq });
+    for (id, letter) in ids.zip(printed.chars().chain(ahead.chars())) {
+        let of_file = id.seq > printed.len() as u64;
+        let print = print(&letter.to_string());
+        replay.was_printed(id, if of_file { print.from_file() } else { print }, false);
+    }
+    replay.goes_ahead(trusted);
+    let mut said = Vec::new();
+    for (seq, letter) in (100..).zip(lines.chars()) {
+        if letter == '|' {
+            said.extend(replay.boundary());
+            continue;
+        }
+        let seen = replay.line(seq, print(&letter.to_string()), Timestamp::UNIX_EPOCH);
+        if !seen.waits && seen.clear.is_empty() {
+            said.push((seq, Verdict::New));
+        }
+        said.extend(seen.clear);
+    }
+    said.extend(replay.quiet(Timestamp::UNIX_EPOCH + 5.seconds()));
+    let letter = |(_, verdict)| match verdict {
+        Verdict::New => "n".to_owned(),
+        Verdict::Doubtful => "?".to_owned(),
+        Verdict::Repeats(of) => of.seq.to_string(),
+    };
+    said.into_iter().map(letter).collect()
+}
+
+#[test]
+fn what_a_file_gave_before_the_pbx_printed_it_is_known() {
+    assert_eq!(with_file("abc", "de", true, "def"), "45n", "on an unbroken link, line by line");
+    assert_eq!(with_file("abc", "de", true, "ef"), "5n", "the box missed one");
+    assert_eq!(with_file("abc", "de", true, "xdye"), "n4n5", "the file missed some");
+    assert_eq!(with_file("abc", "de", true, "dd"), "4n", "a twin of it is a twin");
+    assert_eq!(with_file("abc", "de", false, "d"), "n", "nothing says that the file goes on there");
+    assert_eq!(with_file("abc", "de", false, "|def"), "??n", "nor do two after a boundary");
+    assert_eq!(with_file("abc", "def", false, "|defg"), "456n");
+    assert_eq!(with_file("abc", "def", false, "|abcdefg"), "123456n");
+    assert_eq!(with_file("abc", "def", true, "|abcxdef"), "123n456", "the file lacks one");
+    assert_eq!(with_file("abc", "def", true, "|abcg"), "123n", "the buffer lacks what only the file has");
+    assert_eq!(with_file("", "abc", false, "|abcd"), "123n", "the box heard nothing before");
+}
+
 proptest! {
     /// Whatever was printed, a PBX that empties its buffer of any depth adds nothing, and loses nothing that is new.
     #[test]
@@ -161,7 +208,7 @@ proptest! {
         for (at, verdict) in verdicts.iter().enumerate() {
             prop_assert_eq!(matches!(verdict, Verdict::Repeats(_)), at < depth, "{:?}", verdicts);
             if let Verdict::Repeats(of) = verdict {
-                prop_assert_eq!(printed.as_bytes()[*of as usize - 1], buffer.as_bytes()[at]);
+                prop_assert_eq!(printed.as_bytes()[of.seq as usize - 1], buffer.as_bytes()[at]);
             }
         }
     }

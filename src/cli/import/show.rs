@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::control::exchange::Order;
-use crate::daemon::import::{Outcome, Progress, Report};
+use crate::daemon::import::{Day, Outcome, Progress, Report};
 
 /// Shorter work shows no progress.
 const SHORT: Duration = Duration::from_secs(2);
@@ -90,7 +90,7 @@ pub fn summary(file: &str, report: &Report, order: &Order) -> String {
         let _ = writeln!(
             text,
             "  {} lines = {} records + {} continuations + {} events + {} headers + {} noise + {} not understood + {} \
-             that may repeat others",
+             duplicates",
             report.lines,
             report.records,
             report.continuations,
@@ -120,16 +120,32 @@ pub fn summary(file: &str, report: &Report, order: &Order) -> String {
             );
         }
     }
-    let repeating: Vec<String> =
-        report.days.iter().filter(|day| day.duplicates > 0).map(|day| day.date.to_string()).collect();
-    if report.duplicates > 0 {
-        let whose: Vec<&str> = report.repeats.iter().map(String::as_str).collect();
+    let days = |of: &dyn Fn(&Day) -> u64| -> String {
+        let days: Vec<String> = report.days.iter().filter(|day| of(day) > 0).map(|day| day.date.to_string()).collect();
+        if days.is_empty() { String::new() } else { format!(" ({})", list(&days)) }
+    };
+    if !report.repeats.is_empty() {
         let _ = writeln!(
             text,
-            "  not counted: {} records that fall among those of {} on {}; they may be the same calls",
-            report.duplicates,
-            whose.join(", "),
-            list(&repeating)
+            "  not counted: records repeated of {}{}",
+            shares(&report.repeats),
+            days(&|day| day.duplicates)
+        );
+    }
+    if !report.among.is_empty() {
+        let _ = writeln!(
+            text,
+            "  not counted: records that fall among those of {}, of days whose lines are kept no more; they may be the same \
+             calls",
+            shares(&report.among)
+        );
+    }
+    if report.may_repeat > 0 {
+        let _ = writeln!(
+            text,
+            "  counted, and may repeat others: {}{}; too little stands beside them to tell",
+            report.may_repeat,
+            days(&|day| day.may_repeat)
         );
     }
     let out = &report.out_of_range;
@@ -155,6 +171,12 @@ pub fn summary(file: &str, report: &Report, order: &Order) -> String {
         let _ = writeln!(text, "  the file ends in the middle of a line, which was left out for now");
     }
     text
+}
+
+/// `reception (120), reception/import-1 (3)`.
+fn shares(of: &std::collections::BTreeMap<String, u64>) -> String {
+    let shares: Vec<String> = of.iter().map(|(name, records)| format!("{name} ({records})")).collect();
+    shares.join(", ")
 }
 
 fn list(days: &[String]) -> String {

@@ -1,237 +1,51 @@
-//! The writer's side of an import: what of a file is counted, what may repeat other lines, and what is kept.
-
-use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
+//! The writer's side of an import: what becomes of its lines, and what is kept.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::reading::counted;
-use super::tally::{Day, NotUnderstood, OutOfRange, Outcome, Report, Tally};
+use super::placing::Around;
+use super::sifting::Import;
 use super::trace::Place;
 use crate::aggregate::SourceInput;
 use crate::aggregate::coverage::{Links, Up};
 use crate::aggregate::slots::date_of;
+use crate::call::LineRef;
 use crate::daemon::books::{Batch, Books, Entry, Portion};
 use crate::daemon::keeper::Keeper;
 use crate::daemon::setup::SourcePlan;
 use crate::dialect::{CANNOT, SourceState};
-use crate::record::{LineKind, MaskedRecord};
-use crate::store::{ImportRow, Reading, SourceRow, StoreError, Stretch, Work, second_of_day};
+use crate::store::{ImportRow, Reading, SourceRow, StoreError, Stretch, Work};
 
 /// How many days behind the file's own clock nothing changes any more.
 const SETTLED: i64 = 2;
 /// For how long after its last line an import that was cut off keeps its days open, so that it can go on.
 const RESUMABLE: SignedDuration = SignedDuration::from_hours(1);
 
-/// An import in progress.
-#[derive(Debug)]
-pub struct Import {
-    /// What is stored of it; without a number as long as nothing is.
-    pub row: ImportRow,
-    /// How its lines are read.
-    pub plan: SourcePlan,
-    /// Who asked for it.
-    pub who: String,
-    /// What was added up in this run.
-    pub tally: Tally,
-    source: Option<SourceRow>,
-    known: Vec<String>,
-    /// Days before this one are settled, as are lines before `first`.
-    settled: Option<Date>,
-    first: u64,
-    /// Lines by kind, and calls, before this run.
-    before: ([u64; 7], u64),
-}
-
 /// What a file is in the document of a day.
 #[derive(Debug)]
 pub struct FileOfDay {
     /// The source whose PBX wrote it.
     pub of: String,
-    /// From its first record of the day to its last; on a day of 23 or 25 hours an hour out at most.
+    /// From its first call of the day to its last.
     pub stretch: Up,
     /// What it gives.
     pub input: SourceInput,
 }
 
-/// What a record's date and time say of it.
-enum Verdict {
-    Counted,
-    MayRepeat(String),
-    LeftOut,
-}
-
-type Stretches = HashMap<Date, Vec<(String, Stretch)>>;
-
-impl Import {
-    /// A new import, or one that goes on.
-    pub fn new(row: ImportRow, plan: SourcePlan, who: String, known: Vec<String>) -> Import {
-        Import {
-            row,
-            plan,
-            who,
-            tally: Tally::default(),
-            source: None,
-            known,
-            settled: None,
-            first: 0,
-            before: ([0; 7], 0),
-        }
-    }
-
-    /// The first and the last date that is counted.
-    fn range(&self) -> (Date, Date) {
-        counted(&self.plan.zone, self.row.began)
-    }
-
-    fn judge(
-        &mut self,
-        read: &Reading<'_>,
-        others: &mut Stretches,
-        record: &MaskedRecord,
-    ) -> Result<Verdict, StoreError> {
-        let Some(stamp) = record.stamp else { return Ok(Verdict::Counted) };
-        let (date, second) = (stamp.at.date(), second_of_day(stamp.at));
-        let (from, to) = self.range();
-        if date < from || date > to {
-            *self.tally.left_out.entry(date).or_default() += 1;
-            return Ok(Verdict::LeftOut);
-        }
-        self.tally.days.insert(date);
-        if self.row.overlap {
-            return Ok(Verdict::Counted);
-        }
-        let others = match others.entry(date) {
-            Slot::Occupied(known) => known.into_mut(),
-            Slot::Vacant(empty) => empty.insert(read.stretches(&self.row.of, self.row.source, &self.known, date)?),
-        };
-        let among = others.iter().find(|(_, (from, to))| (*from..=*to).contains(&second));
-        Ok(match among {
-            Some((name, _)) => {
-                self.tally.repeats.insert(name.clone());
-                Verdict::MayRepeat(name.clone())
-            }
-            None => Verdict::Counted,
-        })
-    }
-
-    /// Puts the verdicts into the entries.
-    fn sift(&mut self, read: &Reading<'_>, entries: Vec<Entry>) -> Result<Vec<Entry>, StoreError> {
-        let mut others = Stretches::new();
-        let mut sifted = Vec::with_capacity(entries.len());
-        for mut entry in entries {
-            let (seq, kind, reason, record) = match &mut entry {
-                Entry::Line(line) => (line.seq, &mut line.kind, &mut line.reason, line.record.as_ref()),
-                Entry::Settled { seq, kind, reason, record, .. } => (*seq, kind, reason, record.as_ref()),
-                Entry::Idle(_) => {
-                    sifted.push(entry);
-                    continue;
-                }
-            };
-            let verdict = match record {
-                Some(record) => self.judge(read, &mut others, record)?,
-                None => Verdict::Counted,
-            };
-            match verdict {
-                Verdict::Counted => {}
-                // Of a record that a later line closed: its own lines are stored already.
-                Verdict::LeftOut => {
-                    *kind = LineKind::Duplicate;
-                    *reason = Some("its date is not counted".into());
-                }
-                Verdict::MayRepeat(name) => {
-                    *kind = LineKind::Duplicate;
-                    *reason = Some(format!("may repeat a record of {name}"));
-                }
-            }
-            if *kind == LineKind::Unparsed && self.tally.unparsed_at.len() < super::tally::EXAMPLES {
-                let column = if let Entry::Line(line) = &entry { line.column } else { None };
-                let reason = match &entry {
-                    Entry::Line(line) => line.reason.clone(),
-                    Entry::Settled { reason, .. } => reason.clone(),
-                    Entry::Idle(_) => None,
-                };
-                let reason = reason.unwrap_or_else(|| "no rule understands it".into());
-                self.tally.unparsed_at.push(NotUnderstood { line: seq, column, reason });
-            }
-            sifted.push(entry);
-        }
-        Ok(sifted)
-    }
-
-    /// What this run came to.
-    pub fn report(
-        &self,
-        read: &Reading<'_>,
-        state: Outcome,
-        already: u64,
-        half_line: bool,
-    ) -> Result<Report, StoreError> {
-        let (counts, _, calls) = match &self.source {
-            Some(source) => read.totals_of(source.id)?,
-            None => ([0; 7], 0, 0),
-        };
-        let mut new = [0; 7];
-        for ((new, now), before) in new.iter_mut().zip(counts).zip(self.before.0) {
-            *new = now.saturating_sub(before);
-        }
-        let [records, continuations, events, headers, noise, unparsed, duplicates] = new;
-        let mut days = Vec::new();
-        if let (Some(source), Some(from), Some(to)) = (&self.source, self.tally.days.first(), self.tally.days.last()) {
-            let all = read.import_days(source.id, *from, *to)?;
-            days.extend(all.into_iter().filter(|day| self.tally.days.contains(&day.date)).map(|day| Day {
-                date: day.date,
-                records: day.records,
-                duplicates: day.duplicates,
-                calls: day.calls,
-            }));
-        }
-        let left_out = &self.tally.left_out;
-        let (counted_from, counted_to) = self.range();
-        Ok(Report {
-            import: self.row.name.clone(),
-            source: self.row.of.clone(),
-            state,
-            already,
-            lines: new.iter().sum(),
-            records,
-            continuations,
-            events,
-            headers,
-            noise,
-            unparsed,
-            duplicates,
-            out_of_range: OutOfRange {
-                records: left_out.values().sum(),
-                first: left_out.first_key_value().map(|(date, _)| *date),
-                last: left_out.last_key_value().map(|(date, _)| *date),
-                counted_from: Some(counted_from),
-                counted_to: Some(counted_to),
-            },
-            half_line,
-            calls: calls.saturating_sub(self.before.1),
-            days,
-            kept_from: Some(self.row.oldest),
-            repeats: self.tally.repeats.clone(),
-            unparsed_at: self.tally.unparsed_at.clone(),
-        })
-    }
-}
-
 impl Keeper {
-    /// Takes up lines of a file, and notes how far it has come; all of it in one transaction. `cut` is the first line
-    /// of a day that is kept, with the dialect's state before it.
+    /// Takes up lines of a file, and notes how far it has come; all of it in one transaction. `around` are the lines with
+    /// those before and behind them; `cut` is the first line of a day that is kept, with the dialect's state before it.
     pub(super) fn take_import(
         &mut self,
         import: &mut Import,
         batch: Batch,
         place: Place,
+        around: &Around,
         cut: Option<&(u64, SourceState)>,
     ) -> Result<(), StoreError> {
         self.find_way()?;
-        let result = self.try_take_import(import, batch, place, cut);
+        let result = self.try_take_import(import, batch, place, around, cut);
         self.astray = result.is_err();
         result
     }
@@ -241,6 +55,7 @@ impl Keeper {
         import: &mut Import,
         batch: Batch,
         place: Place,
+        around: &Around,
         cut: Option<&(u64, SourceState)>,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
@@ -250,7 +65,10 @@ impl Keeper {
             self.books.file(&work.read(), &row, &import.plan, self.ids.get(&import.row.of).copied())?;
         }
         let (mut portion, source) = (Portion::default(), row.id);
-        let entries = import.sift(&work.read(), batch.entries)?;
+        let mut placed = import.place(&work.read(), row.id, around)?;
+        let entries = import.sift(&work.read(), batch.entries, &mut placed)?;
+        let decided = placed.into_iter().map(|(seq, repeats)| (LineRef { source, seq }, repeats));
+        self.books.decided = decided.collect();
         if row.last_record.is_none() {
             // A title before the first record belongs to its day.
             let first = entries.iter().find_map(|entry| match entry {
@@ -287,8 +105,25 @@ impl Keeper {
             import.settled = Some(until);
         }
         work.commit()?;
+        self.books.decided.clear();
         import.source = Some(row);
-        Ok(())
+        if self.is_of_now(import) { self.tell_of_import(&import.row.of, true) } else { Ok(()) }
+    }
+
+    /// Whether an import has come to the days that its PBX prints of now.
+    fn is_of_now(&self, import: &Import) -> bool {
+        let row = self.ids.get(&import.row.of).and_then(|live| self.rows.get(live));
+        let today = date_of(&import.plan.zone, self.clock.now());
+        let now_at = row.and_then(|row| row.last_record).map_or(today, |(date, _)| date);
+        import.tally.days.last().is_some_and(|newest| *newest >= now_at)
+    }
+
+    /// What a file gave was printed before, wherever it comes from next. With `of_now` the PBX may print it right now.
+    fn tell_of_import(&mut self, of: &str, of_now: bool) -> Result<(), StoreError> {
+        let Some(live) = self.ids.get(of).copied() else { return Ok(()) };
+        let read = self.store.read();
+        let files = read.files_of(of)?;
+        self.books.printed_elsewhere(&read, live, &files, of_now)
     }
 
     /// Ends an import: the file has no more lines.
@@ -316,6 +151,7 @@ impl Keeper {
         work.commit()?;
         self.books.leave(row.id);
         import.source = Some(row);
+        self.tell_of_import(&import.row.of, self.is_of_now(import))?;
         // What was taken away must not stay in a free page or in the log.
         self.store.scrub()
     }
@@ -325,7 +161,8 @@ impl Keeper {
         if let Some(row) = self.store.read().source(name)? {
             self.books.leave(row.id);
         }
-        Ok(())
+        let of = self.store.read().imports()?.into_iter().find(|row| row.name == name).map(|row| row.of);
+        of.map_or(Ok(()), |of| self.tell_of_import(&of, true))
     }
 
     /// The files that gave records for a day which begins at `start`.
@@ -333,7 +170,9 @@ impl Keeper {
         let read = self.store.read();
         let file = |(row, (from, to)): (ImportRow, Stretch)| {
             let at = |second: i64| start.saturating_add(SignedDuration::from_secs(second)).unwrap_or(start);
-            let stretch = Up { from: at(from), to: at(to) };
+            // What repeats others was heard by them: it is no reason why a gap of the PBX's link is none.
+            let (from, to) = read.span_of_calls(row.source, date)?.unwrap_or((at(from), at(to)));
+            let stretch = Up { from, to };
             let plan = SourcePlan::of_import(&self.config, &row).ok();
             let input = SourceInput {
                 name: row.name.clone(),
@@ -345,7 +184,7 @@ impl Keeper {
                 },
                 shows_callback: plan.is_some_and(|plan| plan.plan.shows_callback()),
                 lines: read.lines_of(row.source, date)?,
-                may_repeat: 0,
+                may_repeat: read.may_repeat(row.source, date)?,
                 clock_offset_s: None,
                 links: Links {
                     source: row.name,
@@ -379,7 +218,7 @@ fn open(work: &Work<'_>, import: &mut Import, now: Timestamp) -> Result<SourceRo
         let (way, dialect) = (if is_new { "began" } else { "went on" }, &import.row.dialect);
         let mut what = format!("import {way}: {}, lines of {} in {dialect}", import.row.name, import.row.of);
         if import.row.overlap {
-            what += ", counted also where they fall among other calls";
+            what += ", compared with nothing";
         }
         work.audit(now, &import.who, &what)?;
     }

@@ -4,11 +4,13 @@
 //! nothing of it is kept that could be turned back), line by line from its beginning; and how far it has come is
 //! written with the lines. So it can be cut off anywhere and gone on with, and imported twice it changes nothing.
 //!
-//! A record that bears a stamp within what the same PBX has given already for that day, over its link or in another
-//! file, may be one that is counted: it is kept as a duplicate, uncounted. A record outside cannot be.
+//! A record that the same PBX has given already, over its link or in another file, is found by its position among the
+//! others ([`crate::call::align`]): it is kept as a duplicate of that line. What cannot be told is counted with its doubt.
 
 mod keeping;
+mod placing;
 mod reading;
+mod sifting;
 mod tally;
 mod trace;
 
@@ -30,15 +32,13 @@ use crate::control::Refusal;
 use crate::control::exchange::{Exchange, Order};
 use crate::record::LineKind;
 use crate::store::{ImportRow, StoreError};
-use keeping::Import;
 use reading::{FileReading, Manner};
+use sifting::Import;
 use trace::{HEAD, Place};
 
 pub use tally::{Day, NotUnderstood, OutOfRange, Outcome, Progress, Report};
 pub use trace::Trace;
 
-/// Lines in one commit: few enough that a live line does not wait longer for it than for a slow disk.
-const PORTION: usize = 1000;
 /// How often to say how far it has come.
 const SAY: Duration = Duration::from_millis(250);
 /// In how many bytes the first lines must have ended.
@@ -271,9 +271,7 @@ impl File<'_> {
                 Some(bytes) => reading.push(&bytes)?,
                 None => break,
             }
-            if reading.waiting().len() >= PORTION {
-                import = self.commit(import, &mut reading).await?;
-            }
+            import = self.commit(import, &mut reading).await?;
             if said.elapsed() >= SAY {
                 said = Instant::now();
                 let progress = Progress { bytes: reading.bytes, lines: reading.lines(), already };
@@ -283,9 +281,7 @@ impl File<'_> {
             tokio::task::yield_now().await;
         }
         reading.end()?;
-        if !reading.waiting().is_empty() {
-            import = self.commit(import, &mut reading).await?;
-        }
+        import = self.commit(import, &mut reading).await?;
         let half_line = reading.half_line;
         for (date, records) in reading.left_out() {
             *import.tally.left_out.entry(*date).or_default() += records;
@@ -309,21 +305,29 @@ impl File<'_> {
             .map_err(stored)
     }
 
+    /// Has everything stored that can be placed by now.
     async fn commit(&self, mut import: Import, reading: &mut FileReading) -> Result<Import, Refusal> {
-        let cut = reading.cut().cloned();
-        let (batch, place) = reading.take();
-        let lines = import.row.lines;
-        let (import, result) = self
-            .desk
-            .with(move |keeper| {
-                let result = keeper.take_import(&mut import, batch, place, cut.as_ref());
-                (import, result)
-            })
-            .await
-            .ok_or_else(gone)?;
-        result.map_err(|error| {
-            Refusal::new(format!("{error}; the first {lines} lines are in"), "run the same command again to go on")
-        })?;
+        while let Some((batch, place, around)) = reading.take() {
+            if batch.entries.is_empty() {
+                continue;
+            }
+            let cut = reading.cut().cloned();
+            let lines = import.row.lines;
+            let (taken, result) = self
+                .desk
+                .with(move |keeper| {
+                    let result = keeper.take_import(&mut import, batch, place, &around, cut.as_ref());
+                    (import, result)
+                })
+                .await
+                .ok_or_else(gone)?;
+            result.map_err(|error| {
+                Refusal::new(format!("{error}; the first {lines} lines are in"), "run the same command again to go on")
+            })?;
+            import = taken;
+            // The links of the PBXs are read on this thread too.
+            tokio::task::yield_now().await;
+        }
         Ok(import)
     }
 }

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use super::placing::{Around, STEP, View};
 use super::trace::{Place, Trace};
 use crate::aggregate::slots::date_of;
 use crate::config::Config;
@@ -41,6 +42,10 @@ pub struct FileReading {
     entries: Vec<Entry>,
     state: SourceState,
     wire: Option<(Timestamp, Wire)>,
+    view: View,
+    /// Lines that were handed over, or were in already.
+    taken: u64,
+    over: bool,
     /// Bytes read.
     pub bytes: u64,
     /// Whether the file ended in the middle of a line, which was left out.
@@ -82,10 +87,13 @@ impl FileReading {
             reader,
             gate,
             began: *began,
+            taken: past.lines,
             past,
             entries: Vec::new(),
             state,
             wire: None,
+            view: View::default(),
+            over: false,
             bytes: 0,
             half_line: false,
         })
@@ -102,6 +110,8 @@ impl FileReading {
     pub fn end(&mut self) -> Result<(), Refusal> {
         let batch = self.reader.ended(&mut self.gate, FILE, self.began, false);
         self.add(batch)?;
+        self.view.end();
+        self.over = true;
         if self.lines() < self.past.lines {
             return Err(self.differs());
         }
@@ -129,6 +139,8 @@ impl FileReading {
         {
             return Err(self.differs());
         }
+        batch.entries.iter().for_each(|entry| self.view.note(entry));
+        self.view.past(self.taken);
         let known = |entry: &Entry| matches!(entry, Entry::Line(line) if line.seq <= self.past.lines);
         if let Some(last) = batch.entries.iter().rposition(known) {
             batch.entries.drain(..=last);
@@ -180,18 +192,28 @@ impl FileReading {
         self.trace().cut()
     }
 
-    /// Hands over what has been read, and where the file stands behind it.
-    pub fn take(&mut self) -> (Batch, Place) {
-        let entries = std::mem::take(&mut self.entries);
-        let batch = Batch {
-            source: 0,
-            entries,
-            state: self.state.clone(),
-            wire: self.wire.take(),
-            mark: None,
-            numbered: false,
+    /// Hands over the next lines, always the same ones however the file came, and where it stands behind them; nothing as
+    /// long as too little is in view.
+    pub fn take(&mut self) -> Option<(Batch, Place, Around)> {
+        let next = (self.taken / STEP + 1) * STEP;
+        let in_view = self.lines() >= next + STEP && self.view.is_clear_to(next + STEP);
+        let (entries, place) = if in_view || (self.over && self.lines() > next) {
+            let place = self.trace().place_at(next)?;
+            let is_up_to = |entry: &Entry| matches!(entry, Entry::Line(line) if line.seq <= next);
+            let rest = self.entries.iter().rposition(is_up_to).map_or(0, |last| last + 1);
+            let rest = self.entries.split_off(rest);
+            (std::mem::replace(&mut self.entries, rest), place)
+        } else if self.over && self.lines() > self.taken {
+            let whole = self.trace().whole().filter(|_| self.half_line).cloned();
+            let place = whole.unwrap_or_else(|| self.trace().place());
+            (std::mem::take(&mut self.entries), place)
+        } else {
+            return None;
         };
-        let whole = self.trace().whole().filter(|_| self.half_line);
-        (batch, whole.cloned().unwrap_or_else(|| self.trace().place()))
+        let around = self.view.around(self.taken, place.lines);
+        // Half a line was read, and does not come again.
+        self.taken = if self.over && self.lines() <= next { self.lines() } else { place.lines };
+        let wire = if entries.is_empty() { None } else { self.wire.take() };
+        Some((Batch { source: 0, entries, state: self.state.clone(), wire, mark: None, numbered: false }, place, around))
     }
 }

@@ -65,8 +65,11 @@ pub struct Day {
     pub date: Date,
     /// Records of it that the import has given so far.
     pub records: u64,
-    /// Records of it that may repeat stored ones, and are not counted.
+    /// Lines of it that repeat others, and are not counted.
     pub duplicates: u64,
+    /// Lines of it that are counted and may repeat others.
+    #[serde(default)]
+    pub may_repeat: u64,
     /// Calls of it.
     pub calls: u64,
 }
@@ -96,8 +99,11 @@ pub struct Report {
     pub noise: u64,
     /// Lines no rule understands.
     pub unparsed: u64,
-    /// Records that may repeat stored ones: kept, and not counted.
+    /// Lines that repeat others: kept, and not counted.
     pub duplicates: u64,
+    /// Lines among the others that may repeat some, and are counted.
+    #[serde(default)]
+    pub may_repeat: u64,
     /// Records left out because of their date.
     pub out_of_range: OutOfRange,
     /// The file ends in the middle of a line, which was left out.
@@ -108,8 +114,12 @@ pub struct Report {
     pub days: Vec<Day>,
     /// The first day whose lines and calls are kept; older ones are in the figures only.
     pub kept_from: Option<Date>,
-    /// Who had the records that are in `duplicates`.
-    pub repeats: BTreeSet<String>,
+    /// Records that repeat others, by the source that had them.
+    #[serde(default)]
+    pub repeats: BTreeMap<String, u64>,
+    /// Records of days whose lines are kept no more, that lie among those of a source: they are in `duplicates`, too.
+    #[serde(default)]
+    pub among: BTreeMap<String, u64>,
     /// The first lines that were not understood.
     pub unparsed_at: Vec<NotUnderstood>,
 }
@@ -119,8 +129,12 @@ pub struct Report {
 pub struct Tally {
     /// Days for which records came.
     pub days: BTreeSet<Date>,
-    /// Who had the records that may be repeated.
-    pub repeats: BTreeSet<String>,
+    /// Records that repeat others, by the source that had them.
+    pub repeats: BTreeMap<String, u64>,
+    /// Records that are too old to be compared by position, and lie among those of a source.
+    pub among: BTreeMap<String, u64>,
+    /// Lines that are counted and may repeat others.
+    pub may_repeat: u64,
     /// Records left out, by date.
     pub left_out: BTreeMap<Date, u64>,
     /// The first lines that were not understood.

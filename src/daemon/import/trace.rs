@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
+use super::placing::STEP;
 use crate::dialect::{Reading, Settled, SourceState, What};
 use crate::framing::{Ended, Line};
 use crate::number::Anonymous;
@@ -104,6 +105,11 @@ impl Trace {
         self.places.get(&lines).map(String::as_str)
     }
 
+    /// The place after so many lines, where it was noted.
+    pub fn place_at(&self, lines: u64) -> Option<Place> {
+        self.places.get(&lines).map(|hash| Place { lines, hash: hash.clone() })
+    }
+
     /// The first line of a day that is kept, and how the dialect stood before it.
     pub fn cut(&self) -> Option<&(u64, SourceState)> {
         self.cut.as_ref()
@@ -136,7 +142,7 @@ impl Trace {
         self.hash.update(outline);
         self.hash.update(b"\n");
         self.lines += 1;
-        if self.wanted.contains(&self.lines) {
+        if self.wanted.contains(&self.lines) || self.lines.is_multiple_of(STEP) {
             self.places.insert(self.lines, self.place().hash);
         }
     }
