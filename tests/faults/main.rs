@@ -10,14 +10,17 @@
 mod authority;
 mod evidence;
 mod f08_two_daemons;
+mod f30_model;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
 mod lines;
 #[path = "../machine/loudly.rs"]
 mod loudly;
+mod model;
 mod promises;
 #[path = "../daemon/rig.rs"]
 #[allow(dead_code)]
 mod rig;
 #[path = "../schema/mod.rs"]
 mod schema;
+mod world;
