@@ -2,6 +2,7 @@
 //! the receiver agree with the model.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::civil::Date;
@@ -345,6 +346,9 @@ fn store_outbox_and_receiver_agree_with_the_model() {
             TestCaseError::fail(text.unwrap_or_else(|| "it panicked".to_owned()))
         })
     });
-    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+    if let Err(error) = outcome {
+        let _ = writeln!(std::io::stderr(), "{error}");
+        panic!("{error}");
+    }
     figures("F30 model", &format!("{cases} sequences"), "store, outbox and receiver as the model says after each step");
 }

@@ -10,6 +10,10 @@
 mod authority;
 mod evidence;
 mod f08_two_daemons;
+mod f20_supplier_fails;
+mod f21_lost_reply;
+mod f22_acks;
+mod f23_long_outage;
 mod f30_model;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
@@ -23,4 +27,7 @@ mod promises;
 mod rig;
 #[path = "../schema/mod.rs"]
 mod schema;
+#[path = "../push/scripted.rs"]
+#[allow(dead_code)]
+mod scripted;
 mod world;
