@@ -14,7 +14,7 @@ use crate::aggregate::{DayInputs, SourceInput, render};
 use crate::call::Owner;
 use crate::config::Practice;
 use crate::push::Parcel;
-use crate::push::schedule::nightly;
+use crate::push::standing::When;
 use crate::store::{DayRow, OutboxRow, OutboxState, StoreError};
 
 /// How long after local midnight a day is closed, so that a call over midnight is in.
@@ -50,22 +50,24 @@ impl Keeper {
             .map_or(Timestamp::MAX, |zoned| zoned.timestamp() + CLOSING)
     }
 
-    /// Closes the days that are over; with `changed`, renders those again that changed since.
+    /// Closes the days that are over; with `changed`, renders those again that changed since. That is done when the time
+    /// for sending has come, so then documents are due at once.
     pub fn settle_days(&mut self, now: Timestamp, changed: bool) -> Result<(), StoreError> {
         let open_day = self.first_open_day(now);
         let oldest = self.oldest_day(now);
         let busy = self.days_being_imported(now)?;
+        let next = if changed { now } else { self.first_try(now)? };
         for owner in self.practices() {
             for date in self.days_to_close(&owner, open_day)?.into_iter().filter(|date| *date >= oldest) {
                 if !busy.contains(&date) {
-                    self.close(&owner, date, now)?;
+                    self.close(&owner, date, now, next)?;
                 }
             }
             if changed {
                 let days = self.store.read().unsettled_days(&owner, open_day)?;
                 let settled = |day: &DayRow| day.closed && day.date >= oldest && !busy.contains(&day.date);
                 for day in days.into_iter().filter(settled) {
-                    self.close(&owner, day.date, now)?;
+                    self.close(&owner, day.date, now, next)?;
                 }
             }
         }
@@ -100,12 +102,18 @@ impl Keeper {
         Ok(days)
     }
 
+    /// When a day that is closed now is sent: at the coming nightly instant or, where that has passed tonight, in the
+    /// next window.
+    pub(super) fn first_try(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let (device, now) = (self.device()?, now - SignedDuration::from_mins(5));
+        Ok(When { device: &device, zone: &self.zone, now, random: 0 }.retry(1, 1, None))
+    }
+
     /// Closes a day, or renders a changed one again: document, outbox row and the day's state in one transaction.
-    fn close(&mut self, owner: &Owner, date: Date, now: Timestamp) -> Result<(), StoreError> {
+    fn close(&mut self, owner: &Owner, date: Date, now: Timestamp, next: Timestamp) -> Result<(), StoreError> {
         let newest = self.store.read().newest(owner, date)?;
         let document = self.document(owner, date, now, newest.as_ref())?;
         let send = self.config.supplier.as_ref().is_some_and(|supplier| !supplier.approve);
-        let device = self.device()?;
         let work = self.store.begin()?;
         let differs = newest.as_ref().is_none_or(|row| !same_figures(&row.body, &document));
         if differs {
@@ -114,7 +122,7 @@ impl Keeper {
             let parcel = Parcel::new(ods, site, date, document.revision, body);
             work.enqueue(&OutboxRow {
                 state: if send { OutboxState::Pending } else { OutboxState::Held },
-                next: nightly(&device, &self.zone, now - SignedDuration::from_mins(5)),
+                next,
                 ..OutboxRow::new(owner.clone(), date, document.revision, parcel.sha256, parcel.body)
             })?;
             work.audit(now, "smdrd", &format!("closed {date} revision {}", document.revision))?;
