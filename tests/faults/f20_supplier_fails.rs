@@ -156,8 +156,11 @@ fn night(mut rig: Rig, situation: Situation, factor: u32) -> u32 {
     daemon.stop();
     assert!(tried <= most, "{name}: {tried} tries");
     if matches!(wrong, Wrong::Answers(_)) {
-        assert!((tried..=tried + 1).contains(&(seen.len() as u32)), "{name}: {tried} tries, {} requests", seen.len());
-        assert!(seen.iter().all(|(_, key)| *key == seen[0].1), "{name}: the same document");
+        // The list of days may have been asked for before the night's own instant came.
+        let keys: Vec<&str> = seen.iter().map(|(_, key)| key.as_str()).filter(|key| !key.is_empty()).collect();
+        assert_eq!(keys.len() as u32, tried, "{name}: every try is noted");
+        assert!(keys.iter().all(|key| *key == keys[0]), "{name}: the same document");
+        assert!(seen.len() as u32 <= most + 2, "{name}: {} requests", seen.len());
     } else {
         assert!(seen.is_empty(), "{name}: nothing was sent");
     }
