@@ -76,6 +76,7 @@ struct Pair {
     fresh: bool,
     /// Documents that were looked at.
     seen: HashMap<(Date, u32), u64>,
+    earliest: Timestamp,
     last: Timestamp,
 }
 
@@ -92,6 +93,7 @@ impl Pair {
             waiting: Vec::new(),
             fresh: true,
             seen: HashMap::new(),
+            earliest: begin,
             // What is beyond is not closed any more (`daemon::days::REACH`).
             last: begin + SignedDuration::from_hours(24 * 40),
         };
@@ -224,8 +226,11 @@ impl Pair {
     }
 
     async fn passes(&mut self, time: SignedDuration) {
-        let first = "2026-11-02T09:03:00Z".parse().unwrap();
-        self.world.now = (self.world.now + time).clamp(first, self.last);
+        // Not back over a midnight that was: the day has its key then, and another one when it comes again.
+        let zone = self.world.config.time_zone();
+        let midnight = self.world.now.to_zoned(zone.clone()).start_of_day().unwrap().timestamp();
+        self.earliest = self.earliest.max(midnight + SignedDuration::from_mins(3));
+        self.world.now = (self.world.now + time).clamp(self.earliest, self.last);
         self.world.ticks().await;
         self.tick_of_model();
     }
