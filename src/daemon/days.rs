@@ -22,6 +22,9 @@ const CLOSING: SignedDuration = SignedDuration::from_mins(10);
 /// How long after local midnight the peers of the day before are renumbered: longer than a peer lives.
 const RENUMBERING: SignedDuration = SignedDuration::from_mins(4 * 60 + 20);
 
+/// Under which name it is kept up to where peers were renumbered last.
+const SETTLED: &str = "peers_settled";
+
 /// How many days back days are closed and sent: as far as the nightly comparison with the supplier reaches.
 const REACH: i64 = 45;
 
@@ -205,18 +208,24 @@ impl Keeper {
         }
     }
 
-    /// The roll-up of closed days: tokens go at once, peers are renumbered when no leg can join any more.
+    /// The roll-up of closed days: tokens go at once, peers are renumbered when no leg can join any more. Days that lines
+    /// came to after that are renumbered once more the next night, when no leg can join those either.
     pub(super) fn roll_up(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let open_day = self.first_open_day(now);
         let today = date_of(&self.zone, now);
         let over = |after: SignedDuration| now.duration_since(midnight(&self.zone, today)) >= after;
         let settled = if over(RENUMBERING) { open_day } else { open_day.checked_sub(1.day()).unwrap_or(open_day) };
         let tokens = self.store.read().days_to_roll(open_day, 1)?;
-        let peers = self.store.read().days_to_roll(settled, 2)?;
-        if tokens.is_empty() && peers.is_empty() {
+        let mut peers = self.store.read().days_to_roll(settled, 2)?;
+        let again = self.store.read().meta(SETTLED)?.as_deref() == Some(&settled.to_string());
+        if again {
+            peers.retain(|date| tokens.contains(date));
+        }
+        if again && tokens.is_empty() && peers.is_empty() {
             return Ok(());
         }
         let work = self.store.begin()?;
+        work.set_meta(SETTLED, &settled.to_string())?;
         if let Some(newest) = tokens.last() {
             work.forget_tokens(*newest)?;
             work.set_rolled(*newest, 1)?;
@@ -231,11 +240,12 @@ impl Keeper {
             let mut next = work.read().meta("renumbered")?.and_then(|text| text.parse().ok()).unwrap_or(1 << 31);
             next = work.renumber_peers(&peers, next.max(given.max(1 << 31)))?;
             work.set_meta("renumbered", &next.to_string())?;
-            if let Some(newest) = peers.last() {
-                work.set_rolled(*newest, 2)?;
-            }
+            work.set_renumbered(&peers)?;
         }
         work.commit()?;
+        if tokens.is_empty() && peers.is_empty() {
+            return Ok(());
+        }
         if let Some(newest) = tokens.last() {
             self.books.rolled(*newest);
         }

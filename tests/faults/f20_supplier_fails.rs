@@ -75,7 +75,7 @@ enum Wrong {
 struct Situation {
     name: &'static str,
     wrong: Wrong,
-    /// So many tries at least, and at most, before the window at 05:30.
+    /// So many tries at least, and at most, before the window at 05:30; none where the question for its list was refused.
     tries: (u32, u32),
     /// What the status says, with what to do.
     says: &'static str,
@@ -106,7 +106,7 @@ fn situations() -> Vec<Situation> {
         wrong("wrong authority", Wrong::Stranger, (3, 12), "`ca-file` is not the supplier's"),
         wrong("wrong name", Wrong::Elsewhere, (3, 12), "another name than the one in the supplier's URL"),
         wrong("nobody there", Wrong::Nobody, (3, 12), "look at the network, the name and the firewall"),
-        wrong("401", Wrong::Answers(http("401 Who", "", "")), (1, 1), "the supplier refuses the token"),
+        wrong("401", Wrong::Answers(http("401 Who", "", "")), (0, 1), "the supplier refuses the token"),
     ]
 }
 
