@@ -14,13 +14,16 @@ use crate::aggregate::{DayInputs, SourceInput, render};
 use crate::call::Owner;
 use crate::config::Practice;
 use crate::push::Parcel;
-use crate::push::schedule::nightly;
+use crate::push::standing::When;
 use crate::store::{DayRow, OutboxRow, OutboxState, StoreError};
 
 /// How long after local midnight a day is closed, so that a call over midnight is in.
 const CLOSING: SignedDuration = SignedDuration::from_mins(10);
 /// How long after local midnight the peers of the day before are renumbered: longer than a peer lives.
 const RENUMBERING: SignedDuration = SignedDuration::from_mins(4 * 60 + 20);
+
+/// Under which name it is kept up to where peers were renumbered last.
+const SETTLED: &str = "peers_settled";
 
 /// How many days back days are closed and sent: as far as the nightly comparison with the supplier reaches.
 const REACH: i64 = 45;
@@ -50,22 +53,24 @@ impl Keeper {
             .map_or(Timestamp::MAX, |zoned| zoned.timestamp() + CLOSING)
     }
 
-    /// Closes the days that are over; with `changed`, renders those again that changed since.
+    /// Closes the days that are over; with `changed`, renders those again that changed since. That is done when the time
+    /// for sending has come, so then documents are due at once.
     pub fn settle_days(&mut self, now: Timestamp, changed: bool) -> Result<(), StoreError> {
         let open_day = self.first_open_day(now);
         let oldest = self.oldest_day(now);
         let busy = self.days_being_imported(now)?;
+        let next = if changed { now } else { self.first_try(now)? };
         for owner in self.practices() {
             for date in self.days_to_close(&owner, open_day)?.into_iter().filter(|date| *date >= oldest) {
                 if !busy.contains(&date) {
-                    self.close(&owner, date, now)?;
+                    self.close(&owner, date, now, next)?;
                 }
             }
             if changed {
                 let days = self.store.read().unsettled_days(&owner, open_day)?;
                 let settled = |day: &DayRow| day.closed && day.date >= oldest && !busy.contains(&day.date);
                 for day in days.into_iter().filter(settled) {
-                    self.close(&owner, day.date, now)?;
+                    self.close(&owner, day.date, now, next)?;
                 }
             }
         }
@@ -100,12 +105,18 @@ impl Keeper {
         Ok(days)
     }
 
+    /// When a day that is closed now is sent: at the coming nightly instant or, where that has passed tonight, in the
+    /// next window.
+    pub(super) fn first_try(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let (device, now) = (self.device()?, now - SignedDuration::from_mins(5));
+        Ok(When { device: &device, zone: &self.zone, now, random: 0 }.retry(1, 1, None))
+    }
+
     /// Closes a day, or renders a changed one again: document, outbox row and the day's state in one transaction.
-    fn close(&mut self, owner: &Owner, date: Date, now: Timestamp) -> Result<(), StoreError> {
+    fn close(&mut self, owner: &Owner, date: Date, now: Timestamp, next: Timestamp) -> Result<(), StoreError> {
         let newest = self.store.read().newest(owner, date)?;
         let document = self.document(owner, date, now, newest.as_ref())?;
         let send = self.config.supplier.as_ref().is_some_and(|supplier| !supplier.approve);
-        let device = self.device()?;
         let work = self.store.begin()?;
         let differs = newest.as_ref().is_none_or(|row| !same_figures(&row.body, &document));
         if differs {
@@ -114,7 +125,7 @@ impl Keeper {
             let parcel = Parcel::new(ods, site, date, document.revision, body);
             work.enqueue(&OutboxRow {
                 state: if send { OutboxState::Pending } else { OutboxState::Held },
-                next: nightly(&device, &self.zone, now - SignedDuration::from_mins(5)),
+                next,
                 ..OutboxRow::new(owner.clone(), date, document.revision, parcel.sha256, parcel.body)
             })?;
             work.audit(now, "smdrd", &format!("closed {date} revision {}", document.revision))?;
@@ -201,18 +212,24 @@ impl Keeper {
         }
     }
 
-    /// The roll-up of closed days: tokens go at once, peers are renumbered when no leg can join any more.
+    /// The roll-up of closed days: tokens go at once, peers are renumbered when no leg can join any more. Days that lines
+    /// came to after that are renumbered once more the next night, when no leg can join those either.
     pub(super) fn roll_up(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let open_day = self.first_open_day(now);
         let today = date_of(&self.zone, now);
         let over = |after: SignedDuration| now.duration_since(midnight(&self.zone, today)) >= after;
         let settled = if over(RENUMBERING) { open_day } else { open_day.checked_sub(1.day()).unwrap_or(open_day) };
         let tokens = self.store.read().days_to_roll(open_day, 1)?;
-        let peers = self.store.read().days_to_roll(settled, 2)?;
-        if tokens.is_empty() && peers.is_empty() {
+        let mut peers = self.store.read().days_to_roll(settled, 2)?;
+        let again = self.store.read().meta(SETTLED)?.as_deref() == Some(&settled.to_string());
+        if again {
+            peers.retain(|date| tokens.contains(date));
+        }
+        if again && tokens.is_empty() && peers.is_empty() {
             return Ok(());
         }
         let work = self.store.begin()?;
+        work.set_meta(SETTLED, &settled.to_string())?;
         if let Some(newest) = tokens.last() {
             work.forget_tokens(*newest)?;
             work.set_rolled(*newest, 1)?;
@@ -227,11 +244,12 @@ impl Keeper {
             let mut next = work.read().meta("renumbered")?.and_then(|text| text.parse().ok()).unwrap_or(1 << 31);
             next = work.renumber_peers(&peers, next.max(given.max(1 << 31)))?;
             work.set_meta("renumbered", &next.to_string())?;
-            if let Some(newest) = peers.last() {
-                work.set_rolled(*newest, 2)?;
-            }
+            work.set_renumbered(&peers)?;
         }
         work.commit()?;
+        if tokens.is_empty() && peers.is_empty() {
+            return Ok(());
+        }
         if let Some(newest) = tokens.last() {
             self.books.rolled(*newest);
         }

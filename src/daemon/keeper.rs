@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
@@ -182,7 +182,7 @@ impl Keeper {
         let open = self.end_abandoned_links(unbroken)?;
         self.collecting = true;
         let now = self.clock.now();
-        let first_try = nightly(&self.device()?, &self.zone, now - SignedDuration::from_mins(5));
+        let first_try = self.first_try(now)?;
         let parked = self.store.read().parked()?;
         let work = self.store.begin()?;
         if self.config.supplier.as_ref().is_some_and(|supplier| !supplier.approve) {

@@ -133,7 +133,10 @@ pub fn outlook(
     let next = due.map_or(night, |due| due.min(night)).max(standing.next.unwrap_or(now)).max(now);
     let next = quiet(&zone, next).unwrap_or(next);
 
-    if let Some(trouble) = standing.open_trouble().filter(|trouble| trouble.grave || standing.failed >= WORTH_TELLING) {
+    // The count begins anew each night; what has waited for longer is told with the first try.
+    let waits = pending.iter().any(|row| row.attempts > 0 && row.date < keeper.last_night());
+    let worth_telling = waits || standing.failed >= WORTH_TELLING;
+    if let Some(trouble) = standing.open_trouble().filter(|trouble| trouble.grave || worth_telling) {
         let tries = standing.failed;
         problems.push(format!("supplier: {} ({tries} tries, next {})", trouble.what, local(next)));
     }

@@ -49,13 +49,14 @@ impl Wire {
 pub type OpenDay = (Owner, Date);
 
 impl Work<'_> {
-    /// Makes sure that the day exists; a closed one is marked changed.
+    /// Makes sure that the day exists; a closed one is marked changed, and has its peers renumbered once more: what came
+    /// late brought peers of its own.
     pub fn touch_day(&self, owner: &Owner, date: Date) -> Result<(), StoreError> {
         let (ods, site) = owner.key();
         self.tx
             .prepare_cached(
                 "INSERT INTO day (ods, site, day) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET changed = (closed_ms IS NOT NULL)",
+                 ON CONFLICT DO UPDATE SET changed = (closed_ms IS NOT NULL), rolled = min(rolled, 1)",
             )?
             .execute((ods.as_str(), site.as_str(), day_number(date)))?;
         Ok(())
@@ -86,6 +87,16 @@ impl Work<'_> {
         self.tx
             .prepare_cached("UPDATE day SET rolled = max(rolled, ?2) WHERE day <= ?1 AND closed_ms IS NOT NULL")?
             .execute((day_number(date), rolled))?;
+        Ok(())
+    }
+
+    /// Notes that the peers of these days are renumbered.
+    pub fn set_renumbered(&self, days: &[Date]) -> Result<(), StoreError> {
+        let mut update =
+            self.tx.prepare_cached("UPDATE day SET rolled = 2 WHERE day = ?1 AND closed_ms IS NOT NULL")?;
+        for day in days {
+            update.execute([day_number(*day)])?;
+        }
         Ok(())
     }
 

@@ -184,3 +184,30 @@ fn a_call_over_midnight_that_comes_late_changes_both_days() {
     }
     daemon.stop();
 }
+
+#[test]
+fn peers_of_calls_that_come_late_are_renumbered_too() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let daemon = rig.run(&clock("2026-11-20T15:00:00Z", 1));
+    ip.connect();
+    assert!(ip.print(&[Ip::default().line()]));
+    rig.wait_for_lines(1);
+    daemon.stop();
+    let daemon = rig.run(&clock("2026-11-21T05:00:00Z", 1));
+    wait_for("the roll-up", || (rig.count("SELECT count(*) FROM day WHERE rolled = 2") == 1).then_some(()));
+    ip.connect();
+    // Two calls of one person, of the day before.
+    for id in [2, 3] {
+        assert!(ip.print(&[Ip { id, at: &format!("2026/11/20 1{id}:00:00"), ..Ip::default() }.line()]));
+    }
+    rig.wait_for_lines(3);
+    let peers = || rig.count("SELECT count(DISTINCT peer) FROM call WHERE seq > 1");
+    assert_eq!(peers(), 1, "legs can still find each other");
+    daemon.stop();
+    let daemon = rig.run(&clock("2026-11-22T05:00:00Z", 1));
+    wait_for("the roll-up", || (peers() == 2).then_some(()));
+    assert_eq!(rig.count("SELECT count(*) FROM number AS n JOIN call USING (peer) WHERE n.seq <> call.seq"), 0);
+    rig.assert_no_difference("", "after the late calls' roll-up");
+    daemon.stop();
+}

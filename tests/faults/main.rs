@@ -15,10 +15,15 @@ mod f01_kill;
 mod f02_power_cut;
 mod f03_io_errors;
 mod f08_two_daemons;
+mod f16_imports;
+mod f20_supplier_fails;
+mod f21_lost_reply;
+mod f22_acks;
+mod f23_long_outage;
 mod f24_sigterm;
 mod f29_slow_disk;
+mod f30_model;
 mod ledger;
-mod f16_imports;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
 mod lines;
@@ -27,6 +32,7 @@ mod loudly;
 #[path = "../handover/manager.rs"]
 #[allow(dead_code)]
 mod manager;
+mod model;
 mod process;
 mod promises;
 #[path = "../daemon/rig.rs"]
@@ -34,3 +40,7 @@ mod promises;
 mod rig;
 #[path = "../schema/mod.rs"]
 mod schema;
+#[path = "../push/scripted.rs"]
+#[allow(dead_code)]
+mod scripted;
+mod world;
