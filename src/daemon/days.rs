@@ -57,6 +57,7 @@ impl Keeper {
         let busy = self.days_being_imported(now)?;
         for owner in self.practices() {
             for date in self.days_to_close(&owner, open_day)?.into_iter().filter(|date| *date >= oldest) {
+                self.progress.worked();
                 if !busy.contains(&date) {
                     self.close(&owner, date, now)?;
                 }
@@ -65,6 +66,7 @@ impl Keeper {
                 let days = self.store.read().unsettled_days(&owner, open_day)?;
                 let settled = |day: &DayRow| day.closed && day.date >= oldest && !busy.contains(&day.date);
                 for day in days.into_iter().filter(settled) {
+                    self.progress.worked();
                     self.close(&owner, day.date, now)?;
                 }
             }

@@ -1,6 +1,7 @@
 //! The writer thread. One thread has the database; whenever it is free it commits everything that is waiting, at once
 //! and without a timer. When a commit fails nothing is lost: the events wait, bounded, until the disk takes them.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::keeper::{Event, Keeper};
+use super::pulse::Progress;
 
 /// Events that wait for the writer before the reading side is held back.
 const QUEUE: usize = 64;
@@ -34,6 +36,7 @@ enum Message {
 #[derive(Clone)]
 pub struct Desk {
     sender: mpsc::Sender<Message>,
+    progress: Arc<Progress>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -46,8 +49,16 @@ impl Desk {
     /// Starts the writer thread. It ends when every [`Desk`] is gone and everything is written.
     pub fn start(keeper: Keeper) -> std::io::Result<(Desk, JoinHandle<()>)> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || write(keeper, receiver))?;
-        Ok((Desk { sender }, thread))
+        let progress = Arc::clone(&keeper.progress);
+        let writes = Arc::clone(&progress);
+        let thread =
+            std::thread::Builder::new().name("writer".into()).spawn(move || write(keeper, receiver, &writes))?;
+        Ok((Desk { sender, progress }, thread))
+    }
+
+    /// What the writer and the main loop did last.
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
     }
 
     /// Hands over what happened; waits while the writer is behind.
@@ -66,7 +77,7 @@ impl Desk {
     }
 }
 
-fn write(mut keeper: Keeper, mut receiver: mpsc::Receiver<Message>) {
+fn write(mut keeper: Keeper, mut receiver: mpsc::Receiver<Message>, progress: &Progress) {
     let mut waiting: Vec<Event> = Vec::new();
     while let Some(message) = receiver.blocking_recv() {
         let mut next = Some(message);
@@ -75,19 +86,19 @@ fn write(mut keeper: Keeper, mut receiver: mpsc::Receiver<Message>) {
                 Message::Event(event) => waiting.push(*event),
                 Message::Errand(errand) => {
                     // An errand sees everything that was told before it.
-                    commit(&mut keeper, &mut waiting, &mut receiver);
+                    commit(&mut keeper, &mut waiting, &mut receiver, progress);
                     errand(&mut keeper);
                 }
             }
             next = if waiting.len() < PORTION { receiver.try_recv().ok() } else { None };
         }
-        commit(&mut keeper, &mut waiting, &mut receiver);
+        commit(&mut keeper, &mut waiting, &mut receiver, progress);
     }
 }
 
 /// Commits what is waiting; tries again for as long as it takes. Between tries errands are run all the same: whoever
 /// asks how the daemon is must get an answer above all when the disk is full.
-fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut mpsc::Receiver<Message>) {
+fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut mpsc::Receiver<Message>, progress: &Progress) {
     let mut patience = PATIENCE.0;
     let mut last_try = None;
     while !waiting.is_empty() {
@@ -95,6 +106,7 @@ fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut mpsc::Re
             Ok(()) => {
                 waiting.clear();
                 keeper.trouble = None;
+                progress.stored();
             }
             Err(error) if last_try.is_some_and(|until| Instant::now() > until) => {
                 let lost: usize = waiting.iter().map(lines).sum();
@@ -104,6 +116,7 @@ fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut mpsc::Re
             Err(error) => {
                 tracing::error!(%error, waiting = waiting.len(), "nothing could be stored; it is kept in memory");
                 keeper.trouble = Some(error.to_string());
+                progress.failed(error.is_of_disk());
                 crate::notify::status(&format!("cannot store: {error}"));
                 if wait(keeper, waiting, receiver, patience) == Others::Gone {
                     last_try.get_or_insert(Instant::now() + LAST);

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroize as _;
 
+use super::alerting;
 use super::answers;
 use super::carry::carry;
 use super::desk::Desk;
@@ -16,6 +17,7 @@ use super::hold::{Hold, SharedHold};
 use super::keeper::{Event, Keeper};
 use super::keys::KeyRing;
 use super::memory;
+use super::pulse;
 use super::reader::{Gate, Reader};
 use super::relays;
 use super::reload::{self, Reloaded};
@@ -173,16 +175,19 @@ impl Loop {
         let mut unconfigured = specs.is_empty().then(|| sender.clone());
         let sources = tokio::spawn(source::run_on(specs, self.clock, sender, stopped, before));
         let courier = tokio::spawn(carry(self.desk.clone(), self.config.clone(), self.clock));
+        let progress = self.desk.progress();
+        let pulse = tokio::spawn(pulse::beat(self.desk.clone(), self.desk.progress()));
         notify::ready();
         notify::status(&match names.as_slice() {
-            [] => "ready, idle: no source is configured; run smdrd setup".to_owned(),
+            [] => alerting::idle(),
             names => format!("ready: {}", names.join(", ")),
         });
         tracing::info!(sources = names.len(), "ready");
+        let alerts = tokio::spawn(alerting::watch(self.desk.clone(), self.config.clone(), self.clock));
         let mut look = tokio::time::interval(LOOK);
         let mut tick = tokio::time::interval(self.clock.real(TICK.0).max(TICK.1));
-        let mut pulse = notify::watchdog_interval().map(|interval| tokio::time::interval(interval / 3));
         loop {
+            progress.turned();
             tokio::select! {
                 happening = happenings.recv() => match happening {
                     Some(happening) => self.happening(happening).await,
@@ -190,7 +195,6 @@ impl Loop {
                 },
                 _ = look.tick() => self.look().await,
                 _ = tick.tick() => self.tick().await,
-                () = beat(&mut pulse) => self.alive().await,
                 Some((who, answer)) = asked.recv() => { let _ = answer.send(self.reload(&who).await); }
                 _ = hangup.recv() => { self.reload("SIGHUP").await; }
                 _ = terminate.recv() => { begin_to_stop(&stop); unconfigured = None; }
@@ -198,10 +202,11 @@ impl Loop {
             }
         }
         drop(unconfigured);
-        courier.abort();
-        server.abort();
-        let _ = courier.await;
-        let _ = server.await;
+        let beside = [courier, server, alerts];
+        beside.iter().for_each(tokio::task::JoinHandle::abort);
+        for task in beside {
+            let _ = task.await;
+        }
         let _ = sources.await;
         let left = std::mem::take(&mut self.left);
         let (links, half) = (left.len(), handover::half_lines(&left));
@@ -213,6 +218,8 @@ impl Loop {
             }
             None => tracing::error!("the writer is gone"),
         }
+        pulse.abort();
+        let _ = pulse.await;
         let _ = std::fs::remove_file(control::path(&self.config.runtime_dir));
         tracing::info!("stopped");
         Ok(())
@@ -381,13 +388,6 @@ impl Loop {
         }
     }
 
-    /// Tells that we live: this loop turns, and the writer answers.
-    async fn alive(&mut self) {
-        if self.desk.with(|_| ()).await.is_some() {
-            notify::watchdog();
-        }
-    }
-
     /// Reads the dialect files again. Nothing is read meanwhile: what comes waits on its link.
     async fn reload(&mut self, who: &str) -> Reloaded {
         notify::reloading();
@@ -432,14 +432,6 @@ impl Loop {
             Some(Err(error)) => tracing::error!(%error, "the books could not be brought up to date"),
             None => tracing::error!("the writer is gone"),
         }
-    }
-}
-
-/// Waits for the next time to tell that we live; for ever where nobody waits for it.
-async fn beat(pulse: &mut Option<tokio::time::Interval>) {
-    match pulse {
-        Some(pulse) => drop(pulse.tick().await),
-        None => std::future::pending().await,
     }
 }
 

@@ -26,6 +26,7 @@ pub use auth::{Auth, AuthError, Bearer, Held};
 pub use backoff::backoff;
 pub use client::Client;
 pub use delivery::{Concern, Delivery, Problem, Why};
+pub(crate) use fault::innermost;
 pub use legible::legible;
 pub use parcel::{Parcel, Receipt, ReceiptStatus};
 pub use route::{Route, SetUpError};
