@@ -193,7 +193,7 @@ pub(super) async fn watch(desk: Desk, config: Config, clock: Clock) {
         .into_iter()
         .map(|(channel, _)| {
             let bell = Arc::new(Notify::new());
-            ways.spawn(deliver(desk.clone(), config.clone(), channel, Arc::clone(&bell)));
+            ways.spawn(deliver(desk.clone(), config.clone(), clock, channel, Arc::clone(&bell)));
             bell
         })
         .collect();
@@ -207,7 +207,7 @@ pub(super) async fn watch(desk: Desk, config: Config, clock: Clock) {
 
 /// Takes letters to one channel, one after another, for as long as the daemon runs. A failed try is repeated after a
 /// back-off; what waits behind it keeps its order.
-async fn deliver(desk: Desk, config: Config, channel: Channel, bell: Arc<Notify>) {
+async fn deliver(desk: Desk, config: Config, clock: Clock, channel: Channel, bell: Arc<Notify>) {
     let mut failed = 0;
     loop {
         let next = desk.with(move |keeper| {
@@ -251,7 +251,7 @@ async fn deliver(desk: Desk, config: Config, channel: Channel, bell: Arc<Notify>
                 if noted.await.is_none() {
                     return;
                 }
-                tokio::time::sleep(backoff(failed, random())).await;
+                tokio::time::sleep(clock.real(backoff(failed, random()))).await;
             }
         }
     }

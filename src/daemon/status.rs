@@ -148,7 +148,8 @@ pub struct LineCounts {
 }
 
 impl LineCounts {
-    fn of(counts: [u64; 7]) -> LineCounts {
+    /// From the counts in the order of the store.
+    pub(super) fn of(counts: [u64; 7]) -> LineCounts {
         let [records, continuations, events, headers, noise, unparsed, duplicates] = counts;
         let lines = counts.iter().sum();
         LineCounts { lines, records, continuations, events, headers, noise, unparsed, duplicates }

@@ -10,11 +10,15 @@
 mod authority;
 mod evidence;
 mod f08_two_daemons;
+mod f25_hang;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
 mod lines;
 #[path = "../machine/loudly.rs"]
 mod loudly;
+#[path = "../handover/manager.rs"]
+#[allow(dead_code)]
+mod manager;
 mod promises;
 #[path = "../daemon/rig.rs"]
 #[allow(dead_code)]
