@@ -163,7 +163,11 @@ impl Book {
         });
         self.numbered = number;
         for notice in &notices {
-            channels.iter().for_each(|channel| self.write(*channel, notice));
+            // That a channel does not work is told over the others.
+            let of_itself = |channel: &&Channel| {
+                notice.code == Code::AlertsUndelivered && notice.subject.as_deref() == Some(channel.word())
+            };
+            channels.iter().filter(|channel| !of_itself(channel)).for_each(|channel| self.write(*channel, notice));
         }
         notices
     }
@@ -395,7 +399,10 @@ mod tests {
             assert!(book.problems().is_empty());
             assert_eq!(book.failed(Channel::Mail, "no answer".to_owned()), tries);
         }
-        assert_eq!(book.problems()[0].key(), (Code::AlertsUndelivered, Some("mail")));
+        let wrong = [book.problems(), vec![full()]].concat();
+        assert_eq!(wrong[0].key(), (Code::AlertsUndelivered, Some("mail")));
+        assert_eq!(events(&book.look(&wrong, at(1), &BOTH)), [(Event::Raised, Code::AlertsUndelivered)]);
+        assert_eq!((book.waiting(Channel::Webhook), book.waiting(Channel::Mail)), (2, 1), "not over itself");
         book.sent(Channel::Mail, 1, at(1));
         assert!(book.problems().is_empty());
     }
