@@ -308,7 +308,8 @@ impl Archive {
             "INSERT OR IGNORE INTO heartbeat (device, received_at, practices, skew_s, body) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![
                 device,
-                received_at.to_string(),
+                // All of one width, so that their order as texts is that of time.
+                format!("{received_at:.9}"),
                 practices.join(","),
                 skew_s,
                 said.as_ref().map(serde_json::Value::to_string)
@@ -385,4 +386,38 @@ where
     text.parse().map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_the_version_before_keeps_what_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(TABLES).unwrap();
+        old.execute("INSERT INTO heartbeat VALUES ('box', '2026-11-20T02:00:00Z', 'A81001,A81002', -7)", []).unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let heard = Archive::open(&path).unwrap().heartbeats().unwrap();
+            assert_eq!(heard[0].practices, ["A81001", "A81002"]);
+            assert_eq!((heard.len(), heard[0].skew_s, &heard[0].said), (1, Some(-7), &None));
+        }
+        let archive = Archive::open(&path).unwrap();
+        let at = |second: i64, nanos| Timestamp::new(second, nanos).unwrap();
+        for (nanos, said) in [(120_000_000, "first"), (123_000_000, "second")] {
+            let heard = Heard {
+                device: "box".to_owned(),
+                practices: Vec::new(),
+                skew_s: None,
+                received_at: at(1_795_000_000, nanos),
+                said: Some(serde_json::json!({ "is": said })),
+            };
+            archive.heartbeat(&heard).unwrap();
+        }
+        assert_eq!(archive.heartbeats().unwrap()[0].said.as_ref().unwrap()["is"], "second");
+        assert_eq!(archive.heartbeats_of("box").unwrap().len(), 3);
+    }
 }

@@ -46,14 +46,12 @@ struct Seen {
 }
 
 pub struct Hook {
-    pub port: u16,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Hook {
     pub fn open(port: u16, identity: &Identity) -> Hook {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let port = listener.local_addr().unwrap().port();
         let (tls, seen) = (tls(identity), Arc::<Mutex<Seen>>::default());
         let shared = Arc::clone(&seen);
         std::thread::spawn(move || {
@@ -62,7 +60,7 @@ impl Hook {
                 std::thread::spawn(move || serve(stream, tls, &seen));
             }
         });
-        Hook { port, seen }
+        Hook { seen }
     }
 
     /// What the next requests are answered, one after another; then 204.

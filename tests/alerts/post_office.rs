@@ -56,14 +56,12 @@ struct Seen {
 }
 
 pub struct PostOffice {
-    pub port: u16,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl PostOffice {
     pub fn open(port: u16, identity: &Identity) -> PostOffice {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let port = listener.local_addr().unwrap().port();
         let (tls, seen) = (tls(identity), Arc::<Mutex<Seen>>::default());
         let shared = Arc::clone(&seen);
         std::thread::spawn(move || {
@@ -72,7 +70,7 @@ impl PostOffice {
                 std::thread::spawn(move || serve(stream, tls, &seen));
             }
         });
-        PostOffice { port, seen }
+        PostOffice { seen }
     }
 
     /// How the next connections are treated, one after another; then mail is taken.
