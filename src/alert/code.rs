@@ -243,6 +243,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_manual_has_a_row_for_each() {
+        let manual = include_str!("../../docs/alerts.md");
+        for code in Code::ALL {
+            let severity = serde_json::to_value(code.severity()).unwrap();
+            let begins = format!("| `{}` | {} | {} |", code.word(), severity.as_str().unwrap(), code.headline());
+            assert!(manual.contains(&begins), "docs/alerts.md lacks {begins}");
+        }
+    }
+
+    #[test]
     fn each_code_has_one_name_and_no_digit_in_its_words() {
         for code in Code::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.word());

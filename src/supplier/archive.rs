@@ -412,7 +412,7 @@ mod tests {
                 device: "box".to_owned(),
                 practices: Vec::new(),
                 skew_s: None,
-                received_at: at(1_795_000_000, nanos),
+                received_at: at(1_796_000_000, nanos),
                 said: Some(serde_json::json!({ "is": said })),
             };
             archive.heartbeat(&heard).unwrap();

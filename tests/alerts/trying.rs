@@ -62,4 +62,11 @@ fn a_server_that_does_not_prove_its_name_gets_nothing() {
         assert!(tried[of]["problem"].as_str().unwrap().to_lowercase().contains("certificate"), "{tried:#}");
     }
     assert!(hook.posts().is_empty() && post.letters().is_empty());
+
+    // The system's authorities know neither.
+    let ours = site.authority.file.display().to_string();
+    site.rig.supplier = site.rig.supplier.replace(&format!("ca-file = {ours:?}\n"), "");
+    let (code, tried) = site.rig.json(&["alerts", "test"], "");
+    assert!(code == 1 && (1..3).all(|of| tried[of]["problem"].is_string()), "{tried:#}");
+    assert!(hook.posts().is_empty() && post.letters().is_empty());
 }

@@ -156,6 +156,11 @@ async fn the_sign_of_life_comes_once_a_day_and_says_nothing_of_anybody() {
                 keys(&body).iter().all(|key| always.contains(&key.as_str()) || may.contains(&key.as_str())),
                 "{body}"
             );
+            // The certificate was seen when the days were compared.
+            assert!(body["certificate_days"].as_i64().unwrap() > 365, "{body}");
+            if now.starts_with("2026-11-22") {
+                assert_eq!(body["yesterday"], json!({"date": "2026-11-21", "observed_s": 0, "length_s": 86_400}));
+            }
             assert_eq!(body["dialects"], json!([{"id": "avaya-ipoffice"}]));
             assert_eq!(keys(&body["days"]), ["closed", "held", "parked", "pending", "receipted"]);
             assert_eq!(body["links"], json!({"configured": 1, "up": 0}));
