@@ -33,6 +33,12 @@ pub enum Code {
     CannotRead,
     /// A source has no link.
     LinkDown,
+    /// A source has a link and prints nothing, for longer than is normal for it at this time.
+    Silent,
+    /// Records that the PBX numbered never came.
+    LinesMissing,
+    /// Nearly nothing of a source is text.
+    Garbled,
     /// A source's dialect file cannot be used.
     DialectUnusable,
     /// A dialect file was changed and could not be put in force.
@@ -45,6 +51,8 @@ pub enum Code {
     FileInTheWay,
     /// Counters do not add up.
     BooksDiffer,
+    /// A damaged database was set aside.
+    DatabaseSetAside,
     /// Calls bear dates that cannot be.
     DatesOff,
     /// Calls are on no practice's list.
@@ -63,24 +71,30 @@ pub enum Code {
     ReceiptsLost,
     /// The box's clock is wrong.
     ClockOff,
+    /// A PBX's clock is wrong.
+    PbxClockOff,
     /// Alerts themselves cannot be delivered.
     AlertsUndelivered,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Code; 21] = [
+    pub const ALL: [Code; 26] = [
         Code::Test,
         Code::NotRunning,
         Code::CannotStore,
         Code::CannotRead,
         Code::LinkDown,
+        Code::Silent,
+        Code::LinesMissing,
+        Code::Garbled,
         Code::DialectUnusable,
         Code::DialectKept,
         Code::NotUnderstood,
         Code::RelayDown,
         Code::FileInTheWay,
         Code::BooksDiffer,
+        Code::DatabaseSetAside,
         Code::DatesOff,
         Code::CallsUnowned,
         Code::DiskLow,
@@ -90,6 +104,7 @@ impl Code {
         Code::PracticeStopped,
         Code::ReceiptsLost,
         Code::ClockOff,
+        Code::PbxClockOff,
         Code::AlertsUndelivered,
     ];
 
@@ -144,6 +159,24 @@ impl Code {
                 "no link to the PBX: calls are not observed",
                 "check cable, power and address; smdrd status on the box says since when and why",
             ),
+            Code::Silent => (
+                "silent",
+                Critical,
+                "the PBX prints nothing, for longer than is normal at this time: calls may not be observed",
+                "make a test call; look at the PBX's own switch for call records, and at the cable",
+            ),
+            Code::LinesMissing => (
+                "lines-missing",
+                Warning,
+                "records that the PBX numbered never came",
+                "look at cable and buffer between PBX and box; smdrd status on the box says how many",
+            ),
+            Code::Garbled => (
+                "garbled",
+                Critical,
+                "nearly nothing that comes is text: calls are not observed",
+                "set speed and parity as the PBX has them; smdrd detect finds them",
+            ),
             Code::DialectUnusable => (
                 "dialect-unusable",
                 Critical,
@@ -179,6 +212,12 @@ impl Code {
                 Critical,
                 "counters do not add up",
                 "run smdrd rebuild on the box, and report what it says",
+            ),
+            Code::DatabaseSetAside => (
+                "database-set-aside",
+                Critical,
+                "the database was damaged and set aside; collecting goes on in a new one",
+                "run smdrd recover on the box, and have the disk looked at",
             ),
             Code::DatesOff => {
                 ("dates-off", Warning, "calls bear dates that cannot be, and are in no document", "set the PBX's clock")
@@ -227,6 +266,12 @@ impl Code {
                 Warning,
                 "the box's clock is wrong: calls may be counted in the wrong half hour",
                 "set it (timedatectl) and let it be kept by NTP",
+            ),
+            Code::PbxClockOff => (
+                "pbx-clock-off",
+                Warning,
+                "the PBX's clock is wrong: calls may be counted in the wrong half hour",
+                "set the PBX's clock; smdrd status on the box says by how much it is off",
             ),
             Code::AlertsUndelivered => (
                 "alerts-undelivered",

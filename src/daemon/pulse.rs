@@ -91,9 +91,39 @@ impl Pulse {
             let desk = desk.clone();
             self.ping = Some(tokio::spawn(async move { desk.with(|_| ()).await.is_some() }));
         }
+        Beat { waits: waits.map(Waits::lasted), loop_turns, works, answered }.gets_on(longest)
+    }
+}
+
+/// What was seen between two beats.
+#[derive(Debug, Clone, Copy)]
+struct Beat {
+    waits: Option<Lasted>,
+    loop_turns: bool,
+    works: bool,
+    answered: bool,
+}
+
+/// Lines wait for the disk: for how long, and how long ago it was tried last.
+#[derive(Debug, Clone, Copy)]
+struct Lasted {
+    since: Duration,
+    tried: Duration,
+    for_disk: bool,
+}
+
+impl Waits {
+    fn lasted(self) -> Lasted {
+        Lasted { since: self.since.elapsed(), tried: self.tried.elapsed(), for_disk: self.for_disk }
+    }
+}
+
+impl Beat {
+    fn gets_on(self, longest: Duration) -> bool {
+        let Beat { waits, loop_turns, works, answered } = self;
         match waits {
-            Some(waits) if waits.for_disk => waits.tried.elapsed() <= LONGEST,
-            Some(waits) => loop_turns && answered && waits.since.elapsed() <= longest,
+            Some(Lasted { tried, for_disk: true, .. }) => tried <= LONGEST,
+            Some(Lasted { since, .. }) => loop_turns && answered && since <= longest,
             // While the writer is at something long, the loop may wait for it.
             None => works || loop_turns && answered,
         }
@@ -124,6 +154,37 @@ impl Drop for Pulse {
     fn drop(&mut self) {
         if let Some(ping) = &self.ping {
             ping.abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_work_and_tries_of_a_disk_are_progress() {
+        let idle = Beat { waits: None, loop_turns: true, works: false, answered: true };
+        let waits = |since, tried, for_disk| {
+            let [since, tried] = [since, tried].map(Duration::from_secs);
+            Some(Lasted { since, tried, for_disk })
+        };
+        for (beat, gets_on) in [
+            (idle, true),
+            (Beat { loop_turns: false, ..idle }, false),
+            (Beat { answered: false, ..idle }, false),
+            // A rebuild: the writer answers nobody, and the loop waits for it.
+            (Beat { loop_turns: false, answered: false, works: true, ..idle }, true),
+            (Beat { waits: waits(30, 2, false), ..idle }, true),
+            // Between two tries the writer answers, and still nothing is stored.
+            (Beat { waits: waits(31, 2, false), ..idle }, false),
+            (Beat { waits: waits(31, 2, false), works: true, ..idle }, false),
+            // A full disk, for a day: the reading side is held back, and nobody is answered.
+            (Beat { waits: waits(86_400, 8, true), loop_turns: false, answered: false, ..idle }, true),
+            // A disk that does not come back from a call.
+            (Beat { waits: waits(86_400, 31, true), ..idle }, false),
+        ] {
+            assert_eq!(beat.gets_on(LONGEST), gets_on, "{beat:?}");
         }
     }
 }

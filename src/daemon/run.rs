@@ -177,6 +177,10 @@ impl Loop {
         let courier = tokio::spawn(carry(self.desk.clone(), self.config.clone(), self.clock));
         let progress = self.desk.progress();
         let pulse = tokio::spawn(pulse::beat(self.desk.clone(), self.desk.progress()));
+        // The sources take their first steps before it is said that they are started: listeners are bound, ports opened.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
         notify::ready();
         notify::status(&match names.as_slice() {
             [] => alerting::idle(),

@@ -41,6 +41,12 @@ fn a_link_that_is_down_is_told_once_over_each_channel_and_once_when_it_is_back()
     assert_eq!(status["alerts"][0]["severity"], "critical");
     assert_eq!(status["problems"].as_array().unwrap().len(), 1);
     both_took(&hook, &post, 1);
+    let (code, open) = site.rig.json(&["alerts"], "");
+    assert_eq!((code, &open["alerts"][0]["code"]), (1, &json!("link-down")), "{open:#}");
+    assert!(open["alerts"][0]["raised"].is_string() && open["channels"][1]["channel"] == "mail", "{open:#}");
+    let shown = String::from_utf8(site.rig.verb(&["alerts"], "").stdout).unwrap();
+    assert!(shown.starts_with("told    link-down: reception: no link since the start"), "{shown}");
+    assert!(shown.contains(&format!("https://localhost:{}  0 waiting", site.ports.0)), "{shown}");
 
     let sent = &hook.posts()[0];
     let head = sent.head.to_ascii_lowercase();

@@ -1,10 +1,11 @@
 //! What a service manager is told, and what a service leaves on the disk.
 
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::lines::Ip;
 use crate::manager::Manager;
-use crate::rig::{Pbx, Rig, SITE, clock, free_port, wait_for};
+use crate::rig::{Link, Pbx, Rig, SITE, clock, free_port, wait_for};
 
 #[test]
 fn the_watchdog_is_petted_well_before_its_time_and_the_status_is_one_line() {
@@ -26,13 +27,16 @@ fn the_watchdog_is_petted_well_before_its_time_and_the_status_is_one_line() {
 #[test]
 fn the_status_line_says_how_it_is_and_changes_with_it() {
     let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let Link::Tcp(port) = ip.link else { panic!("not over TCP") };
     let rig = Rig::new(SITE, std::slice::from_ref(&ip));
     let mut manager = Manager::new(&rig, &clock("2026-11-20T15:00:00Z", 120));
     manager.start(&rig);
+    // Ready means that the sources are started: who calls is heard at once.
+    drop(TcpStream::connect(("127.0.0.1", port)).unwrap());
     let line = |manager: &Manager, begins: &str| {
         wait_for(begins, || manager.said("STATUS").iter().any(|said| said.starts_with(begins)).then_some(()));
     };
-    line(&manager, "not well: reception: no link since the start");
+    line(&manager, "not well: reception: link down since ");
     ip.connect();
     line(&manager, "well: 1 source up, 0 calls in today, no line yet; no supplier: days are kept");
     assert!(ip.print(&[Ip::default().line()]));
