@@ -54,6 +54,8 @@ pub enum Request {
         /// Whose, as `ODS` or `ODS/site`; may be left out when there is one practice.
         practice: Option<String>,
     },
+    /// Send a test message over every channel of alerts.
+    TestAlerts,
     /// Read the dialect files again.
     ReloadDialects,
     /// Derive history again.

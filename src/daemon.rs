@@ -6,6 +6,7 @@
 //! stored lines; [`reload`] changes dialects under running sources and has what is in the [`hold`] read again; a [`round`]
 //! takes closed days to the supplier, and the [`courier`] notes what became of each.
 
+pub mod alerting;
 mod answers;
 pub mod books;
 mod callers;
@@ -25,6 +26,7 @@ pub mod keys;
 pub mod memory;
 mod outgoing;
 mod outlook;
+mod pulse;
 pub mod reader;
 pub mod rebuild;
 pub mod relays;

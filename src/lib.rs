@@ -43,6 +43,8 @@ pub mod store;
 
 pub mod push;
 
+pub mod alert;
+
 pub mod notify;
 
 pub mod control;

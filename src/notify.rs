@@ -6,6 +6,7 @@
 
 mod descriptors;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use descriptors::{forget, keep, keeps, kept, settled};
@@ -20,10 +21,15 @@ pub fn reloading() {
     tell(&[("RELOADING", "1")]);
 }
 
-/// One line for `systemctl status`. Line breaks become blanks.
+/// One line for `systemctl status`. Line breaks become blanks. The line that was told last is not told again.
 pub fn status(line: &str) {
+    static LAST: Mutex<String> = Mutex::new(String::new());
     let line = line.replace(|c: char| c.is_control(), " ");
-    tell(&[("STATUS", &line)]);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if *last != line {
+        tell(&[("STATUS", &line)]);
+        *last = line;
+    }
 }
 
 /// The daemon is alive: to be sent only when the event loop has turned and the writer has answered.

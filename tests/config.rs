@@ -203,6 +203,8 @@ fn the_list_of_keys_is_the_one_that_is_read() {
         ("privacy", "[privacy]\nxyzzy-0 = 1\n".to_owned()),
         ("supplier", "[supplier]\nurl = 'a'\nxyzzy-0 = 1\n".to_owned()),
         ("retention", "[retention]\nxyzzy-0 = 1\n".to_owned()),
+        ("alerts", "[alerts]\nxyzzy-0 = 1\n".to_owned()),
+        ("alerts.mail", "[alerts.mail]\nto = ['a']\nfrom = 'a'\nserver = 'a'\nxyzzy-0 = 1\n".to_owned()),
     ] {
         let message = toml::from_str::<config::Config>(&text).unwrap_err().message().to_owned();
         let read: BTreeSet<String> = message.split('`').skip(3).step_by(2).map(str::to_owned).collect();

@@ -24,17 +24,20 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "number" | "clock" => vec![],
         "config" | "record" => vec!["number"],
         "notify" => SHARED.to_vec(),
+        // Told about what the flow came to; its channels know the network as `push` does.
+        "alert" => right_of_the_flow(),
         // What people read, on the way from the store to a terminal or a page.
         "status" | "report" => right_of_the_flow(),
-        "control" | "web" => [right_of_the_flow(), vec!["status", "report"]].concat(),
-        "daemon" => [right_of_the_flow(), vec!["status", "report", "control", "notify", "web"]].concat(),
+        "control" | "web" => [right_of_the_flow(), vec!["alert", "status", "report"]].concat(),
+        "daemon" => [right_of_the_flow(), vec!["alert", "status", "report", "control", "notify", "web"]].concat(),
         // The supplier's side knows the day document and how it travels, and nothing of how it came about.
         "supplier" => [&["aggregate", "push"][..], &SHARED[..]].concat(),
         // A simulator that used the daemon's own modules would prove nothing.
         "simulator" => SHARED.to_vec(),
         // `smdrd` links nothing of `supplier`.
         "cli" => {
-            [right_of_the_flow(), vec!["status", "report", "control", "notify", "web", "daemon", "simulator"]].concat()
+            [right_of_the_flow(), vec!["alert", "status", "report", "control", "notify", "web", "daemon", "simulator"]]
+                .concat()
         }
         _ => return None,
     })

@@ -24,6 +24,7 @@ use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use smdrd::push::parcel::content_digest;
 use smdrd::push::{MEDIA_TYPE, Parcel};
+use smdrd::supplier::archive::Archive;
 
 /// A receiver in a folder that goes with it.
 fn receiver() -> (tempfile::TempDir, Feed) {
@@ -203,6 +204,25 @@ async fn a_box_is_heard_of_and_the_receiver_says_that_it_works() {
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
     });
     assert_eq!(row.unwrap(), ("smdrd-0f6c1f0e".to_owned(), "A81001".to_owned(), -7));
+
+    // What the box says of itself is kept, the newest first; what is no object is a sign of life all the same.
+    for count in 1..=45 {
+        let said = json!({"schema": "smdrd.heartbeat/1", "alerts": {"link-down": count}});
+        let posted = client.post(&url).bearer_auth(TOKEN).json(&said).send().await.unwrap();
+        assert_eq!(posted.status(), 204);
+    }
+    let other = url.replace("0f6c1f0e", "other");
+    assert_eq!(client.post(&other).bearer_auth(TOKEN).body("[not JSON").send().await.unwrap().status(), 204);
+    let archive = Archive::open(&feed.folder.join("store.db")).unwrap();
+    let newest = archive.heartbeats().unwrap();
+    let names: Vec<&str> = newest.iter().map(|heard| heard.device.as_str()).collect();
+    assert_eq!(names, ["smdrd-0f6c1f0e", "smdrd-other"]);
+    assert_eq!(newest[0].said.as_ref().unwrap()["alerts"]["link-down"], 45);
+    assert_eq!((&newest[0].practices[..], &newest[1].said), (&["A81001".to_owned()][..], &None));
+    let kept = archive.heartbeats_of("smdrd-0f6c1f0e").unwrap();
+    assert_eq!(kept.len(), 40);
+    assert!(kept.is_sorted_by(|one, next| one.received_at > next.received_at));
+    assert_eq!(kept[39].said.as_ref().unwrap()["alerts"]["link-down"], 6);
 
     let health = client.get(format!("{}/healthz", feed.url())).send().await.unwrap();
     assert_eq!(health.status(), 200);

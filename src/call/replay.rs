@@ -274,10 +274,11 @@ impl Replay {
             return Seen::default();
         };
         if std::mem::take(&mut window.same_number)
-            && let Some(last) = self.printed.back().filter(|last| last.print.text == print.text)
+            && let Some(last) = self.printed.iter().rfind(|last| !last.print.from_file)
+            && last.print.text == print.text
         {
             // One line was under way, and no buffer is being emptied.
-            return Seen { clear: vec![(seq, Verdict::Repeats(last.seq))], waits: false };
+            return Seen { clear: vec![(seq, Verdict::Repeats(last.id))], waits: false };
         }
         let stretches = match window.waiting.len() {
             0 => (0..self.printed.len()).filter(|place| self.equal(*place, &print)).map(|place| vec![place]).collect(),

@@ -1,6 +1,7 @@
 //! The command line of `smdrd`: one file a verb. Exit codes: 0 done, 1 the thing asked about is not well, 2 usage,
 //! 78 configuration.
 
+mod alerts;
 mod approve;
 mod check;
 mod day;
@@ -59,6 +60,7 @@ enum Verb {
     Doctor(doctor::Arguments),
     Learn(learn::Arguments),
     Status(status::Arguments),
+    Alerts(Box<alerts::Arguments>),
     Tap(tap::Arguments),
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(arguments) => doctor::run(arguments),
         Verb::Learn(arguments) => learn::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
+        Verb::Alerts(arguments) => alerts::run(*arguments),
         Verb::Tap(arguments) => tap::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),

@@ -149,6 +149,15 @@ fn readable(snapshot: &Snapshot) -> String {
     if let Some(supplier) = &snapshot.supplier {
         text += &supplier_lines(supplier);
     }
+    for channel in &snapshot.channels {
+        text += &format!(
+            "alerts by {} to {}: {} waiting, last taken {}\n",
+            channel.channel.word(),
+            channel.to,
+            channel.waiting,
+            channel.sent.as_deref().unwrap_or("never"),
+        );
+    }
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     text += &format!(
         "disk: {} used, {} free\n",

@@ -134,6 +134,7 @@ fn inspect_bytes(bytes: &[u8], dialects: &[&str]) -> (String, Vec<Fault>, Result
     rules::source::check(&config, dialects, &mut findings);
     rules::numbers::check(&config, &mut findings);
     rules::supplier::check(&config, &mut findings);
+    rules::alerts::check(&config, &mut findings);
     let mut found = findings.faults;
     found.sort_by_key(|fault| (fault.line, fault.column));
     let (faults, warnings): (Vec<_>, Vec<_>) = found.into_iter().partition(|f| f.severity == Severity::Fault);

@@ -118,6 +118,18 @@ pub const KEYS: &[Key] = &[
     key("supplier.approve", "true or false, without quotes", "approve = false"),
     key("retention", "a table", "[retention]"),
     key("retention.call-days", "a whole number of days from 8 to 400, without quotes", "call-days = 45"),
+    key("alerts", "a table", "[alerts]"),
+    key("alerts.webhook", "an https address in quotes", "webhook = \"https://alerts.practice.example/smdrd\""),
+    key("alerts.webhook-token-file", "a path in quotes", "webhook-token-file = \"/etc/smdrd/alerts-token\""),
+    key("alerts.ca-file", "a path in quotes", "ca-file = \"/etc/smdrd/alerts-ca.pem\""),
+    key("alerts.mail", "a table", "[alerts.mail]"),
+    key("alerts.mail.to", "a list of mail addresses in quotes", "to = [\"reception@practice.example\"]"),
+    key("alerts.mail.from", "a mail address in quotes", "from = \"smdrd@practice.example\""),
+    key("alerts.mail.server", "a name in quotes", "server = \"smtp.practice.example\""),
+    key("alerts.mail.port", "a port from 1 to 65535, without quotes", "port = 587"),
+    key("alerts.mail.security", "\"tls\", \"starttls\" or \"none-on-loopback\"", "security = \"starttls\""),
+    key("alerts.mail.user", "text in quotes", "user = \"smdrd\""),
+    key("alerts.mail.password-file", "a path in quotes", "password-file = \"/etc/smdrd/alerts-password\""),
 ];
 
 /// The key at `path`, which may hold indices (`source[0].serial.baud`).

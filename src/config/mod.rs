@@ -3,6 +3,7 @@
 //! [`read`] gives a [`Config`] or every fault found, each naming file, line, field, value, reason and remedy. Unknown
 //! keys are refused. Nothing here opens a port, a database or a connection.
 
+mod alerts;
 mod check;
 mod citation;
 mod document;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+pub use alerts::{Alerts, Mail, MailSecurity};
 pub use check::{Checked, inspect, inspect_text, read, read_with};
 pub use error::{ConfigError, Fault, Severity};
 pub use folder::Folder;
@@ -69,6 +71,8 @@ pub struct Config {
     /// How long things are kept.
     #[serde(default)]
     pub retention: Retention,
+    /// Whom alerts go to, beside the journal.
+    pub alerts: Option<Spanned<Alerts>>,
 }
 
 fn default_state_dir() -> PathBuf {

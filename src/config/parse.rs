@@ -122,7 +122,11 @@ fn unknown(path: &str, words: Vec<&str>) -> (String, String) {
     };
     let reason = format!("there is no key `{name}` {place}");
     let remedy = if matches!(name, "token" | "password" | "secret" | "passphrase") {
-        let file = if table.contains("tcp-connect") { "password-file" } else { "token-file" };
+        let file = match table {
+            "alerts" => "webhook-token-file",
+            _ if table.contains("tcp-connect") || table.contains("mail") => "password-file",
+            _ => "token-file",
+        };
         format!("secrets are not kept in this file: put it in one that only smdrd can read and name that with `{file}`")
     } else if let Some(near) = nearest(name, here.iter().copied()) {
         format!("did you mean `{near}`?")

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use serde_json::Value;
 
+use super::alerting;
 use super::desk::Desk;
 use super::discover;
 use super::explain;
@@ -79,6 +80,15 @@ pub async fn answer(
             "no daemon is running",
             "start it with systemctl start smdrd: it reads dialects at its start",
         )),
+        Request::TestAlerts => {
+            let caller = who.to_owned();
+            desk.with(move |keeper| audit(keeper, &caller, "test of alerts"))
+                .await
+                .ok_or_else(gone)?
+                .map_err(stored)?;
+            let tried = alerting::test(desk, config).await.ok_or_else(gone)?;
+            serde_json::to_value(tried).map_err(|error| Refusal::new(error, "report this"))
+        }
         Request::Push { date, dry_run: true } => sending::preview(desk, config, clock, date).await,
         Request::Push { date, dry_run: false } => sending::push(desk, config, clock, who, date).await,
         Request::Approve { date, practice } => sending::approve(desk, who, date, practice).await,

@@ -62,6 +62,7 @@ impl Keeper {
         let next = if changed { now } else { self.first_try(now)? };
         for owner in self.practices() {
             for date in self.days_to_close(&owner, open_day)?.into_iter().filter(|date| *date >= oldest) {
+                self.progress.worked();
                 if !busy.contains(&date) {
                     self.close(&owner, date, now, next)?;
                 }
@@ -70,6 +71,7 @@ impl Keeper {
                 let days = self.store.read().unsettled_days(&owner, open_day)?;
                 let settled = |day: &DayRow| day.closed && day.date >= oldest && !busy.contains(&day.date);
                 for day in days.into_iter().filter(settled) {
+                    self.progress.worked();
                     self.close(&owner, day.date, now, next)?;
                 }
             }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::keeper::{Event, Keeper};
+use super::pulse::Progress;
 
 /// Events that wait for the writer before the reading side is held back.
 const QUEUE: usize = 64;
@@ -39,6 +40,7 @@ enum Message {
 pub struct Desk {
     sender: mpsc::Sender<Message>,
     stopping: Arc<AtomicBool>,
+    progress: Arc<Progress>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -51,10 +53,16 @@ impl Desk {
     /// Starts the writer thread. It ends when every [`Desk`] is gone and everything is written.
     pub fn start(keeper: Keeper) -> std::io::Result<(Desk, JoinHandle<()>)> {
         let (sender, receiver) = mpsc::channel(QUEUE);
+        let progress = Arc::clone(&keeper.progress);
         let stopping = Arc::<AtomicBool>::default();
-        let line = Line { receiver, stopping: Arc::clone(&stopping) };
+        let line = Line { receiver, stopping: Arc::clone(&stopping), progress: Arc::clone(&progress) };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || write(keeper, line))?;
-        Ok((Desk { sender, stopping }, thread))
+        Ok((Desk { sender, stopping, progress }, thread))
+    }
+
+    /// What the writer and the main loop did last.
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
     }
 
     /// The daemon is to stop: nobody is held back any more, or nobody would get to its end while the disk takes nothing.
@@ -82,6 +90,7 @@ impl Desk {
 struct Line {
     receiver: mpsc::Receiver<Message>,
     stopping: Arc<AtomicBool>,
+    progress: Arc<Progress>,
 }
 
 fn write(mut keeper: Keeper, mut line: Line) {
@@ -115,6 +124,7 @@ fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, line: &mut Line) {
             Ok(()) => {
                 waiting.drain(..portion);
                 keeper.trouble = None;
+                line.progress.stored();
             }
             Err(error) if last_try.is_some_and(|until| Instant::now() > until) => {
                 let lost: usize = waiting.iter().map(lines).sum();
@@ -124,6 +134,7 @@ fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, line: &mut Line) {
             Err(error) => {
                 tracing::error!(%error, waiting = waiting.len(), "nothing could be stored; it is kept in memory");
                 keeper.trouble = Some(error.to_string());
+                line.progress.failed(error.is_of_disk());
                 crate::notify::status(&format!("cannot store: {error}"));
                 if wait(keeper, waiting, line, patience) == Others::Gone {
                     last_try.get_or_insert(Instant::now() + LAST);

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::alert::{Code, Problem};
+
 /// Free space below which the disk is not well, in bytes: a few weeks of a busy practice's lines, and room to tidy up.
 const LITTLE: u64 = 256 << 20;
 
@@ -26,12 +28,10 @@ impl Disk {
     }
 
     /// What is wrong with it.
-    pub fn problem(self, state_dir: &Path) -> Option<String> {
+    pub fn problem(self, state_dir: &Path) -> Option<Problem> {
         let free = self.free.filter(|free| *free < LITTLE)?;
-        Some(format!(
-            "{}: {} MiB are free; make room, or lines will have to wait in memory and be lost at a power cut",
-            state_dir.display(),
-            free >> 20
-        ))
+        let what = format!("{}: {} MiB are free", state_dir.display(), free >> 20);
+        let remedy = "make room, or lines will have to wait in memory and be lost at a power cut";
+        Some(Problem::new(Code::DiskLow, what).remedy(remedy))
     }
 }

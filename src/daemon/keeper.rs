@@ -2,6 +2,7 @@
 //! daemon runs it in the writer thread; a verb without a daemon runs it in its own process.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -10,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
 use super::hold::{Hold, SharedHold};
+use super::pulse::Progress;
 use super::relays::Relays;
 use super::reload::Reloaded;
 use super::repeats::CALLERS_SINCE;
 use super::setup::{self, SetUpError, SourcePlan};
 use crate::aggregate::slots::date_of;
+use crate::alert::Book;
 use crate::call::Owner;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -82,6 +85,12 @@ pub struct Keeper {
     pub files_in_the_way: BTreeMap<u16, Vec<String>>,
     /// How relays are.
     pub relays: Relays,
+    /// What was told of what is wrong, and what is still to be told.
+    pub alerts: Book,
+    /// How alerts stand in the database.
+    pub(super) kept_alerts: String,
+    /// That work goes on, for the watchdog.
+    pub(super) progress: Arc<Progress>,
     pub(super) zone: TimeZone,
     pub(super) books: Books,
     pub(super) rows: HashMap<u16, SourceRow>,
@@ -114,6 +123,9 @@ impl Keeper {
             reloaded: None,
             files_in_the_way: BTreeMap::new(),
             relays: Relays::new(),
+            alerts: Book::default(),
+            kept_alerts: String::new(),
+            progress: Arc::default(),
             plans,
             ids,
             store,
@@ -123,6 +135,7 @@ impl Keeper {
             clock,
         };
         keeper.load_rows()?;
+        keeper.load_alerts()?;
         keeper.next_nightly = nightly(&keeper.device()?, &keeper.zone, keeper.clock.now());
         Ok(keeper)
     }

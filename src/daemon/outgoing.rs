@@ -6,9 +6,10 @@ use jiff::civil::Date;
 use super::courier::practice_of;
 use super::days::same_figures;
 use super::keeper::Keeper;
+use super::status::LineCounts;
 use crate::aggregate::document::canonical;
 use crate::call::Owner;
-use crate::push::heartbeat::{self, Days, Heartbeat, Links};
+use crate::push::heartbeat::{self, Days, Dialect, Heartbeat, Links, Yesterday};
 use crate::push::{Parcel, Standing};
 use crate::store::{OutboxRow, OutboxState, StoreError, Work};
 
@@ -40,7 +41,7 @@ impl Keeper {
     }
 
     /// What the box says of itself once a day.
-    pub(super) fn heartbeat(&self) -> Result<Heartbeat, StoreError> {
+    pub(super) fn heartbeat(&self, certificate_until: Option<Timestamp>) -> Result<Heartbeat, StoreError> {
         let read = self.store.read();
         let ([receipted, pending, parked, held], closed) = read.outbox_counts()?;
         let mut up = 0;
@@ -54,7 +55,48 @@ impl Keeper {
             at: Timestamp::from_second(now.as_second()).unwrap_or(now),
             days: Days { closed, receipted, pending, parked, held },
             links: Links { configured: self.plans.len() as u64, up },
+            yesterday: self.yesterday(now)?,
+            clock_ahead_s: self.standing()?.skew.map(|skew| skew.seconds),
+            dialects: self.dialects(),
+            alerts: self.alerts.open().into_iter().map(|(code, count)| (code.word(), count)).collect(),
+            certificate_days: certificate_until.map(|until| until.duration_since(now).as_hours().div_euclid(24)),
         })
+    }
+
+    /// What was observed of yesterday; nothing where no practice is configured, or none was collected for yet.
+    fn yesterday(&self, now: Timestamp) -> Result<Option<Yesterday>, StoreError> {
+        let Ok(date) = self.date(now).yesterday() else { return Ok(None) };
+        let read = self.store.read();
+        let first = read.meta("first_day")?.and_then(|text| text.parse::<Date>().ok());
+        if first.is_none_or(|first| date < first) {
+            return Ok(None);
+        }
+        let mut observed: Option<(u64, u64)> = None;
+        for owner in self.practices() {
+            let document = self.document(&owner, date, now, None)?;
+            let length = document.day.end.duration_since(document.day.start).as_secs().unsigned_abs();
+            let its = (document.coverage.observed_s, length);
+            observed = Some(observed.map_or(its, |least| least.min(its)));
+        }
+        let (mut lines, mut unparsed) = (0, 0);
+        for row in self.plans.iter().filter_map(|plan| self.row(&plan.name)) {
+            let counts = LineCounts::of(read.lines_of(row.id, date)?);
+            (lines, unparsed) = (lines + counts.lines, unparsed + counts.unparsed);
+        }
+        let unparsed_per_10000 = (unparsed * 10_000).checked_div(lines);
+        Ok(observed.map(|(observed_s, length_s)| Yesterday { date, observed_s, length_s, unparsed_per_10000 }))
+    }
+
+    fn dialects(&self) -> Vec<Dialect> {
+        let mut dialects: Vec<Dialect> = (self.plans.iter())
+            .map(|plan| Dialect {
+                id: plan.dialect.clone(),
+                site: plan.version.clone().filter(|_| plan.origin != "shipped"),
+            })
+            .collect();
+        dialects.sort();
+        dialects.dedup();
+        dialects
     }
 
     /// Makes the same document of a day once more, to take the place of revision `revision` that the supplier holds.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::courier::practice_of;
 use super::keeper::Keeper;
+use crate::alert::{Code, Problem};
 use crate::push::SKEW_WORTH_TELLING_S;
 use crate::push::schedule::{nightly, quiet};
 use crate::store::{Cause, StoreError};
@@ -117,7 +118,7 @@ fn remedy(cause: Option<Cause>, date: &str) -> String {
 /// How things stand, and what of it is a problem or worth a note.
 pub fn outlook(
     keeper: &Keeper,
-    problems: &mut Vec<String>,
+    problems: &mut Vec<Problem>,
     notes: &mut Vec<String>,
 ) -> Result<Option<SupplierStatus>, StoreError> {
     let Some(supplier) = &keeper.config.supplier else { return Ok(None) };
@@ -138,32 +139,30 @@ pub fn outlook(
     let worth_telling = waits || standing.failed >= WORTH_TELLING;
     if let Some(trouble) = standing.open_trouble().filter(|trouble| trouble.grave || worth_telling) {
         let tries = standing.failed;
-        problems.push(format!("supplier: {} ({tries} tries, next {})", trouble.what, local(next)));
+        let what = format!("supplier: {} ({tries} tries, next {})", trouble.what, local(next));
+        problems.push(Problem::new(Code::SupplierUnreachable, what));
     }
     // One document that fails alone, while others get through.
     for row in pending.iter().filter(|row| row.failed >= WORTH_TELLING && standing.failed == 0) {
         let problem = row.problem.as_deref().unwrap_or("no answer");
-        problems.push(format!("{} is not delivered after {} tries: {problem}", row.date, row.attempts));
+        let what = format!("{} is not delivered after {} tries: {problem}", row.date, row.attempts);
+        problems.push(Problem::new(Code::DayNotDelivered, what).of(practice_of(&row.owner)));
     }
     let clock_ahead_s = standing.skew.map(|skew| skew.seconds);
     if let Some(seconds) = clock_ahead_s.filter(|seconds| seconds.abs() > SKEW_WORTH_TELLING_S) {
         let side = if seconds > 0 { "ahead of" } else { "behind" };
-        problems.push(format!(
-            "this box's clock is {} s {side} the supplier's; set it (timedatectl), or calls are counted in the wrong half hour",
-            seconds.abs()
-        ));
+        let what = format!("this box's clock is {} s {side} the supplier's", seconds.abs());
+        let remedy = "set it (timedatectl), or calls are counted in the wrong half hour";
+        problems.push(Problem::new(Code::ClockOff, what).remedy(remedy));
     }
     let mut stopped_practices = Vec::new();
     for owner in keeper.practices() {
         let practice = practice_of(&owner);
         let Some(stopped) = standing.stopped(&practice) else { continue };
-        problems.push(format!(
-            "{practice}: nothing is sent since {}: {}; {}, next {}",
-            local(stopped.since),
-            stopped.problem,
-            remedy(Some(stopped.cause), ""),
-            local(stopped.ask)
-        ));
+        let what = format!("{practice}: nothing is sent since {}: {}", local(stopped.since), stopped.problem);
+        let remedy = format!("{}, next {}", remedy(Some(stopped.cause), ""), local(stopped.ask));
+        let problem = Problem::new(Code::PracticeStopped, what).remedy(remedy);
+        problems.push(problem.of(practice.as_str()).since(stopped.since));
         stopped_practices.push(StoppedPractice {
             practice,
             cause: stopped.cause,
@@ -189,10 +188,13 @@ pub fn outlook(
         parked_days.iter().filter(|day| !day.cause.is_some_and(Cause::is_of_practice)).collect();
     for day in alone.iter().take(NAMED) {
         let problem = day.problem.as_deref().unwrap_or("refused by the supplier");
-        problems.push(format!("{} {} is parked: {problem}; {}", day.date, day.practice, day.remedy));
+        let what = format!("{} {} is parked: {problem}", day.date, day.practice);
+        problems.push(Problem::new(Code::DayParked, what).remedy(day.remedy.as_str()).of(day.practice.as_str()));
     }
-    if alone.len() > NAMED {
-        problems.push(format!("{} more days are parked; smdrd status --json has them all", alone.len() - NAMED));
+    if let Some(day) = alone.get(NAMED) {
+        let what = format!("{} more days are parked", alone.len() - NAMED);
+        let remedy = "smdrd status --json has them all";
+        problems.push(Problem::new(Code::DayParked, what).remedy(remedy).of(day.practice.as_str()));
     }
     let mut comparisons = Vec::new();
     for (practice, known) in &standing.practices {
@@ -206,10 +208,10 @@ pub fn outlook(
             ));
         }
         if !hopeless.is_empty() {
-            problems.push(format!(
-                "{practice}: the supplier gave receipts for {} and does not list them; ask it what became of them",
-                hopeless.join(", ")
-            ));
+            let days = hopeless.join(", ");
+            let what = format!("{practice}: the supplier gave receipts for {days} and does not list them");
+            let problem = Problem::new(Code::ReceiptsLost, what).remedy("ask it what became of them");
+            problems.push(problem.of(practice.as_str()));
         }
         if let Some(problem) = &known.not_compared {
             notes.push(format!("{practice}: days could not be compared with the supplier's: {problem}"));

@@ -108,6 +108,7 @@ fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Re
         let mut repeats = HashMap::new();
         let mut next = 1;
         loop {
+            keeper.progress.worked();
             let lines = keeper.store.read().lines(source, next, PORTION)?;
             let Some(last) = lines.last().map(|line| line.line.seq) else { break };
             let kept = by_line(keeper.store.read().numbers(source, next, last)?);

@@ -119,7 +119,9 @@ impl Round<'_> {
     }
 
     async fn heartbeat(&self) -> Result<(), RoundError> {
-        let (device, heartbeat) = self.at_the_desk(|keeper| Ok((keeper.device()?, keeper.heartbeat()?))).await?;
+        let until = self.client.certificate_until();
+        let said = self.at_the_desk(move |keeper| Ok((keeper.device()?, keeper.heartbeat(until)?)));
+        let (device, heartbeat) = said.await?;
         let noted = self.client.heartbeat(&device, &heartbeat).await;
         let skew_s = self.client.skew_s();
         self.at_the_desk(move |keeper| {

@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroize as _;
 
+use super::alerting;
 use super::answers;
 use super::carry::carry;
 use super::desk::Desk;
@@ -16,6 +17,7 @@ use super::hold::{Hold, SharedHold};
 use super::keeper::{Event, Keeper};
 use super::keys::KeyRing;
 use super::memory;
+use super::pulse;
 use super::reader::{Gate, Reader};
 use super::relays;
 use super::reload::{self, Reloaded};
@@ -200,16 +202,23 @@ impl Loop {
         let stopper = tokio::spawn(stop_when_told(terminate, interrupt, stop, unconfigured, self.desk.clone()));
         let sources = tokio::spawn(source::run_on(specs, self.clock, sender, stopped, before));
         let courier = tokio::spawn(carry(self.desk.clone(), self.config.clone(), self.clock));
+        let progress = self.desk.progress();
+        let pulse = tokio::spawn(pulse::beat(self.desk.clone(), self.desk.progress()));
+        // The sources take their first steps before it is said that they are started: listeners are bound, ports opened.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
         notify::ready();
         notify::status(&match names.as_slice() {
-            [] => "ready, idle: no source is configured; run smdrd setup".to_owned(),
+            [] => alerting::idle(),
             names => format!("ready: {}", names.join(", ")),
         });
         tracing::info!(sources = names.len(), "ready");
+        let alerts = tokio::spawn(alerting::watch(self.desk.clone(), self.config.clone(), self.clock));
         let mut look = tokio::time::interval(LOOK);
         let mut tick = tokio::time::interval(self.clock.real(TICK.0).max(TICK.1));
-        let mut pulse = notify::watchdog_interval().map(|interval| tokio::time::interval(interval / 3));
         loop {
+            progress.turned();
             tokio::select! {
                 happening = happenings.recv() => match happening {
                     Some(happening) => self.happening(happening).await,
@@ -217,16 +226,16 @@ impl Loop {
                 },
                 _ = look.tick() => self.look().await,
                 _ = tick.tick() => self.tick().await,
-                () = beat(&mut pulse) => self.alive().await,
                 Some((who, answer)) = asked.recv() => { let _ = answer.send(self.reload(&who).await); }
                 _ = hangup.recv() => { self.reload("SIGHUP").await; }
             }
         }
         stopper.abort();
-        courier.abort();
-        server.abort();
-        let _ = courier.await;
-        let _ = server.await;
+        let beside = [courier, server, alerts];
+        beside.iter().for_each(tokio::task::JoinHandle::abort);
+        for task in beside {
+            let _ = task.await;
+        }
         let _ = sources.await;
         let left = std::mem::take(&mut self.left);
         let (links, half) = (left.len(), handover::half_lines(&left));
@@ -238,6 +247,8 @@ impl Loop {
             }
             None => tracing::error!("the writer is gone"),
         }
+        pulse.abort();
+        let _ = pulse.await;
         let _ = std::fs::remove_file(control::path(&self.config.runtime_dir));
         tracing::info!("stopped");
         Ok(())
@@ -406,13 +417,6 @@ impl Loop {
         }
     }
 
-    /// Tells that we live: this loop turns, and the writer answers.
-    async fn alive(&mut self) {
-        if self.desk.with(|_| ()).await.is_some() {
-            notify::watchdog();
-        }
-    }
-
     /// Reads the dialect files again. Nothing is read meanwhile: what comes waits on its link.
     async fn reload(&mut self, who: &str) -> Reloaded {
         notify::reloading();
@@ -457,14 +461,6 @@ impl Loop {
             Some(Err(error)) => tracing::error!(%error, "the books could not be brought up to date"),
             None => tracing::error!("the writer is gone"),
         }
-    }
-}
-
-/// Waits for the next time to tell that we live; for ever where nobody waits for it.
-async fn beat(pulse: &mut Option<tokio::time::Interval>) {
-    match pulse {
-        Some(pulse) => drop(pulse.tick().await),
-        None => std::future::pending().await,
     }
 }
 

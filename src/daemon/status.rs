@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan as _};
 
+use super::alerting;
+use super::courier::practice_of;
 use super::disk::Disk;
 use super::hold::Held;
 use super::keeper::Keeper;
@@ -15,6 +17,7 @@ use super::reload::{Change, Reloaded};
 use crate::aggregate::count::Metric;
 use crate::aggregate::document::{Gap, SCHEMA};
 use crate::aggregate::slots::bounds;
+use crate::alert::{Channel, Code, Problem, Standing};
 use crate::call::Owner;
 use crate::dialect::cannot::sentences;
 use crate::store::StoreError;
@@ -42,6 +45,12 @@ pub struct Snapshot {
     pub well: bool,
     /// What is wrong, each with what to do.
     pub problems: Vec<String>,
+    /// The same, each by name: what alerts are made of.
+    #[serde(default)]
+    pub alerts: Vec<Problem>,
+    /// Whom alerts go to, and how that goes.
+    #[serde(default)]
+    pub channels: Vec<ChannelStatus>,
     /// What cannot be said at this site, and why.
     pub notes: Vec<String>,
     /// The sources.
@@ -139,7 +148,8 @@ pub struct LineCounts {
 }
 
 impl LineCounts {
-    fn of(counts: [u64; 7]) -> LineCounts {
+    /// From the counts in the order of the store.
+    pub(super) fn of(counts: [u64; 7]) -> LineCounts {
         let [records, continuations, events, headers, noise, unparsed, duplicates] = counts;
         let lines = counts.iter().sum();
         LineCounts { lines, records, continuations, events, headers, noise, unparsed, duplicates }
@@ -191,6 +201,34 @@ pub struct Unseen {
     pub cause: String,
 }
 
+/// A channel of alerts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelStatus {
+    /// Which.
+    pub channel: Channel,
+    /// The server.
+    pub to: String,
+    /// Alerts that wait for it.
+    pub waiting: u64,
+    /// Failed tries since it last took one.
+    pub failed: u32,
+    /// When it last took one.
+    pub sent: Option<String>,
+    /// What went wrong last, cleared up since when `failed` is 0.
+    pub problem: Option<String>,
+    /// Alerts that were given up because too many waited.
+    pub dropped: u64,
+}
+
+fn channels(keeper: &Keeper, local: impl Fn(jiff::Timestamp) -> String) -> Vec<ChannelStatus> {
+    let status = |(channel, to)| {
+        let Standing { sent, failed, problem, dropped } = keeper.alerts.standing(channel);
+        let (waiting, sent) = (keeper.alerts.waiting(channel) as u64, sent.map(&local));
+        ChannelStatus { channel, to, waiting, failed, sent, problem, dropped }
+    };
+    alerting::channels(&keeper.config).into_iter().map(status).collect()
+}
+
 /// Takes the snapshot.
 pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> {
     let read = keeper.store.read();
@@ -198,8 +236,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     let today = keeper.date(now);
     let zone = keeper.config.time_zone();
     let local = |instant: jiff::Timestamp| zone.to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S").to_string();
-    let mut problems = Vec::new();
-    problems.extend(keeper.trouble.clone());
+    let mut problems: Vec<Problem> = Vec::new();
+    problems.extend(keeper.trouble.as_ref().map(|trouble| Problem::new(Code::CannotStore, trouble)));
     let mut sources = Vec::new();
     for plan in &keeper.plans {
         let Some(row) = keeper.row(&plan.name) else { continue };
@@ -210,26 +248,28 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         let [last_minute, last_hour] = read.lines_since(row.id, since)?;
         let last = read.lines(row.id, row.next_seq.saturating_sub(1).max(1), 1)?.pop();
         if !up {
-            problems.push(match (&link, running) {
-                (_, false) => continue_without(&plan.name),
-                (None, true) => format!("{}: no link since the start; check cable, address and log", plan.name),
-                (Some((_, since, cause)), true) => format!(
-                    "{}: link down since {} ({})",
-                    plan.name,
-                    local(*since),
-                    cause.as_deref().unwrap_or("unknown")
-                ),
-            });
+            let problem = match (&link, running) {
+                (_, false) => {
+                    Problem::new(Code::NotRunning, "no daemon is running").remedy("start it with systemctl start smdrd")
+                }
+                (None, true) => {
+                    Problem::new(Code::LinkDown, "no link since the start").remedy("check cable, address and log")
+                }
+                (Some((_, since, cause)), true) => {
+                    let cause = cause.as_deref().unwrap_or("unknown");
+                    Problem::new(Code::LinkDown, format!("link down since {} ({cause})", local(*since))).since(*since)
+                }
+            };
+            problems.push(problem.of_source(&plan.name));
         }
         if let Some(why) = plan.plan.why_unusable() {
-            problems
-                .push(format!("{}: no line is understood: {why}; put it right, then smdrd dialects reload", plan.name));
+            let problem = Problem::new(Code::DialectUnusable, format!("no line is understood: {why}"));
+            problems.push(problem.remedy("put it right, then smdrd dialects reload").of_source(&plan.name));
         }
         if counts.lines >= UNPARSED.1 && counts.unparsed * 100 > counts.lines * UNPARSED.0 {
-            problems.push(format!(
-                "{}: {} of {} lines today are not understood; check the dialect and its options",
-                plan.name, counts.unparsed, counts.lines
-            ));
+            let what = format!("{} of {} lines today are not understood", counts.unparsed, counts.lines);
+            let problem = Problem::new(Code::NotUnderstood, what).remedy("check the dialect and its options");
+            problems.push(problem.of_source(&plan.name));
         }
         sources.push(SourceStatus {
             name: plan.name.clone(),
@@ -250,32 +290,33 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         });
         if let Some(RelayStatus { to, up: false, cause, .. }) = keeper.relays.get(&row.id) {
             let cause = cause.as_deref().unwrap_or("not connected yet");
-            problems.push(format!("{}: the relay has no logger at {to} ({cause})", plan.name));
+            let what = format!("the relay has no logger at {to} ({cause})");
+            problems.push(Problem::new(Code::RelayDown, what).of_source(&plan.name));
         }
         let files = keeper.files_in_the_way.get(&row.id).into_iter().flatten();
-        problems.extend(files.map(|problem| format!("{}: {problem}", plan.name)));
+        problems.extend(files.map(|file| Problem::new(Code::FileInTheWay, file).of_source(&plan.name)));
     }
     for source in keeper.reloaded.iter().flat_map(|reloaded| &reloaded.sources) {
         if let (Change::Kept, Some(why)) = (source.change, &source.why) {
-            problems.push(format!("{}: {why}; the rules that were in force before still are", source.name));
+            let what = format!("{why}; the rules that were in force before still are");
+            problems.push(Problem::new(Code::DialectKept, what).of_source(&source.name));
         }
     }
-    problems.extend(keeper.reloaded.as_ref().and_then(|reloaded| reloaded.trouble.clone()));
+    let trouble = keeper.reloaded.as_ref().and_then(|reloaded| reloaded.trouble.as_ref());
+    problems.extend(trouble.map(|trouble| Problem::new(Code::DialectKept, trouble)));
     let (lines, rows) = read.line_totals()?;
     let lines = LineCounts::of(lines);
     let forgotten = read.forgotten_lines()?;
     if lines.lines != rows + forgotten {
-        problems.push(format!(
-            "{} lines are or were stored and {} are counted; run smdrd rebuild",
-            rows + forgotten,
-            lines.lines
-        ));
+        let what = format!("{} lines are or were stored and {} are counted", rows + forgotten, lines.lines);
+        problems.push(Problem::new(Code::BooksDiffer, what).remedy("run smdrd rebuild").of("lines"));
     }
     let (stored, open) = read.call_counts()?;
     let ([receipted, pending, parked, held], closed) = read.outbox_counts()?;
     if closed != receipted + pending + parked + held {
-        problems
-            .push(format!("{closed} days are closed and {} are accounted for", receipted + pending + parked + held));
+        let accounted = receipted + pending + parked + held;
+        let what = format!("{closed} days are closed and {accounted} are accounted for");
+        problems.push(Problem::new(Code::BooksDiffer, what).of("days"));
     }
     let mut notes = notes(keeper)?;
     let supplier = outlook(keeper, &mut problems, &mut notes)?;
@@ -284,10 +325,11 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         let outside = read.calls_outside(&owner, oldest, newest)?;
         if outside > 0 {
             let (ods, _) = owner.key();
-            problems.push(format!(
-                "{ods}: {outside} call(s) bear a date before {oldest} or after {newest} and are in no day that is sent; \
-                 set the PBX's clock"
-            ));
+            let what = format!(
+                "{ods}: {outside} call(s) bear a date before {oldest} or after {newest} and are in no day that is sent"
+            );
+            let problem = Problem::new(Code::DatesOff, what).remedy("set the PBX's clock");
+            problems.push(problem.of(practice_of(&owner)));
         }
     }
     let mut practices = Vec::new();
@@ -308,20 +350,24 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     let unowned: i64 = unowned.values().filter_map(|slot| slot.get(&Metric::Seen)).sum();
     let unowned = unowned.max(0) as u64;
     if unowned > 0 {
-        problems.push(format!(
-            "{unowned} call(s) today are on no practice's list and in no document; add their DDI, group or trunk to a \
-             [[practice]] or [[other-tenant]], or say unmatched = true for one of them"
+        let what = format!("{unowned} call(s) today are on no practice's list and in no document");
+        problems.push(Problem::new(Code::CallsUnowned, what).remedy(
+            "add their DDI, group or trunk to a [[practice]] or [[other-tenant]], or say unmatched = true for one of them",
         ));
     }
     let disk = Disk::under(&keeper.config.state_dir);
     problems.extend(disk.problem(&keeper.config.state_dir));
+    problems.extend(keeper.alerts.problems());
+    keeper.alerts.complete(&mut problems);
     Ok(Snapshot {
         version: env!("CARGO_PKG_VERSION").into(),
         device: keeper.device()?,
         running,
         now: local(now),
         well: problems.is_empty(),
-        problems,
+        problems: problems.iter().map(Problem::text).collect(),
+        alerts: problems,
+        channels: channels(keeper, local),
         notes,
         sources,
         lines,
@@ -344,10 +390,6 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
 fn unseen(gap: &Gap, zone: &TimeZone) -> Unseen {
     let local = |instant| zone.to_datetime(instant).strftime("%H:%M:%S").to_string();
     Unseen { from: local(gap.start), to: local(gap.end), source: gap.source.clone(), cause: gap.cause.clone() }
-}
-
-fn continue_without(name: &str) -> String {
-    format!("{name}: no daemon is running; start it with systemctl start smdrd")
 }
 
 fn notes(keeper: &Keeper) -> Result<Vec<String>, StoreError> {

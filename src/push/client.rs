@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
+use reqwest::tls::TlsInfo;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 
 use super::answer::{Answer, http_date};
+use super::certificate;
 use super::fault::{Failure, innermost};
 use super::heartbeat::Heartbeat;
 use super::manifest::{self, Manifest};
@@ -52,6 +55,8 @@ pub struct Client {
     auth: Arc<dyn Auth>,
     clock: Clock,
     skew_s: AtomicI64,
+    /// Seconds since 1970.
+    certificate_until: AtomicI64,
 }
 
 /// A request as it would be sent, for people to look at. The secret is not in it.
@@ -99,10 +104,18 @@ impl Client {
             .timeout(deadlines.total)
             // Shorter than a server's patience, so that a document is not sent into a connection that is being closed.
             .pool_idle_timeout(Duration::from_secs(15))
+            .tls_info(true)
             .redirect(reqwest::redirect::Policy::none());
         let builder = route.apply(builder, &base)?;
         let http = builder.build().map_err(|error| SetUpError::Tls(legible(&innermost(&error))))?;
-        Ok(Client { http, base, auth, clock, skew_s: AtomicI64::new(NOT_MEASURED) })
+        Ok(Client {
+            http,
+            base,
+            auth,
+            clock,
+            skew_s: AtomicI64::new(NOT_MEASURED),
+            certificate_until: AtomicI64::new(NOT_MEASURED),
+        })
     }
 
     /// Sends the parcel once, or twice when the first try is refused for its credentials and newer ones are found.
@@ -202,6 +215,12 @@ impl Client {
         Some(self.skew_s.load(Ordering::Relaxed)).filter(|skew| *skew != NOT_MEASURED)
     }
 
+    /// Until when the server's certificate is good, by the last answer that came under one.
+    pub fn certificate_until(&self) -> Option<Timestamp> {
+        let second = Some(self.certificate_until.load(Ordering::Relaxed)).filter(|second| *second != NOT_MEASURED)?;
+        Timestamp::from_second(second).ok()
+    }
+
     /// One request, or two when the first is refused for its credentials and newer ones are found. `Ok` is an answer of
     /// any status but that refusal.
     async fn ask(&self, request: impl Fn() -> RequestBuilder, body: &[u8], longest: usize) -> Result<Answer, Delivery> {
@@ -229,6 +248,10 @@ impl Client {
     ) -> Result<Answer, Failure> {
         let response = self.auth.apply(self.told_skew(request()), body).send().await?;
         self.measure_skew(response.headers());
+        let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        if let Some(until) = shown.and_then(certificate::good_until) {
+            self.certificate_until.store(until.as_second(), Ordering::Relaxed);
+        }
         read(response, longest).await
     }
 

@@ -66,6 +66,6 @@ fn says(error: &reqwest::Error, beginning: &str) -> Option<String> {
 }
 
 /// The text of the error at the bottom; those above repeat the URL and little else.
-pub(super) fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
 }

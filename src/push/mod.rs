@@ -11,6 +11,7 @@
 pub mod answer;
 pub mod auth;
 pub mod backoff;
+mod certificate;
 pub mod client;
 pub mod delivery;
 mod fault;
@@ -26,6 +27,7 @@ pub use auth::{Auth, AuthError, Bearer, Held};
 pub use backoff::backoff;
 pub use client::Client;
 pub use delivery::{Concern, Delivery, Problem, Why};
+pub(crate) use fault::innermost;
 pub use legible::legible;
 pub use parcel::{Parcel, Receipt, ReceiptStatus};
 pub use route::{Route, SetUpError};

@@ -69,6 +69,18 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether it is the disk that does not take or give: it is full, read-only or faulty. Against that nothing helps but
+    /// another try.
+    pub fn is_of_disk(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+        let StoreError::Sqlite { reason, .. } = self else { return false };
+        reason
+            .sqlite_error_code()
+            .is_some_and(|code| matches!(code, DiskFull | ReadOnly | SystemIoFailure | CannotOpen))
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(reason: rusqlite::Error) -> Self {
         StoreError::Sqlite { doing: "using the database", reason }

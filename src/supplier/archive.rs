@@ -12,7 +12,9 @@ use crate::push::{Receipt, ReceiptStatus};
 
 pub mod month;
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+/// Heartbeats of one box that are kept.
+const HEARTBEATS: u32 = 40;
 const TABLES: &str = "
     CREATE TABLE day_revision (
         ods TEXT NOT NULL, site TEXT NOT NULL, date TEXT NOT NULL, revision INTEGER NOT NULL CHECK (revision >= 1),
@@ -29,6 +31,11 @@ const TABLES: &str = "
         PRIMARY KEY (device, received_at)
     ) STRICT, WITHOUT ROWID;
     PRAGMA user_version = 1;
+";
+/// What a box says of itself is kept.
+const BODIES: &str = "
+    ALTER TABLE heartbeat ADD COLUMN body TEXT;
+    PRAGMA user_version = 2;
 ";
 
 /// The archive.
@@ -71,6 +78,21 @@ pub struct Held {
     pub sha256: String,
     /// The box that made it.
     pub device: String,
+}
+
+/// A sign of life.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    /// Of which box.
+    pub device: String,
+    /// The ODS codes that its token is good for.
+    pub practices: Vec<String>,
+    /// By how many seconds the box's clock was ahead, as it said.
+    pub skew_s: Option<i64>,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// What the box said of itself ([`crate::push::heartbeat`]); nothing where it said nothing that is a JSON object.
+    pub said: Option<serde_json::Value>,
 }
 
 /// What became of an arrival.
@@ -161,7 +183,8 @@ impl Archive {
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         match transaction.query_row("PRAGMA user_version", [], |row| row.get(0))? {
-            0 => transaction.execute_batch(TABLES)?,
+            0 => transaction.execute_batch(&format!("{TABLES}{BODIES}"))?,
+            1 => transaction.execute_batch(BODIES)?,
             VERSION => {}
             found => return Err(ArchiveError::Newer { path: path.to_owned(), found }),
         }
@@ -278,25 +301,66 @@ impl Archive {
             .optional()?)
     }
 
-    /// Notes that a box was heard of.
-    pub fn heartbeat(
-        &self,
-        device: &str,
-        practices: &str,
-        skew_s: Option<i64>,
-        at: Timestamp,
-    ) -> Result<(), ArchiveError> {
-        self.connection().execute(
-            "INSERT OR IGNORE INTO heartbeat (device, received_at, practices, skew_s) VALUES (?1, ?2, ?3, ?4)",
-            params![device, at.to_string(), practices, skew_s],
+    /// Notes that a box was heard of. The newest 40 heartbeats of each box are kept.
+    pub fn heartbeat(&self, heard: &Heard) -> Result<(), ArchiveError> {
+        let Heard { device, practices, skew_s, received_at, said } = heard;
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute(
+            "INSERT OR IGNORE INTO heartbeat (device, received_at, practices, skew_s, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                device,
+                // All of one width, so that their order as texts is that of time.
+                format!("{received_at:.9}"),
+                practices.join(","),
+                skew_s,
+                said.as_ref().map(serde_json::Value::to_string)
+            ],
         )?;
-        Ok(())
+        transaction.execute(
+            "DELETE FROM heartbeat WHERE device = ?1 AND received_at NOT IN
+             (SELECT received_at FROM heartbeat WHERE device = ?1 ORDER BY received_at DESC LIMIT ?2)",
+            params![device, HEARTBEATS],
+        )?;
+        Ok(transaction.commit()?)
+    }
+
+    /// The newest heartbeat of each box, by its name.
+    pub fn heartbeats(&self) -> Result<Vec<Heard>, ArchiveError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare(
+            "SELECT device, practices, skew_s, max(received_at), body FROM heartbeat GROUP BY device ORDER BY device",
+        )?;
+        let rows = statement.query_map([], heard)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The heartbeats of one box that are kept, newest first.
+    pub fn heartbeats_of(&self, device: &str) -> Result<Vec<Heard>, ArchiveError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare(
+            "SELECT device, practices, skew_s, received_at, body FROM heartbeat
+             WHERE device = ?1 ORDER BY received_at DESC",
+        )?;
+        let rows = statement.query_map([device], heard)?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Whether the archive answers.
     pub fn answers(&self) -> Result<(), ArchiveError> {
         Ok(self.connection().query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?)
     }
+}
+
+fn heard(row: &Row<'_>) -> rusqlite::Result<Heard> {
+    let (practices, said): (String, Option<String>) = (row.get(1)?, row.get(4)?);
+    Ok(Heard {
+        device: row.get(0)?,
+        practices: practices.split(',').filter(|ods| !ods.is_empty()).map(str::to_owned).collect(),
+        skew_s: row.get(2)?,
+        received_at: parsed(row, 3)?,
+        said: said.and_then(|said| serde_json::from_str(&said).ok()),
+    })
 }
 
 fn receipt(row: &Row<'_>, arrival: &Arrival) -> rusqlite::Result<Receipt> {
@@ -324,4 +388,38 @@ where
     text.parse().map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_the_version_before_keeps_what_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(TABLES).unwrap();
+        old.execute("INSERT INTO heartbeat VALUES ('box', '2026-11-20T02:00:00Z', 'A81001,A81002', -7)", []).unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let heard = Archive::open(&path).unwrap().heartbeats().unwrap();
+            assert_eq!(heard[0].practices, ["A81001", "A81002"]);
+            assert_eq!((heard.len(), heard[0].skew_s, &heard[0].said), (1, Some(-7), &None));
+        }
+        let archive = Archive::open(&path).unwrap();
+        let at = |second: i64, nanos| Timestamp::new(second, nanos).unwrap();
+        for (nanos, said) in [(120_000_000, "first"), (123_000_000, "second")] {
+            let heard = Heard {
+                device: "box".to_owned(),
+                practices: Vec::new(),
+                skew_s: None,
+                received_at: at(1_796_000_000, nanos),
+                said: Some(serde_json::json!({ "is": said })),
+            };
+            archive.heartbeat(&heard).unwrap();
+        }
+        assert_eq!(archive.heartbeats().unwrap()[0].said.as_ref().unwrap()["is"], "second");
+        assert_eq!(archive.heartbeats_of("box").unwrap().len(), 3);
+    }
 }

@@ -13,7 +13,7 @@ use axum::routing::{MethodRouter, get, post, put};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::archive::{Archive, ArchiveError, Arrival, Held, Kept};
+use super::archive::{Archive, ArchiveError, Arrival, Heard, Held, Kept};
 use super::contract::{self, Operation};
 use super::problem::{Kind, Problem};
 use super::request::{check_digest, check_media_type, read, refuse_after, skew};
@@ -251,16 +251,17 @@ async fn heartbeat(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    // What the box says of itself beyond being there (`push::heartbeat`) is read and dropped.
-    read(body, LONGEST_HEARTBEAT).await?;
-    let practices = receiver.practices(&headers)?.join(",");
+    let body = read(body, LONGEST_HEARTBEAT).await?;
+    let practices = receiver.practices(&headers)?;
     let device = path.map(|Path(device)| device).unwrap_or_default();
     if !is_name(&device) {
         let said = "a device is 1 to 64 letters, digits, '.', '_' and '-'";
         return Err(Problem::new(Kind::BadAddress, said));
     }
-    let (skew, now) = (skew(&headers), receiver.clock.now());
-    receiver.archived(move |archive| archive.heartbeat(&device, &practices, skew, now)).await?;
+    // A sign of life is one whatever it says; what is kept of what it says is an object or nothing.
+    let said = serde_json::from_slice(&body).ok().filter(serde_json::Value::is_object);
+    let heard = Heard { device, practices, skew_s: skew(&headers), received_at: receiver.clock.now(), said };
+    receiver.archived(move |archive| archive.heartbeat(&heard)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

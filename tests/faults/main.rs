@@ -21,6 +21,7 @@ mod f21_lost_reply;
 mod f22_acks;
 mod f23_long_outage;
 mod f24_sigterm;
+mod f25_hang;
 mod f29_slow_disk;
 mod f30_model;
 mod ledger;

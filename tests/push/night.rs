@@ -149,7 +149,19 @@ async fn the_sign_of_life_comes_once_a_day_and_says_nothing_of_anybody() {
             assert_eq!(seen.last().unwrap().method, "POST", "after the deliveries");
             let body: Value = serde_json::from_slice(&beat.body).unwrap();
             let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-            assert_eq!(keys(&body), ["at", "days", "links", "schema", "version"]);
+            let always = ["alerts", "at", "dialects", "links", "schema", "version", "days"];
+            assert!(always.iter().all(|key| body.get(key).is_some()), "{body}");
+            let may = ["certificate_days", "clock_ahead_s", "yesterday"];
+            assert!(
+                keys(&body).iter().all(|key| always.contains(&key.as_str()) || may.contains(&key.as_str())),
+                "{body}"
+            );
+            // The certificate was seen when the days were compared.
+            assert!(body["certificate_days"].as_i64().unwrap() > 365, "{body}");
+            if now.starts_with("2026-11-22") {
+                assert_eq!(body["yesterday"], json!({"date": "2026-11-21", "observed_s": 0, "length_s": 86_400}));
+            }
+            assert_eq!(body["dialects"], json!([{"id": "avaya-ipoffice"}]));
             assert_eq!(keys(&body["days"]), ["closed", "held", "parked", "pending", "receipted"]);
             assert_eq!(body["links"], json!({"configured": 1, "up": 0}));
             assert_eq!(body["schema"], "smdrd.heartbeat/1");

@@ -56,7 +56,7 @@ pub(super) fn look(config: &Config, account: &Account) -> Vec<Finding> {
     findings.extend(gather(&config.state_dir).map(|_| match disk.problem(&config.state_dir) {
         Some(problem) => Finding::fault(
             "disk",
-            problem,
+            problem.text(),
             "what cannot be stored waits in memory, and is lost at a power cut",
             "make room, or move state-dir to a larger disk",
         ),

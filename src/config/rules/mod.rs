@@ -1,5 +1,6 @@
 //! The rules that types cannot hold, by part of the file.
 
+pub mod alerts;
 pub mod folder;
 pub mod numbers;
 pub mod place;

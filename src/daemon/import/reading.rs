@@ -214,6 +214,10 @@ impl FileReading {
         // Half a line was read, and does not come again.
         self.taken = if self.over && self.lines() <= next { self.lines() } else { place.lines };
         let wire = if entries.is_empty() { None } else { self.wire.take() };
-        Some((Batch { source: 0, entries, state: self.state.clone(), wire, mark: None, numbered: false }, place, around))
+        Some((
+            Batch { source: 0, entries, state: self.state.clone(), wire, mark: None, numbered: false },
+            place,
+            around,
+        ))
     }
 }
