@@ -20,6 +20,8 @@ pub struct KeyRing {
     keys: Keys,
     day: Date,
     peers: Option<PeerFile>,
+    /// Whether the day's key was not there at the start.
+    made: bool,
 }
 
 impl KeyRing {
@@ -28,8 +30,8 @@ impl KeyRing {
     pub fn open(runtime: &Path, day: Date, next_peer: u32) -> io::Result<(KeyRing, Peers)> {
         fs::create_dir_all(runtime)?;
         let directory = in_memory(runtime).then(|| runtime.to_owned());
-        let link = key(directory.as_deref(), "link.key")?;
-        let today = key(directory.as_deref(), &day_file(day))?;
+        let (link, _) = key(directory.as_deref(), "link.key")?;
+        let (today, made) = key(directory.as_deref(), &day_file(day))?;
         let mut peers = Peers::new(next_peer);
         let file = match &directory {
             Some(directory) => {
@@ -39,19 +41,25 @@ impl KeyRing {
             }
             None => None,
         };
-        let ring = KeyRing { directory, keys: Keys::new(link, today), day, peers: file };
+        let ring = KeyRing { directory, keys: Keys::new(link, today), day, peers: file, made };
         ring.remove_old_days();
         Ok((ring, peers))
     }
 
     /// Keys that nobody else has and that live as long as this value: those of an import.
     pub fn of_its_own(day: Date) -> io::Result<KeyRing> {
-        Ok(KeyRing { directory: None, keys: Keys::new(key(None, "")?, key(None, "")?), day, peers: None })
+        let keys = Keys::new(key(None, "")?.0, key(None, "")?.0);
+        Ok(KeyRing { directory: None, keys, day, peers: None, made: true })
     }
 
     /// The keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
+    }
+
+    /// Whether the day's key was made at the start: what an earlier run kept of callers was made under another.
+    pub fn is_new(&self) -> bool {
+        self.made
     }
 
     /// Whether the keys outlive a restart of the daemon.
@@ -172,20 +180,21 @@ fn day_file(day: Date) -> String {
     format!("day-{day}.key")
 }
 
-fn key(directory: Option<&Path>, name: &str) -> io::Result<[u8; 32]> {
+/// The key of that name, and whether it was made.
+fn key(directory: Option<&Path>, name: &str) -> io::Result<([u8; 32], bool)> {
     let mut key = [0; 32];
     let path = directory.map(|directory| directory.join(name));
     if let Some(path) = &path
         && let Ok(mut file) = File::open(path)
         && file.read_exact(&mut key).is_ok()
     {
-        return Ok(key);
+        return Ok((key, false));
     }
     getrandom::fill(&mut key).map_err(io::Error::other)?;
     if let Some(path) = path {
         keep_key(&path, &key)?;
     }
-    Ok(key)
+    Ok((key, true))
 }
 
 fn keep_key(path: &Path, key: &[u8; 32]) -> io::Result<()> {

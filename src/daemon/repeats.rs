@@ -7,6 +7,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 
 use super::books::{Books, MaskedLine, Portion};
+use super::keeper::KEYED;
 use crate::aggregate::slots::date_of;
 use crate::call::LineRef;
 use crate::call::replay::{DEPTH, Print, Replay, Verdict};
@@ -34,6 +35,7 @@ impl Books {
     /// Watches a source for repetitions, from what it printed so far.
     pub(super) fn watch(&mut self, read: &Reading<'_>, source: u16) -> Result<(), StoreError> {
         let mut watch = Watch::default();
+        let keyed = read.meta(KEYED)?.and_then(|text| text.parse().ok()).unwrap_or(i64::MIN);
         let lines = read.printed(source, DEPTH)?;
         let (first, last) = (lines.first().map_or(1, |line| line.seq), lines.last().map_or(0, |line| line.seq));
         let mut numbers = read.numbers(source, first, last)?.into_iter().peekable();
@@ -43,7 +45,8 @@ impl Books {
             while let Some((_, number)) = numbers.next_if(|(seq, _)| *seq == line.seq) {
                 own.push(number);
             }
-            let print = print(&line.text, &own, date_of(self.zone(), line.at));
+            let under_this_key = line.at.as_millisecond() >= keyed;
+            let print = print(&line.text, if under_this_key { &own } else { &[] }, date_of(self.zone(), line.at));
             match line.repeats {
                 Some(Repeats::Waits) => {
                     if watch.records.is_empty() && !watch.replay.is_looking() {

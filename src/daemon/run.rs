@@ -70,6 +70,9 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     let today = keeper.date(clock.now());
     let next_peer = keeper.store.read().largest_peer()?.saturating_add(1).min(1 << 31);
     let (ring, peers) = KeyRing::open(&config.runtime_dir, today, next_peer).map_err(system("keeping the keys"))?;
+    if ring.is_new() {
+        keeper.note_new_key()?;
+    }
     let gate = Gate { privacy: Privacy::new(config.number_plan(), keeper.linked, peers), ring };
     keeper.hold = match config.privacy.hold_unparsed {
         true => Hold::open(&clock).into(),
@@ -84,6 +87,9 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         let reader = Reader::new(row.id, plan.plan.clone(), plan.zone.clone(), row.state.clone(), row.next_seq);
         readers.insert(row.id, reader.holding(rules.hold.clone()).tapped(taps.clone()));
         specs.push(Spec::from_config(row.id, source)?.with_locks(&config.runtime_dir));
+    }
+    if inheritance.illegible || !inheritance.unreadable.is_empty() {
+        keeper.note_unreadable(inheritance.unreadable.len())?;
     }
     let rests = inheritance.rests(&specs);
     let gone_on: BTreeSet<u64> = rests.iter().map(|left| left.connection).collect();
@@ -283,10 +289,8 @@ impl Loop {
             }
             Happening::Down { source, at, connection, cause } => {
                 tracing::warn!(source, %cause, "link down");
-                // A record that is half printed when the daemon stops goes on after the restart.
-                let goes_on = cause == Cause::Stopping;
                 if let Some(reader) = self.readers.get_mut(&source)
-                    && let Some(batch) = reader.ended(&mut self.gate, connection, at, goes_on)
+                    && let Some(batch) = reader.link_ended(&mut self.gate, connection, at, &cause)
                 {
                     self.pass(batch).await;
                 }
@@ -302,8 +306,9 @@ impl Loop {
                 self.unless_connected(source, at, &cause).await;
             }
             Happening::Listening { source, address, .. } => tracing::info!(source, %address, "listening"),
-            Happening::Refused { peer, address, cause, times, .. } => {
+            Happening::Refused { at, peer, address, cause, times } => {
                 tracing::warn!(%peer, %address, %cause, times, "a connection was refused");
+                self.desk.with(move |keeper| keeper.turned_away.add(peer, address, cause.code(), times, at)).await;
             }
         }
     }
