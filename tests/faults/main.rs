@@ -10,14 +10,26 @@
 mod authority;
 mod evidence;
 mod f08_two_daemons;
+mod f09_unplugged;
+mod f11_noise;
+mod f12_framing;
+mod f14_half_open;
+mod f15_peers;
+mod f16_buffers;
+mod f27_limits;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
 mod lines;
 #[path = "../machine/loudly.rs"]
 mod loudly;
+mod network;
 mod promises;
 #[path = "../daemon/rig.rs"]
 #[allow(dead_code)]
 mod rig;
 #[path = "../schema/mod.rs"]
 mod schema;
+#[path = "../onsite/uart.rs"]
+#[allow(dead_code)]
+mod uart;
+mod wires;
