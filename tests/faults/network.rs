@@ -31,8 +31,8 @@ impl Network {
         let space = format!("smdrd-{id}-{number}");
         let (ours, theirs) = (format!("sm{id}o{number}"), format!("sm{id}i{number}"));
         // From the block for tests of networks (RFC 2544), by process.
-        let third = (id.wrapping_mul(8) + u32::from(number)) as u8;
-        let (pbx, inside) = (Ipv4Addr::new(198, 19, third, 1), Ipv4Addr::new(198, 19, third, 2));
+        let block = u32::from(Ipv4Addr::new(198, 18, 0, 0)) + (id.wrapping_mul(8) + u32::from(number)) % 32_768 * 4;
+        let (pbx, inside) = (Ipv4Addr::from(block + 1), Ipv4Addr::from(block + 2));
         if !done(&["netns", "add", &space]) {
             return None;
         }
