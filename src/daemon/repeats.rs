@@ -32,9 +32,13 @@ pub(super) struct Watch {
 }
 
 impl Books {
-    /// Watches a source for repetitions, from what it printed so far.
-    pub(super) fn watch(&mut self, read: &Reading<'_>, source: u16) -> Result<(), StoreError> {
+    /// Watches a source for repetitions, from what it printed so far. Where it is `acknowledged`, what comes first on a link and
+    /// was the last before is the same again: we had it on disk, and the acknowledgement did not arrive.
+    pub(super) fn watch(&mut self, read: &Reading<'_>, source: u16, acknowledged: bool) -> Result<(), StoreError> {
         let mut watch = Watch::default();
+        if acknowledged {
+            watch.replay.one_line_proves();
+        }
         let keyed = read.meta(KEYED)?.and_then(|text| text.parse().ok()).unwrap_or(i64::MIN);
         let lines = read.printed(source, DEPTH)?;
         let (first, last) = (lines.first().map_or(1, |line| line.seq), lines.last().map_or(0, |line| line.seq));

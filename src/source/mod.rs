@@ -176,6 +176,12 @@ impl Spec {
     }
 }
 
+/// Whether the PBX behind a source keeps what it gave until it is acknowledged.
+pub fn is_acknowledged(source: &config::Source) -> bool {
+    let asked = |tcp: &config::TcpConnect| Login::of_nec(source, tcp.port).is_some();
+    source.tftp.is_some() || source.tcp_connect.as_ref().is_some_and(|tcp| asked(tcp.get_ref()))
+}
+
 fn read_password(path: &Path) -> std::io::Result<Zeroizing<String>> {
     let text = Zeroizing::new(std::fs::read_to_string(path)?);
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))

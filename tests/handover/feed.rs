@@ -282,6 +282,9 @@ fn a_kill_loses_what_was_being_read_and_says_so_and_doubles_nothing() {
     }
     let mut kills = Vec::new();
     for round in 0..15u64 {
+        // A gap begins where a link was in the books.
+        let open = "SELECT count(*) FROM link WHERE to_ms IS NULL";
+        wait_for("the links", || (rig.count(open) == 3).then_some(()));
         std::thread::sleep(Duration::from_millis(round * 37 % 230));
         let known = NAMES.map(|name| stored(&rig, name));
         manager.end(Signal::KILL);

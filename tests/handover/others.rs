@@ -124,6 +124,44 @@ fn in_a_record_that_a_nec_gives() {
     rig.assert_no_difference(&manager.clock, "after the restarts");
 }
 
+#[test]
+fn a_record_that_is_on_disk_and_was_not_acknowledged_is_known_again() {
+    let there = TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = format!(
+        "[[source]]\nname = \"nec\"\ndialect = \"nec-sv8300\"\noptions = {{ framing = \"tcp60010\", parity = \"none\" }}\n\
+         [source.tcp-connect]\nhost = \"127.0.0.1\"\nport = {}\n",
+        there.local_addr().unwrap().port()
+    );
+    let rig = Rig::new(&format!("{SITE}{source}"), &[]);
+    let mut manager = Manager::new(&rig, &clock("2027-02-02T12:00:00Z", 1));
+    for number in 0..4u8 {
+        manager.start(&rig);
+        for again in [false, true] {
+            let mut link = there.accept().unwrap().0;
+            link.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            assert_eq!(nec::heard(&mut link), Some(b'1'));
+            link.write_all(&nec::record(number)).unwrap();
+            let lines = i64::from(number) * 2 + 1 + i64::from(again);
+            wait_for("the record", || (rig.count("SELECT count(*) FROM line") == lines).then_some(()));
+            // Whatever was said of it, it does not get to the PBX.
+            manager.end(rustix::process::Signal::KILL);
+            if number % 2 == 1 {
+                // The box was off: the keys are gone too.
+                std::fs::remove_dir_all(rig.path("run")).unwrap();
+            }
+            manager.start(&rig);
+        }
+        manager.stop();
+        while there.set_nonblocking(true).is_ok() && there.accept().is_ok() {}
+        there.set_nonblocking(false).unwrap();
+    }
+    manager.start(&rig);
+    assert_eq!(rig.count("SELECT count(*) FROM line WHERE kind = 0 AND repeats IS NULL"), 4);
+    assert_eq!(rig.count("SELECT count(*) FROM line WHERE repeats > 0"), 4, "each came twice");
+    assert_eq!(rig.count("SELECT count(*) FROM call"), 4);
+    rig.assert_no_difference(&manager.clock, "after the kills");
+}
+
 /// Puts a file by TFTP from block `first` on, as far as the receiver answers; says whether all of it was acknowledged.
 fn put(to: SocketAddr, file: &[u8], mut before: impl FnMut(usize)) -> bool {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
