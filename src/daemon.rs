@@ -18,6 +18,7 @@ pub mod discover;
 pub mod disk;
 pub mod explain;
 mod files;
+mod garbled;
 mod handover;
 pub mod hold;
 pub mod import;
@@ -39,6 +40,7 @@ pub mod sending;
 pub mod setup;
 pub mod status;
 pub mod tap;
+pub mod turned_away;
 
 pub use answers::{AskError, ask, serve_one};
 pub use run::{RunError, run};

@@ -13,6 +13,10 @@ mod feed;
 mod lines;
 #[path = "handover/manager.rs"]
 mod manager;
+#[path = "handover/others.rs"]
+mod others;
+#[path = "handover/previous.rs"]
+mod previous;
 #[path = "daemon/rig.rs"]
 #[allow(dead_code)]
 mod rig;

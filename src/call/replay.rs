@@ -142,6 +142,8 @@ pub struct Replay {
     /// How many of them have this text.
     texts: HashMap<u64, u32>,
     window: Option<Window>,
+    /// How many lines in order prove a repetition, where fewer than [`PROOF`] do.
+    fewer: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -177,6 +179,15 @@ impl Replay {
     /// For the source of this number.
     pub fn of(source: u16) -> Replay {
         Replay { source, ..Replay::default() }
+    }
+
+    /// One line proves it: the PBX gives again what was not acknowledged, and nothing else, and first of all.
+    pub fn one_line_proves(&mut self) {
+        self.fewer = Some(1);
+    }
+
+    fn proof(&self) -> usize {
+        self.fewer.unwrap_or(PROOF)
     }
 
     /// Notes a line of an earlier run that was counted; with `doubtful`, one that may be a repetition.
@@ -306,7 +317,7 @@ impl Replay {
         }
         let goes_on =
             window.stretches.iter().any(|stretch| stretch.last().is_some_and(|last| last + 1 < self.printed.len()));
-        if !goes_on && window.reached.len() >= PROOF {
+        if !goes_on && window.reached.len() >= self.proof() {
             return Seen { clear: self.close(window, false), waits: false };
         }
         self.window = Some(window);
@@ -375,8 +386,8 @@ impl Replay {
         let Window { waiting, stretches, reached, .. } = window;
         let repeated = match stretches.into_iter().next() {
             // A link that went down again in the middle of a buffer: the buffer will come once more.
-            Some(stretch) if cut_off && stretch.len() >= PROOF => stretch,
-            _ if reached.len() >= PROOF => reached,
+            Some(stretch) if cut_off && stretch.len() >= self.proof() => stretch,
+            _ if reached.len() >= self.proof() => reached,
             _ => Vec::new(),
         };
         if let Some(last) = repeated.last() {

@@ -14,6 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::keeper::HalfLine;
@@ -37,20 +38,28 @@ const TTY_HOLDS: (u32, u32) = (4095, 10);
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Left {
     /// Its source.
+    #[serde(default)]
     pub source: u16,
     /// Its number, also in the next run.
     pub connection: u64,
     /// What is half read.
+    #[serde(default)]
     pub rest: Rest,
     /// Where its log-in stands, and the like.
+    #[serde(default)]
     pub state: LinkState,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Will {
     /// When it was written, in milliseconds since 1970 on the machine's clock.
+    #[serde(default)]
     at_ms: u64,
+    #[serde(default)]
     links: Vec<Left>,
+    /// Links of which it cannot be read where they stood.
+    #[serde(skip)]
+    unreadable: Vec<u64>,
 }
 
 /// What the run before left.
@@ -60,6 +69,10 @@ pub struct Inheritance {
     pub links: Handover,
     /// What was half read on them, by the number of the link. Empty after a kill.
     pub left: Vec<Left>,
+    /// Links that another version has left in a way that this one cannot read.
+    pub unreadable: Vec<u64>,
+    /// Whether nothing at all of what was left can be read.
+    pub illegible: bool,
     /// How long nobody has read; nothing after a kill.
     unread: Option<Duration>,
 }
@@ -82,29 +95,35 @@ impl Inheritance {
     pub fn take() -> Inheritance {
         let mut found = notify::kept();
         let will = found.iter().position(|(name, _)| name == WILL).map(|at| found.swap_remove(at).1);
+        let mut illegible = false;
         let will = will.and_then(|descriptor| {
             let will = read(descriptor);
             notify::forget(WILL);
-            will
+            illegible = will.is_err();
+            will.ok().flatten()
         });
+        let (mut unreadable, mut unread, mut left) = (Vec::new(), None, Vec::new());
         if !notify::keeps() {
-            return Inheritance { links: Handover::default(), left: Vec::new(), unread: None };
+            return Inheritance { links: Handover::default(), left, unreadable, illegible, unread };
         }
         let mut states = HashMap::new();
-        let mut unread = None;
-        let mut left = Vec::new();
-        if let Some(Will { at_ms, mut links }) = will {
-            states.extend(links.iter_mut().map(|left| (left.connection, std::mem::take(&mut left.state))));
-            unread = Some(Duration::from_millis(now_ms().saturating_sub(at_ms)));
-            left = links;
+        if let Some(mut will) = will {
+            states.extend(will.links.iter_mut().map(|left| (left.connection, std::mem::take(&mut left.state))));
+            unread = Some(Duration::from_millis(now_ms().saturating_sub(will.at_ms)));
+            (left, unreadable) = (will.links, will.unreadable);
         }
-        Inheritance { links: Handover::new(Box::new(Manager), found, states), left, unread }
+        let links = Handover::new(Box::new(Manager), found, states);
+        Inheritance { links, left, unreadable, illegible, unread }
     }
 
     /// The sources whose links go on as if nothing had happened: no byte of theirs can have been lost.
     pub fn unbroken(&self, specs: &[Spec]) -> BTreeSet<u16> {
         let Some(unread) = self.unread else { return BTreeSet::new() };
-        let unbroken = |spec: &&Spec| !self.links.links_of(spec).is_empty() && unread <= holds(&spec.how);
+        let unbroken = |spec: &&Spec| {
+            let links = self.links.links_of(spec);
+            let known = !links.iter().any(|number| self.unreadable.contains(number));
+            !links.is_empty() && known && unread <= holds(&spec.how)
+        };
         specs.iter().filter(unbroken).map(|spec| spec.id).collect()
     }
 
@@ -141,7 +160,7 @@ pub fn leave(links: Vec<Left>) {
         return;
     }
     let count = links.len();
-    match write(&Will { at_ms: now_ms(), links }) {
+    match write(&Will { at_ms: now_ms(), links, unreadable: Vec::new() }) {
         Ok(kept) => notify::keep(WILL, kept.as_fd()),
         Err(error) => tracing::warn!(%error, "what is half read cannot be left to the next run and is lost"),
     }
@@ -161,17 +180,44 @@ fn write(will: &Will) -> std::io::Result<UnixStream> {
     Ok(kept)
 }
 
-fn read(descriptor: OwnedFd) -> Option<Will> {
+/// What was left; nothing when it was read before, by a run that was killed since. An error when nothing of it can be read.
+fn read(descriptor: OwnedFd) -> Result<Option<Will>, ()> {
     let socket = UnixStream::from(descriptor);
     let mut text = Zeroizing::new(Vec::with_capacity(64 * 1024));
     let read = socket.set_nonblocking(true).and_then(|()| socket.take(LONGEST).read_to_end(&mut text));
-    // One that is empty was read before, by a run that was killed since.
     if text.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let will = read.map_err(serde_json::Error::io).and_then(|_| serde_json::from_slice(&text));
-    // The reason is not shown: it may quote.
-    will.inspect_err(|_| tracing::warn!("what the run before left cannot be read; its half lines are lost")).ok()
+    // Reasons are not shown: they may quote.
+    if read.is_ok()
+        && let Some(will) = serde_json::from_slice(&text).ok().or_else(|| link_by_link(&text))
+    {
+        return Ok(Some(will));
+    }
+    tracing::error!("what the run before left cannot be read; its half lines are lost");
+    Err(())
+}
+
+/// What can be read of a will that another version has written; links that cannot be are named.
+fn link_by_link(text: &[u8]) -> Option<Will> {
+    #[derive(Deserialize)]
+    struct Loose {
+        at_ms: u64,
+        links: Vec<Value>,
+    }
+    let loose: Loose = serde_json::from_slice(text).ok()?;
+    let mut will = Will { at_ms: loose.at_ms, links: Vec::new(), unreadable: Vec::new() };
+    for link in loose.links {
+        let number = link.get("connection").and_then(Value::as_u64)?;
+        match serde_json::from_value(link) {
+            Ok(left) => will.links.push(left),
+            Err(_) => {
+                tracing::error!(link = number, "where a link stood cannot be read; its half line is lost");
+                will.unreadable.push(number);
+            }
+        }
+    }
+    Some(will)
 }
 
 fn now_ms() -> u64 {
@@ -188,11 +234,11 @@ mod tests {
         let mut framer = crate::framing::Framer::new(crate::framing::Settings::default());
         framer.push(b"half a li", &mut |_| {});
         let left = Left { source: 3, connection: 17, rest: framer.rest(), state: LinkState::default() };
-        let kept = write(&Will { at_ms: 5, links: vec![left] }).unwrap();
+        let kept = write(&Will { at_ms: 5, links: vec![left], unreadable: Vec::new() }).unwrap();
         let again = kept.try_clone().unwrap();
-        let will = read(kept.into()).unwrap();
+        let will = read(kept.into()).unwrap().unwrap();
         assert_eq!((will.at_ms, will.links[0].connection, &will.links[0].rest), (5, 17, &framer.rest()));
-        assert!(read(again.into()).is_none());
+        assert!(read(again.into()).unwrap().is_none());
         assert!(!format!("{will:?}").contains("half"), "{will:?}");
     }
 
@@ -201,10 +247,10 @@ mod tests {
         let mut framer = crate::framing::Framer::new(crate::framing::Settings::default());
         framer.push(&[b'7'; 5000], &mut |_| {});
         let left = |connection| Left { source: 3, connection, rest: framer.rest(), state: LinkState::default() };
-        let kept = write(&Will { at_ms: 5, links: (0..8).map(left).collect() }).unwrap();
-        assert_eq!(read(kept.into()).unwrap().links.len(), 8);
+        let kept = write(&Will { at_ms: 5, links: (0..8).map(left).collect(), unreadable: Vec::new() }).unwrap();
+        assert_eq!(read(kept.into()).unwrap().unwrap().links.len(), 8);
         assert!(
-            write(&Will { at_ms: 5, links: (0..800).map(left).collect() }).is_err(),
+            write(&Will { at_ms: 5, links: (0..800).map(left).collect(), unreadable: Vec::new() }).is_err(),
             "and what does not is refused"
         );
     }

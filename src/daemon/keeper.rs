@@ -16,6 +16,7 @@ use super::relays::Relays;
 use super::reload::Reloaded;
 use super::repeats::CALLERS_SINCE;
 use super::setup::{self, SetUpError, SourcePlan};
+use super::turned_away::Callers;
 use crate::aggregate::slots::date_of;
 use crate::alert::Book;
 use crate::call::Owner;
@@ -91,6 +92,8 @@ pub struct Keeper {
     pub(super) kept_alerts: String,
     /// That work goes on, for the watchdog.
     pub(super) progress: Arc<Progress>,
+    /// Who was turned away.
+    pub turned_away: Callers,
     pub(super) zone: TimeZone,
     pub(super) books: Books,
     pub(super) rows: HashMap<u16, SourceRow>,
@@ -126,6 +129,7 @@ impl Keeper {
             alerts: Book::default(),
             kept_alerts: String::new(),
             progress: Arc::default(),
+            turned_away: Callers::default(),
             plans,
             ids,
             store,
@@ -191,7 +195,15 @@ impl Keeper {
     /// the first day. Gives the sources whose links are open in the books.
     pub fn go_on(&mut self, unbroken: &BTreeSet<u16>, gone_on: &BTreeSet<u64>) -> Result<BTreeSet<u16>, StoreError> {
         let half = self.store.read().meta(HALF_LINES)?.unwrap_or_default();
-        let half: Vec<HalfLine> = serde_json::from_str(&half).unwrap_or_default();
+        let half: Vec<HalfLine> = match serde_json::from_str(&half) {
+            Ok(half) => half,
+            Err(_) if half.is_empty() => Vec::new(),
+            Err(error) => {
+                tracing::error!(%error, "which half lines the run before left cannot be read: they are not counted");
+                Vec::new()
+            }
+        };
+        let unreadable = self.store.read().unreadable_states()?;
         let open = self.end_abandoned_links(unbroken)?;
         self.collecting = true;
         let now = self.clock.now();
@@ -225,6 +237,10 @@ impl Keeper {
             names => format!("started; the links of {} go on", names.join(", ")),
         };
         work.audit(now, "smdrd", &began)?;
+        for source in unreadable {
+            tracing::error!(source, "where its dialect stood cannot be read: it begins anew, a half record is lost");
+            work.audit(now, "smdrd", &format!("{source}: where its dialect stood cannot be read; it begins anew"))?;
+        }
         for lost in half.iter().filter(|half| !gone_on.contains(&half.connection)) {
             let cut = Wire { cut: lost.bytes, ..Wire::default() };
             work.add_wire(lost.source, date_of(&self.zone, now), &cut)?;
@@ -237,6 +253,18 @@ impl Keeper {
         self.books.finish(&work, portion)?;
         work.commit()?;
         Ok(open)
+    }
+
+    /// Notes that of so many links, or of all where that is 0, it cannot be read where the run before left them.
+    pub fn note_unreadable(&mut self, links: usize) -> Result<(), StoreError> {
+        let which = match links {
+            0 => "what the run before left".to_owned(),
+            links => format!("where the run before left {links} link(s)"),
+        };
+        let work = self.store.begin()?;
+        let what = format!("{which} cannot be read: half lines are lost, and the time is a gap");
+        work.audit(self.clock.now(), "smdrd", &what)?;
+        work.commit()
     }
 
     /// Notes that collecting ends with so many links left open for the next run, and the lines that are `half` read on

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::books::{Batch, Entry, MaskedLine};
+use super::garbled;
 use super::hold::SharedHold;
 use super::import::Trace;
 use super::keys::KeyRing;
@@ -18,7 +19,7 @@ use crate::framing::{Ended, Framer, Rest, Settings};
 use crate::number::{Anonymous, Class, Number};
 use crate::privacy::{Privacy, shape};
 use crate::record::LineKind;
-use crate::source::{FileMark, LineErrors};
+use crate::source::{Cause, FileMark, LineErrors};
 use crate::store::Wire;
 
 /// The longest line that is kept; what is beyond is cut and counted.
@@ -53,6 +54,16 @@ pub struct Reader {
     trace: Option<Trace>,
     /// Who looks at lines as they come.
     taps: Option<Taps>,
+    /// The link that is being ended, for what is left of a line on it.
+    ending: Option<Ending>,
+}
+
+/// How a link ended, in one word, and whether it broke: then what is left of a line is a piece of one, also where it
+/// reads like a whole one. A peer that ends the link itself has said all that it had.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    cause: &'static str,
+    broken: bool,
 }
 
 impl Reader {
@@ -71,6 +82,7 @@ impl Reader {
             reframe: HashSet::new(),
             trace: None,
             taps: None,
+            ending: None,
         }
     }
 
@@ -189,6 +201,16 @@ impl Reader {
         }
     }
 
+    /// The link ended, with this cause. What is left of a line on it is not taken for a record where the link broke, and
+    /// its reason says so where it is not understood.
+    pub fn link_ended(&mut self, gate: &mut Gate, connection: u64, at: Timestamp, cause: &Cause) -> Option<Batch> {
+        self.ending = Some(Ending { cause: cause.code(), broken: *cause != Cause::ClosedByPeer });
+        // A record that is half printed when the daemon stops goes on after the restart.
+        let batch = self.ended(gate, connection, at, *cause == Cause::Stopping);
+        self.ending = None;
+        batch
+    }
+
     /// The connection is left to the next run: gives what is half read of it. Open groups go on with the state.
     pub fn park(&mut self, connection: u64) -> Rest {
         self.framers.remove(&connection).map(|framer| framer.rest()).unwrap_or_default()
@@ -263,7 +285,15 @@ impl Reader {
         if let Some(why) = self.plan.why_unusable() {
             let mut masked = plain(seq, at, LineKind::Unparsed);
             masked.reason = Some(why.to_owned());
-            self.keep_shape(line.bytes, &mut masked);
+            self.hold(line.bytes, &mut masked);
+            entries.push(Entry::Line(masked));
+            return;
+        }
+        let ending = self.ending.filter(|_| line.ended == Ended::EndOfInput);
+        if let Some(ending) = ending.filter(|ending| ending.broken) {
+            let mut masked = plain(seq, at, LineKind::Unparsed);
+            masked.reason = Some(ending.reason());
+            keep_shape(line.bytes, &mut masked);
             entries.push(Entry::Line(masked));
             return;
         }
@@ -276,6 +306,9 @@ impl Reader {
         let mut masked = plain(seq, at, LineKind::Unparsed);
         if is_unparsed(&reading) {
             self.shape(&mut reading, line.bytes, &mut masked);
+            if let Some(reason) = ending.map(Ending::reason).or_else(|| garbled::reason(line.bytes, line.stripped)) {
+                (masked.reason, masked.column) = (Some(reason), None);
+            }
         } else {
             let passed = gate.privacy.pass(gate.ring.keys(), self.source, line.bytes, &reading, heard);
             (masked.text, masked.numbers) = (passed.text, passed.numbers);
@@ -320,13 +353,12 @@ impl Reader {
             (masked.reason, masked.column) = (Some(reason), column);
         }
         reading.settled.clear();
-        self.keep_shape(line, masked);
+        self.hold(line, masked);
     }
 
-    fn keep_shape(&self, line: &[u8], masked: &mut MaskedLine) {
-        masked.text = shape(line).into_bytes();
-        masked.numbers = Vec::new();
-        masked.shape = true;
+    /// Keeps the shape, and the line itself in memory, to be read again by other rules.
+    fn hold(&self, line: &[u8], masked: &mut MaskedLine) {
+        keep_shape(line, masked);
         if let Some(hold) = &self.hold {
             hold.get().keep(self.source, masked.seq, line, Instant::now());
         }
@@ -388,6 +420,18 @@ impl Reader {
         };
         self.state.forget_numbers(|number, _| number.kept().cloned().unwrap_or_else(|| unknown(number)));
     }
+}
+
+impl Ending {
+    fn reason(self) -> String {
+        format!("cut off: the link ended in the line ({})", self.cause)
+    }
+}
+
+fn keep_shape(line: &[u8], masked: &mut MaskedLine) {
+    masked.text = shape(line).into_bytes();
+    masked.numbers = Vec::new();
+    masked.shape = true;
 }
 
 /// Whether the line itself was not understood.

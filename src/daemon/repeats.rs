@@ -46,9 +46,20 @@ struct Line {
 }
 
 impl Books {
-    /// Watches a source for repetitions, from what it printed so far and what the `files` of its PBX gave.
-    pub(super) fn watch(&mut self, read: &Reading<'_>, source: u16, files: &[u16]) -> Result<(), StoreError> {
+    /// Watches a source for repetitions, from what it printed so far and what the `files` of its PBX gave. Where it is
+    /// `acknowledged`, what comes first on a link and was the last before is the same again: we had it on disk, and the
+    /// acknowledgement did not arrive.
+    pub(super) fn watch(
+        &mut self,
+        read: &Reading<'_>,
+        source: u16,
+        files: &[u16],
+        acknowledged: bool,
+    ) -> Result<(), StoreError> {
         let mut watch = Watch { replay: Replay::of(source), ..Watch::default() };
+        if acknowledged {
+            watch.replay.one_line_proves();
+        }
         let mut printed = self.lines(read, source, None)?;
         let near: HashSet<LineRef> = printed.iter().rev().take(NEAR).map(|had| had.id).collect();
         let mut trusted = false;

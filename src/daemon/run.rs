@@ -97,6 +97,9 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         readers.insert(row.id, reader.holding(rules.hold.clone()).tapped(taps.clone()));
         specs.push(Spec::from_config(row.id, source)?.with_locks(&config.runtime_dir));
     }
+    if inheritance.illegible || !inheritance.unreadable.is_empty() {
+        keeper.note_unreadable(inheritance.unreadable.len())?;
+    }
     let rests = inheritance.rests(&specs);
     let gone_on: BTreeSet<u64> = rests.iter().map(|left| left.connection).collect();
     let open = keeper.go_on(&inheritance.unbroken(&specs), &gone_on)?;
@@ -319,10 +322,8 @@ impl Loop {
             }
             Happening::Down { source, at, connection, cause } => {
                 tracing::warn!(source, %cause, "link down");
-                // A record that is half printed when the daemon stops goes on after the restart.
-                let goes_on = cause == Cause::Stopping;
                 if let Some(reader) = self.readers.get_mut(&source)
-                    && let Some(batch) = reader.ended(&mut self.gate, connection, at, goes_on)
+                    && let Some(batch) = reader.link_ended(&mut self.gate, connection, at, &cause)
                 {
                     self.pass(batch).await;
                 }
@@ -338,8 +339,9 @@ impl Loop {
                 self.unless_connected(source, at, &cause).await;
             }
             Happening::Listening { source, address, .. } => tracing::info!(source, %address, "listening"),
-            Happening::Refused { peer, address, cause, times, .. } => {
+            Happening::Refused { at, peer, address, cause, times } => {
                 tracing::warn!(%peer, %address, %cause, times, "a connection was refused");
+                self.desk.with(move |keeper| keeper.turned_away.add(peer, address, cause.code(), times, at)).await;
             }
         }
     }

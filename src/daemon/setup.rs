@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Source};
 use crate::dialect::{Dialect, FileFault, Library, LibraryError, Plan};
 use crate::framing::Protocol;
+use crate::source::is_acknowledged;
 use crate::store::{ImportRow, Reading, Store, StoreError};
 
 use super::books::Books;
@@ -283,7 +284,9 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
         if !plan.live {
             books.comes_late(row.id);
         }
-        books.watch(&store.read(), row.id, &store.read().files_of(&plan.name)?)?;
+        let source = config.source.iter().find(|source| source.name.get_ref() == &plan.name);
+        let files = store.read().files_of(&plan.name)?;
+        books.watch(&store.read(), row.id, &files, source.is_some_and(is_acknowledged))?;
     }
     Ok(books)
 }

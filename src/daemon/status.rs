@@ -8,12 +8,14 @@ use jiff::{SignedDuration, ToSpan as _};
 use super::alerting;
 use super::courier::practice_of;
 use super::disk::Disk;
+use super::garbled;
 use super::hold::Held;
 use super::keeper::Keeper;
 use super::memory;
 use super::outlook::outlook;
 use super::relays::RelayStatus;
 use super::reload::{Change, Reloaded};
+use super::turned_away::TurnedAway;
 use crate::aggregate::count::Metric;
 use crate::aggregate::document::{Gap, SCHEMA};
 use crate::aggregate::slots::bounds;
@@ -80,6 +82,9 @@ pub struct Snapshot {
     /// Of what the program is made.
     #[serde(default)]
     pub versions: Versions,
+    /// Who was turned away from a port of ours since the start.
+    #[serde(default)]
+    pub turned_away: Vec<TurnedAway>,
 }
 
 /// Versions of what the program is made of.
@@ -271,6 +276,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             let problem = Problem::new(Code::NotUnderstood, what).remedy("check the dialect and its options");
             problems.push(problem.of_source(&plan.name));
         }
+        problems.extend(garbled::problem(keeper, plan, row)?);
         sources.push(SourceStatus {
             name: plan.name.clone(),
             dialect: plan.dialect.clone(),
@@ -319,6 +325,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         problems.push(Problem::new(Code::BooksDiffer, what).of("days"));
     }
     let mut notes = notes(keeper)?;
+    let turned_away = keeper.turned_away.all(local);
+    notes.extend(turned_away.iter().map(TurnedAway::note));
     let supplier = outlook(keeper, &mut problems, &mut notes)?;
     let (oldest, newest) = (keeper.oldest_day(now), today.tomorrow().unwrap_or(today));
     for owner in keeper.practices() {
@@ -384,6 +392,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             schema: read.schema_version()?,
             document: SCHEMA.to_owned(),
         },
+        turned_away,
     })
 }
 

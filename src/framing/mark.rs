@@ -7,6 +7,7 @@ const LONGEST: u32 = 1024;
 
 /// The bytes of a possible mark that have come so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Mark {
     bytes: [u8; 4],
     held: u8,

@@ -43,6 +43,7 @@ enum Stage {
 
 /// Finds texts in a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Texts {
     stage: Stage,
     head: [u8; Texts::HEAD],

@@ -51,6 +51,7 @@ enum Stage {
 
 /// Finds messages in a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Tickets {
     stage: Stage,
     head: [u8; 4],

@@ -12,11 +12,17 @@ use super::oxe::Tickets;
 /// handed on through memory and nowhere else.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Rest {
+    #[serde(default)]
     pub(super) line: Vec<u8>,
+    #[serde(default)]
     pub(super) stripped: u32,
+    #[serde(default)]
     pub(super) dropped: u64,
+    #[serde(default)]
     pub(super) edge: Edge,
+    #[serde(default)]
     pub(super) mark: Mark,
+    #[serde(default)]
     pub(super) frame_left: usize,
     #[serde(default)]
     pub(super) texts: Texts,

@@ -34,6 +34,7 @@ const SILENCE: Duration = Duration::from_secs(300);
 
 /// What has been heard, as far as it must be understood to answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Talk {
     role: Option<u8>,
     head: Vec<u8>,

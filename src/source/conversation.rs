@@ -47,6 +47,7 @@ pub(super) struct Conversation<L> {
 /// Where a conversation stands, for the next run.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ConversationState {
+    #[serde(default)]
     telnet: Telnet,
     dialogue: DialogueState,
     /// Of a line that may be the first that is repeated.

@@ -48,8 +48,10 @@ pub(super) struct Dialogue {
 pub(super) struct DialogueState {
     step: Step,
     /// The password was said without having been asked for.
+    #[serde(default)]
     unasked: bool,
     /// The line that is coming, in lower case.
+    #[serde(default)]
     tail: Vec<u8>,
 }
 

@@ -27,15 +27,13 @@ pub trait Keep: Send + Sync {
 
 /// Where a link stands, beside its descriptor and the line that is half read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LinkState {
     /// On a serial port: inside a mark of the kernel's.
-    #[serde(default)]
     pub(super) marks: super::Marks,
     /// On a link with a log-in: where the conversation stands.
-    #[serde(default)]
     pub(super) login: Option<ConversationState>,
     /// On the link of an OmniPCX Enterprise: what has been heard.
-    #[serde(default)]
     pub(super) accounting: Option<Talk>,
 }
 

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
+use super::Cause;
 use super::backoff::Backoff;
 use super::handover::{Handover, LinkState, listener_name};
 use super::reporter::{Gone, Reporter};
-use super::{Cause, tcp};
+use super::tcp::{self, Probe};
 
 /// The most connections of one source at a time. A PBX opens one; more are leftovers that keep-alive has yet to find.
 const CONNECTIONS: usize = 16;
@@ -31,25 +33,49 @@ pub(super) struct Listener {
     found: Option<OwnedFd>,
 }
 
+/// A connection that is to be read.
+struct Joined {
+    stream: OwnedReadHalf,
+    /// Counts the connection while it lasts.
+    _probe: Arc<Probe>,
+    reporter: Reporter,
+}
+
 /// One source behind a listener.
 pub(super) struct Route {
     allow: Vec<IpAddr>,
     reporter: Reporter,
     /// Links of the run before.
     found: Vec<(u64, OwnedFd)>,
-    /// Every connection holds a copy, so the copies count the connections.
-    open: Arc<()>,
+    /// Every connection, by who called; what has ended is gone.
+    open: Vec<(IpAddr, Weak<Probe>)>,
 }
 
 impl Route {
     pub(super) fn new(allow: Vec<IpAddr>, reporter: Reporter) -> Route {
         let allow = allow.into_iter().map(|peer| peer.to_canonical()).collect();
         let found = reporter.found();
-        Route { allow, reporter, found, open: Arc::new(()) }
+        Route { allow, reporter, found, open: Vec::new() }
     }
 
-    fn connections(&self) -> usize {
-        Arc::strong_count(&self.open) - 1
+    /// Notes a connection: gives what to read, and what to hold until it has ended.
+    fn join(&mut self, peer: Option<IpAddr>, stream: TcpStream) -> Joined {
+        if let Err(error) = tcp::keep_alive(&stream) {
+            tracing::warn!(?peer, %error, "keep-alive could not be set; a dead link may go unnoticed");
+        }
+        let (stream, other) = stream.into_split();
+        let probe = Arc::new(Probe::of(other));
+        // Nobody is at the other end of a link without a peer.
+        if let Some(peer) = peer {
+            self.open.push((peer, Arc::downgrade(&probe)));
+        }
+        Joined { stream, _probe: probe, reporter: self.reporter.clone() }
+    }
+
+    /// The connections of this peer.
+    fn of(&mut self, peer: IpAddr) -> Vec<Weak<Probe>> {
+        self.open.retain(|(_, probe)| probe.strong_count() > 0);
+        self.open.iter().filter(|(of, _)| *of == peer).map(|(_, probe)| Weak::clone(probe)).collect()
     }
 }
 
@@ -75,25 +101,39 @@ impl Listener {
         };
         let mut refusals = Refusals::default();
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        let mut remind = tokio::time::interval(REFUSAL / 4);
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.stopped() => break,
                 Some(_) = connections.join_next() => continue,
+                _ = remind.tick() => {
+                    for (peer, cause, times) in refusals.untold(Instant::now()) {
+                        stop.refused(peer, address, cause, times).await?;
+                    }
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
                     backoff.proved(1, Duration::ZERO);
-                    match self.route(peer.ip().to_canonical()) {
+                    let ip = peer.ip().to_canonical();
+                    if let Some(route) = self.routes.iter_mut().find(|route| route.allow.contains(&ip)) {
+                        // A PBX that starts again calls anew and has forgotten the link before: asked, it says so.
+                        let before = route.of(ip);
+                        if !before.is_empty() {
+                            connections.spawn(probe_all(before, route.reporter.clone()));
+                        }
+                    }
+                    match self.route(ip) {
                         Ok(route) => {
-                            let (open, reporter) = (Arc::clone(&route.open), route.reporter.clone());
-                            connections.spawn(serve(stream, peer.to_string(), None, open, reporter));
+                            connections.spawn(serve(route.join(Some(ip), stream), peer.to_string(), None));
                         }
                         Err(cause) => {
                             drop(stream);
-                            let peer = peer.ip().to_canonical();
-                            if let Some(times) = refusals.count(peer, Instant::now()) {
+                            let peer = ip;
+                            if let Some(times) = refusals.count(peer, &cause, Instant::now()) {
                                 stop.refused(peer, address, cause, times).await?;
                             }
                         }
@@ -120,12 +160,12 @@ impl Listener {
                 let again = tcp::again(descriptor);
                 // A link that the peer has broken off has no peer any more, and may still hold what came before.
                 let peer = again.as_ref().ok().and_then(|stream| stream.peer_addr().ok());
-                let allowed = peer.is_none_or(|peer| route.allow.contains(&peer.ip().to_canonical()));
+                let ip = peer.map(|peer| peer.ip().to_canonical());
+                let allowed = ip.is_none_or(|ip| route.allow.contains(&ip));
                 match again {
                     Ok(stream) if allowed => {
                         let peer = peer.map_or_else(|| "a peer that is gone".to_owned(), |peer| peer.to_string());
-                        let (open, reporter) = (Arc::clone(&route.open), route.reporter.clone());
-                        connections.spawn(serve(stream, peer, Some(number), open, reporter));
+                        connections.spawn(serve(route.join(ip, stream), peer, Some(number)));
                     }
                     Ok(_) => route.reporter.down(number, Cause::NotAllowed).await?,
                     Err(error) => route.reporter.down(number, Cause::of_link(&error)).await?,
@@ -135,9 +175,10 @@ impl Listener {
         Ok(())
     }
 
-    fn route(&self, peer: IpAddr) -> Result<&Route, Cause> {
-        let route = self.routes.iter().find(|route| route.allow.contains(&peer)).ok_or(Cause::NotAllowed)?;
-        if route.connections() < CONNECTIONS { Ok(route) } else { Err(Cause::TooManyConnections) }
+    fn route(&mut self, peer: IpAddr) -> Result<&mut Route, Cause> {
+        let route = self.routes.iter_mut().find(|route| route.allow.contains(&peer)).ok_or(Cause::NotAllowed)?;
+        route.open.retain(|(_, probe)| probe.strong_count() > 0);
+        if route.open.len() < CONNECTIONS { Ok(route) } else { Err(Cause::TooManyConnections) }
     }
 
     /// Opens the listener, trying again until it can; nothing when the order to stop came first.
@@ -197,15 +238,27 @@ fn again(descriptor: OwnedFd) -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((TcpListener::from_std(listener)?, address))
 }
 
-async fn serve(stream: TcpStream, peer: String, before: Option<u64>, _open: Arc<()>, mut reporter: Reporter) {
-    if let Err(error) = tcp::keep_alive(&stream) {
-        tracing::warn!(%peer, %error, "keep-alive could not be set; a dead link may go unnoticed");
-    }
-    // When it fails, nobody reads the happenings any more.
-    let _: Result<(), Gone> = read(stream, &peer, before, &mut reporter).await;
+/// Asks links whether their other end is still there, for as long as a dead one takes to be known. One that lives is then
+/// asked as rarely as before.
+async fn probe_all(links: Vec<Weak<Probe>>, mut reporter: Reporter) {
+    let all = |ask: fn(&Probe) -> rustix::io::Result<()>| {
+        for link in links.iter().filter_map(Weak::upgrade) {
+            if let Err(error) = ask(&link) {
+                tracing::debug!(%error, "a link could not be asked");
+            }
+        }
+    };
+    all(Probe::soon);
+    reporter.pause(tcp::PROBED).await;
+    all(Probe::rarely);
 }
 
-async fn read(mut stream: TcpStream, peer: &str, before: Option<u64>, reporter: &mut Reporter) -> Result<(), Gone> {
+async fn serve(mut link: Joined, peer: String, before: Option<u64>) {
+    // When it fails, nobody reads the happenings any more.
+    let _: Result<(), Gone> = read(&mut link, &peer, before).await;
+}
+
+async fn read(Joined { stream, reporter, .. }: &mut Joined, peer: &str, before: Option<u64>) -> Result<(), Gone> {
     let what = format!("connection from {peer}");
     let connection = match before {
         Some(number) => {
@@ -216,11 +269,11 @@ async fn read(mut stream: TcpStream, peer: &str, before: Option<u64>, reporter: 
         }
         None => {
             let number = reporter.up(what).await?;
-            reporter.place(number).keep(&stream);
+            reporter.place(number).keep(AsRef::<TcpStream>::as_ref(stream));
             number
         }
     };
-    let ended = reporter.pump(&mut stream, connection, &mut None, Cause::ClosedByPeer).await?;
+    let ended = reporter.pump(stream, connection, &mut None, Cause::ClosedByPeer).await?;
     if reporter.parks(&ended) {
         reporter.parked(connection, LinkState::default()).await?;
     }
@@ -236,12 +289,14 @@ pub(super) struct Refusals {
 struct Refusal {
     told: Instant,
     untold: u32,
+    cause: Cause,
 }
 
 impl Refusals {
     /// Counts a refusal; gives how many there were since the last one told, when it is time to tell.
-    pub(super) fn count(&mut self, peer: IpAddr, now: Instant) -> Option<u32> {
+    pub(super) fn count(&mut self, peer: IpAddr, cause: &Cause, now: Instant) -> Option<u32> {
         if let Some(refusal) = self.peers.get_mut(&peer) {
+            refusal.cause = cause.clone();
             refusal.untold = refusal.untold.saturating_add(1);
             if now.duration_since(refusal.told) < REFUSAL {
                 return None;
@@ -255,8 +310,21 @@ impl Refusals {
         if self.peers.len() >= REFUSED_PEERS {
             return None;
         }
-        self.peers.insert(peer, Refusal { told: now, untold: 0 });
+        self.peers.insert(peer, Refusal { told: now, untold: 0, cause: cause.clone() });
         Some(1)
+    }
+
+    /// What is to be told of peers that have fallen silent since.
+    pub(super) fn untold(&mut self, now: Instant) -> Vec<(IpAddr, Cause, u32)> {
+        let due = self
+            .peers
+            .iter_mut()
+            .filter(|(_, refusal)| refusal.untold > 0 && now.duration_since(refusal.told) >= REFUSAL);
+        due.map(|(peer, refusal)| {
+            refusal.told = now;
+            (*peer, refusal.cause.clone(), std::mem::take(&mut refusal.untold))
+        })
+        .collect()
     }
 }
 
@@ -269,12 +337,16 @@ mod tests {
         let mut refusals = Refusals::default();
         let (one, two) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let start = Instant::now();
-        assert_eq!(refusals.count(one, start), Some(1));
-        assert_eq!(refusals.count(one, start + Duration::from_secs(1)), None);
-        assert_eq!(refusals.count(two, start + Duration::from_secs(2)), Some(1));
-        assert_eq!(refusals.count(one, start + Duration::from_secs(59)), None);
-        assert_eq!(refusals.count(one, start + Duration::from_secs(60)), Some(3));
-        assert_eq!(refusals.count(one, start + Duration::from_secs(61)), None);
+        assert_eq!(refusals.count(one, &Cause::NotAllowed, start), Some(1));
+        assert_eq!(refusals.count(one, &Cause::NotAllowed, start + Duration::from_secs(1)), None);
+        assert_eq!(refusals.count(two, &Cause::NotAllowed, start + Duration::from_secs(2)), Some(1));
+        assert_eq!(refusals.count(one, &Cause::NotAllowed, start + Duration::from_secs(59)), None);
+        assert_eq!(refusals.count(one, &Cause::NotAllowed, start + Duration::from_secs(60)), Some(3));
+        assert_eq!(refusals.count(one, &Cause::NotAllowed, start + Duration::from_secs(61)), None);
+        // Who does not knock again is told of all the same.
+        assert_eq!(refusals.untold(start + Duration::from_secs(119)), []);
+        assert_eq!(refusals.untold(start + Duration::from_secs(120)), [(one, Cause::NotAllowed, 1)]);
+        assert_eq!(refusals.untold(start + Duration::from_secs(600)), []);
     }
 
     #[test]
@@ -282,10 +354,10 @@ mod tests {
         let mut refusals = Refusals::default();
         let start = Instant::now();
         for peer in 0..5_000u32 {
-            refusals.count(IpAddr::from(peer.to_be_bytes()), start);
+            refusals.count(IpAddr::from(peer.to_be_bytes()), &Cause::NotAllowed, start);
         }
         assert_eq!(refusals.peers.len(), REFUSED_PEERS);
-        assert_eq!(refusals.count("192.0.2.1".parse().unwrap(), start + REFUSAL), Some(1));
+        assert_eq!(refusals.count("192.0.2.1".parse().unwrap(), &Cause::NotAllowed, start + REFUSAL), Some(1));
         assert_eq!(refusals.peers.len(), 1);
     }
 }

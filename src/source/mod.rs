@@ -176,6 +176,12 @@ impl Spec {
     }
 }
 
+/// Whether the PBX behind a source gives a file again until it is acknowledged, and nothing tells the second time from the
+/// first. A NEC does the like, and numbers its records.
+pub fn is_acknowledged(source: &config::Source) -> bool {
+    source.tftp.is_some()
+}
+
 fn read_password(path: &Path) -> std::io::Result<Zeroizing<String>> {
     let text = Zeroizing::new(std::fs::read_to_string(path)?);
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))

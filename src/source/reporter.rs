@@ -209,12 +209,6 @@ impl Reporter {
         }
     }
 
-    /// Hands over bytes that came in through a link in one piece.
-    pub(super) async fn bytes(&self, connection: u64, bytes: Vec<u8>) -> Result<(), Gone> {
-        let (source, at) = (self.source, self.clock.now());
-        self.send(Happening::Bytes { source, at, connection, bytes, errors: LineErrors::default() }).await
-    }
-
     /// Reads a link until it ends, then reports it down; what comes is repeated to the relay. `at_end` is what the end of
     /// input means. Where links outlive the process, one that was read until the order to stop is left to the caller, to
     /// report it parked or down.

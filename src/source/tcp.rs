@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 
 /// A PBX may say nothing for a night, so the link itself is asked after this long ...
 const IDLE: Duration = Duration::from_secs(20);
@@ -22,6 +23,48 @@ pub(super) fn keep_alive(stream: &TcpStream) -> rustix::io::Result<()> {
     sockopt::set_tcp_keepintvl(stream, INTERVAL)?;
     sockopt::set_tcp_keepcnt(stream, PROBES)?;
     sockopt::set_tcp_user_timeout(stream, UNACKNOWLEDGED_MS)
+}
+
+/// For how long a link is asked often: until one whose other end does not answer has ended.
+pub(super) const PROBED: Duration = Duration::from_secs(10);
+/// How a link is asked then: after so long, and so often.
+const SOON: Duration = Duration::from_secs(1);
+
+/// The half of a link that nothing is sent on, by which it can be asked at once whether its other end is still there.
+#[derive(Debug)]
+pub(super) struct Probe(Option<OwnedWriteHalf>);
+
+impl Probe {
+    pub(super) fn of(link: OwnedWriteHalf) -> Probe {
+        Probe(Some(link))
+    }
+
+    /// Asks soon, and gives up soon: an end that has started again answers that it knows no such link.
+    pub(super) fn soon(&self) -> rustix::io::Result<()> {
+        self.ask(SOON, SOON)
+    }
+
+    /// Asks as rarely as [`keep_alive`] has it.
+    pub(super) fn rarely(&self) -> rustix::io::Result<()> {
+        self.ask(IDLE, INTERVAL)
+    }
+
+    fn ask(&self, idle: Duration, interval: Duration) -> rustix::io::Result<()> {
+        let Some(link) = &self.0 else { return Ok(()) };
+        let link: &TcpStream = link.as_ref();
+        sockopt::set_tcp_keepintvl(link, interval)?;
+        // The one that counts time from now on.
+        sockopt::set_tcp_keepidle(link, idle)
+    }
+}
+
+impl Drop for Probe {
+    /// Says nothing to the other end: the link may be left to the next run.
+    fn drop(&mut self) {
+        if let Some(link) = self.0.take() {
+            link.forget();
+        }
+    }
 }
 
 /// A link of the run before.

@@ -26,6 +26,7 @@ enum Part {
 
 /// Where in the stream of a link we are; a command may be cut anywhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Telnet {
     part: Part,
     /// What was answered already: an answer is never given twice, so two ends cannot go on answering each other.

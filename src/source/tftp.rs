@@ -1,8 +1,8 @@
 //! A PBX that puts files to us by TFTP (RFC 1350), as HiPath 3000 does in LAN mode 2: a file of what its buffer holds, every
 //! few minutes or when the buffer is nearly full, each time under another name.
 //!
-//! A file is gathered in memory and handed on when it is whole; only then is its last block acknowledged. So the PBX keeps
-//! what did not arrive whole and puts it again, and nothing of it is counted twice. Names are of no account, and nothing is
+//! A file is gathered in memory and handed on when it is whole; when it is on disk its last block is acknowledged. So the PBX
+//! keeps what did not arrive whole and puts it again, and nothing of it is counted twice. Names are of no account, and nothing is
 //! written or given out. Options (RFC 2347) are not taken up, which leaves blocks of 512 bytes.
 
 use std::io;
@@ -15,10 +15,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeroize::Zeroize as _;
 
-use super::Cause;
 use super::backoff::Backoff;
 use super::listen::Refusals;
 use super::reporter::{Gone, Reporter};
+use super::{Cause, Receipt};
 use crate::config::TcpListen;
 
 const WRITE: u16 = 2;
@@ -85,7 +85,7 @@ async fn serve(settings: &TcpListen, reporter: &mut Reporter) -> Result<(), Gone
         };
         if let Some(cause) = refused {
             send(&socket, &error(ACCESS, "not taken from here"), peer).await;
-            if let Some(times) = refusals.count(ip, Instant::now()) {
+            if let Some(times) = refusals.count(ip, &cause, Instant::now()) {
                 reporter.refused(ip, address, cause, times).await?;
             }
         } else if let Some(netascii) = write_request(request) {
@@ -94,8 +94,8 @@ async fn serve(settings: &TcpListen, reporter: &mut Reporter) -> Result<(), Gone
             send(&socket, &error(ILLEGAL, "only files that are put are taken"), peer).await;
         }
     }
-    // A file that is not whole now is put again to the next run.
-    files.shutdown().await;
+    // A file that is not whole now is put again to the next run; one that is whole is acknowledged still.
+    while files.join_next().await.is_some() {}
     reporter.down(connection, Cause::Stopping).await
 }
 
@@ -118,22 +118,33 @@ async fn open(address: SocketAddr, reporter: &mut Reporter) -> Result<Option<Udp
 }
 
 /// Takes one file. Its own port tells its packets from those of others.
-async fn take(from: SocketAddr, peer: SocketAddr, netascii: bool, connection: u64, reporter: Reporter) {
+async fn take(from: SocketAddr, peer: SocketAddr, netascii: bool, connection: u64, mut reporter: Reporter) {
     let socket = match UdpSocket::bind(from).await {
         Ok(socket) => Arc::new(socket),
         Err(error) => return tracing::warn!(%peer, %error, "no port for a file by TFTP"),
     };
     let mut file = File::default();
-    let whole = gather(&socket, peer, &mut file).await;
+    let whole = tokio::select! {
+        biased;
+        () = reporter.stopped() => return,
+        whole = gather(&socket, peer, &mut file) => whole,
+    };
     match whole {
         Ok(true) => {
-            let bytes = if netascii { plain(&file.bytes) } else { file.bytes.clone() };
+            let mut bytes = if netascii { plain(&file.bytes) } else { file.bytes.clone() };
             let length = bytes.len();
-            if length > 0 && reporter.bytes(connection, bytes).await.is_err() {
-                return;
+            // The next file does not go on with the last line of this one.
+            if bytes.last().is_some_and(|last| !matches!(last, b'\r' | b'\n' | 0x0C)) {
+                bytes.extend_from_slice(b"\r\n");
+            }
+            if length > 0 {
+                let Ok(stored) = reporter.text(connection, bytes).await else { return };
+                if !on_disk(&socket, peer, file.last, &stored, &mut reporter).await {
+                    return tracing::warn!(%peer, "a file by TFTP is not on disk yet and is not acknowledged");
+                }
             }
             tracing::info!(%peer, bytes = length, "a file by TFTP");
-            linger(&socket, peer, file.last).await;
+            linger(&socket, peer, file.last, &mut reporter).await;
         }
         Ok(false) => tracing::warn!(%peer, "a file by TFTP broke off; the PBX puts it again"),
         Err(error) => tracing::warn!(%peer, %error, "a file by TFTP failed"),
@@ -197,12 +208,32 @@ async fn gather(socket: &UdpSocket, peer: SocketAddr, file: &mut File) -> io::Re
     }
 }
 
-/// The file is handed on: says so, and again while the PBX asks again.
-async fn linger(socket: &UdpSocket, peer: SocketAddr, last: u16) {
+/// Waits until the file is on disk; at the order to stop no longer than a PBX waits. While the disk takes its time the
+/// block before the last is acknowledged once more, so that the PBX goes on asking.
+async fn on_disk(socket: &UdpSocket, peer: SocketAddr, last: u16, stored: &Receipt, reporter: &mut Reporter) -> bool {
+    let given = stored.given();
+    tokio::pin!(given);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut given => return true,
+            () = reporter.stopped() => return timeout(PATIENCE, given).await.is_ok(),
+            () = tokio::time::sleep(PATIENCE) => send(socket, &acknowledged(last.wrapping_sub(1)), peer).await,
+        }
+    }
+}
+
+/// The file is on disk: says so, and again while the PBX asks again and nobody wants us to stop.
+async fn linger(socket: &UdpSocket, peer: SocketAddr, last: u16, reporter: &mut Reporter) {
     let mut packet = [0; PACKET];
     for _ in 0..=TRIES {
         send(socket, &acknowledged(last), peer).await;
-        match timeout(PATIENCE, socket.recv_from(&mut packet)).await {
+        let next = tokio::select! {
+            biased;
+            () = reporter.stopped() => return,
+            next = timeout(PATIENCE, socket.recv_from(&mut packet)) => next,
+        };
+        match next {
             Ok(Ok((_, sender))) if sender == peer => {}
             _ => return,
         }

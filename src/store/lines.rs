@@ -223,6 +223,18 @@ impl Work<'_> {
 }
 
 impl Reading<'_> {
+    /// The sources of which the state of the dialect or of the clock cannot be read: they are taken to stand at their start.
+    pub fn unreadable_states(&self) -> Result<Vec<String>, StoreError> {
+        let mut query = self.db.prepare("SELECT name, state, wall FROM source ORDER BY id")?;
+        let rows = query.query_map([], |row| {
+            let (state, wall): (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
+            let state = state.is_none_or(|text| serde_json::from_str::<Option<SourceState>>(&text).is_ok());
+            let wall = wall.is_none_or(|text| serde_json::from_str::<Option<Wall>>(&text).is_ok());
+            Ok((!state || !wall).then_some(row.get(0)?))
+        })?;
+        Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
     /// The source of this name.
     pub fn source(&self, name: &str) -> Result<Option<SourceRow>, StoreError> {
         let mut query = self

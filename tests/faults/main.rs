@@ -15,6 +15,12 @@ mod f01_kill;
 mod f02_power_cut;
 mod f03_io_errors;
 mod f08_two_daemons;
+mod f09_unplugged;
+mod f11_noise;
+mod f12_framing;
+mod f14_half_open;
+mod f15_peers;
+mod f16_buffers;
 mod f16_imports;
 mod f20_supplier_fails;
 mod f21_lost_reply;
@@ -22,6 +28,7 @@ mod f22_acks;
 mod f23_long_outage;
 mod f24_sigterm;
 mod f25_hang;
+mod f27_limits;
 mod f29_slow_disk;
 mod f30_model;
 mod ledger;
@@ -34,6 +41,7 @@ mod loudly;
 #[allow(dead_code)]
 mod manager;
 mod model;
+mod network;
 mod process;
 mod promises;
 #[path = "../daemon/rig.rs"]
@@ -44,4 +52,8 @@ mod schema;
 #[path = "../push/scripted.rs"]
 #[allow(dead_code)]
 mod scripted;
+#[path = "../onsite/uart.rs"]
+#[allow(dead_code)]
+mod uart;
+mod wires;
 mod world;

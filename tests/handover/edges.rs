@@ -15,14 +15,14 @@ use crate::rig::{Rig, SITE, clock, free_port, wait_for};
 
 const CLOCK: &str = "2026-11-20T15:00:00Z";
 
-fn listen(name: &str, dialect: &str, port: u16) -> String {
+pub fn listen(name: &str, dialect: &str, port: u16) -> String {
     format!(
         "[[source]]\nname = \"{name}\"\ndialect = \"{dialect}\"\n\
          [source.tcp-listen]\naddress = \"127.0.0.1:{port}\"\nallow = [\"127.0.0.1\"]\n"
     )
 }
 
-fn connect(name: &str, dialect: &str, port: u16) -> String {
+pub fn connect(name: &str, dialect: &str, port: u16) -> String {
     format!(
         "[[source]]\nname = \"{name}\"\ndialect = \"{dialect}\"\n\
          [source.tcp-connect]\nhost = \"127.0.0.1\"\nport = {port}\n"
@@ -36,14 +36,14 @@ fn serial(name: &str, port: &SerialPort, baud: u32) -> String {
     )
 }
 
-fn rig(sources: &str) -> (Rig, Manager) {
+pub fn rig(sources: &str) -> (Rig, Manager) {
     let rig = Rig::new(&format!("{SITE}{sources}"), &[]);
     let manager = Manager::new(&rig, &clock(CLOCK, 1));
     (rig, manager)
 }
 
 /// Calls the box.
-fn call(port: u16) -> TcpStream {
+pub fn call(port: u16) -> TcpStream {
     let to = SocketAddr::from(([127, 0, 0, 1], port));
     let link = wait_for("the listener", || TcpStream::connect(to).ok());
     link.set_nodelay(true).unwrap();
@@ -51,14 +51,14 @@ fn call(port: u16) -> TcpStream {
     link
 }
 
-fn hear(link: &mut TcpStream, expected: &[u8]) {
+pub fn hear(link: &mut TcpStream, expected: &[u8]) {
     let mut heard = vec![0; expected.len()];
     link.read_exact(&mut heard).unwrap();
     assert_eq!(String::from_utf8_lossy(&heard), String::from_utf8_lossy(expected));
 }
 
 /// Waits until the box has hung up.
-fn ended(link: &mut TcpStream) {
+pub fn ended(link: &mut TcpStream) {
     let mut more = Vec::new();
     // The end may come as a reset.
     let _ = link.read_to_end(&mut more);
@@ -66,7 +66,7 @@ fn ended(link: &mut TcpStream) {
 }
 
 /// Waits until this many lines are stored. Without asking the daemon, which may be down.
-fn stored(rig: &Rig, lines: i64) {
+pub fn stored(rig: &Rig, lines: i64) {
     wait_for(&format!("{lines} lines"), || {
         let stored = rig.count("SELECT count(*) FROM line");
         assert!(stored <= lines, "{stored} of {lines} lines");
@@ -75,12 +75,12 @@ fn stored(rig: &Rig, lines: i64) {
 }
 
 /// Waits until the source's link is in the books.
-fn up(rig: &Rig, links: i64) {
+pub fn up(rig: &Rig, links: i64) {
     wait_for("the link", || (rig.count("SELECT count(*) FROM link WHERE to_ms IS NULL") == links).then_some(()));
 }
 
 /// Half a line goes out, and the daemon is given time to read it.
-fn half(link: &mut TcpStream, bytes: &[u8]) {
+pub fn half(link: &mut TcpStream, bytes: &[u8]) {
     link.write_all(bytes).unwrap();
     // Wherever they are when the restart comes, none may be lost; mostly they are in the daemon by then.
     std::thread::sleep(Duration::from_millis(100));

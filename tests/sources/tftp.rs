@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use smdrd::source::{Happening, Spec};
+use smdrd::source::{Happening, Receipt, Spec};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -65,49 +65,71 @@ impl Pbx {
     }
 }
 
+/// The next file that is handed on, and what says that it is on disk.
+async fn file(running: &mut Running) -> (Vec<u8>, Receipt) {
+    running
+        .until(|happening| match happening {
+            Happening::Text { bytes, stored, .. } => Some((bytes.clone(), stored.clone())),
+            _ => None,
+        })
+        .await
+}
+
+/// The next file, which is on disk at once.
+async fn stored(running: &mut Running) -> Vec<u8> {
+    let (bytes, stored) = file(running).await;
+    stored.give();
+    bytes
+}
+
 #[tokio::test]
 async fn a_file_comes_whole_whatever_is_said_twice() {
-    let (mut running, address, connection) = running("127.0.0.1").await;
-    let file: Vec<u8> = (0..1_300_u32).map(|at| b'a' + u8::try_from(at % 26).unwrap()).collect();
+    let (mut running, address, _) = running("127.0.0.1").await;
+    let put: Vec<u8> = (0..1_300_u32).map(|at| b'a' + u8::try_from(at % 26).unwrap()).collect();
     let mut pbx = Pbx::new(address).await;
     pbx.ask("octet").await;
-    pbx.block(1, &file[..512]).await;
+    pbx.block(1, &put[..512]).await;
     assert_eq!(pbx.hear().await, [0, 4, 0, 1]);
     // Our answer was lost; a block from long ago; one that is not due.
-    pbx.block(1, &file[..512]).await;
+    pbx.block(1, &put[..512]).await;
     assert_eq!(pbx.hear().await, [0, 4, 0, 1]);
     pbx.block(3, b"not due").await;
     // Somebody else's packet does not disturb the file.
     let mut other = Pbx::new(pbx.to).await;
     other.block(2, b"not from the PBX").await;
     assert_eq!(other.hear().await[..4], [0, 5, 0, 5]);
-    pbx.block(2, &file[512..1024]).await;
+    pbx.block(2, &put[512..1024]).await;
     assert_eq!(pbx.hear().await, [0, 4, 0, 2]);
-    pbx.block(3, &file[1024..]).await;
+    pbx.block(3, &put[1024..]).await;
+    // It is acknowledged when it is on disk. What stands in the next file does not go on with its last line.
+    let (bytes, on_disk) = file(&mut running).await;
+    assert_eq!(bytes, [&put[..], b"\r\n"].concat());
+    let mut early = [0; 600];
+    assert!(timeout(Duration::from_millis(300), pbx.socket.recv_from(&mut early)).await.is_err());
+    on_disk.give();
     assert_eq!(pbx.hear().await, [0, 4, 0, 3]);
-    running.expect(connection, &file).await;
     // The last answer was lost, too.
-    pbx.block(3, &file[1024..]).await;
+    pbx.block(3, &put[1024..]).await;
     assert_eq!(pbx.hear().await, [0, 4, 0, 3]);
     // The next file, a whole number of blocks long, on the same link.
     let mut next = Pbx::new(address).await;
-    next.put("netascii", &[b"x".repeat(510), b"\r\n".to_vec()].concat()).await;
-    let (bytes, _) = running.bytes(connection, 512).await;
-    assert_eq!(bytes.len(), 512, "nothing came twice");
+    let text = [b"x".repeat(510), b"\r\n".to_vec()].concat();
+    let ((), bytes) = tokio::join!(next.put("netascii", &text), stored(&mut running));
+    assert_eq!(bytes, text, "nothing came twice");
     running.stop().await;
 }
 
 #[tokio::test]
 async fn a_file_that_breaks_off_leaves_nothing_and_is_put_again() {
-    let (mut running, address, connection) = running("127.0.0.1").await;
+    let (mut running, address, _) = running("127.0.0.1").await;
     let mut pbx = Pbx::new(address).await;
     pbx.ask("octet").await;
     pbx.block(1, &b"h".repeat(512)).await;
     assert_eq!(pbx.hear().await, [0, 4, 0, 1]);
     pbx.say(b"\x00\x05\x00\x00power\x00").await;
     let mut again = Pbx::new(address).await;
-    again.put("octet", b"whole\r\n").await;
-    running.expect(connection, b"whole\r\n").await;
+    let ((), bytes) = tokio::join!(again.put("octet", b"whole\r\n"), stored(&mut running));
+    assert_eq!(bytes, b"whole\r\n");
     running.stop().await;
 }
 

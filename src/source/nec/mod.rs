@@ -224,8 +224,13 @@ impl Talk<'_> {
                 tokio::select! {
                     biased;
                     () = stored.given() => break,
-                    // Not acknowledged: it comes again after the restart.
-                    () = self.reporter.stopped() => return Err(End::Link(Cause::Stopping)),
+                    // Acknowledged still, or it would come again after the restart and be taken for another.
+                    () = self.reporter.stopped() => {
+                        if timeout(ANSWER, stored.given()).await.is_ok() {
+                            self.say(Say::Acknowledge(sequence)).await?;
+                        }
+                        return Err(End::Link(Cause::Stopping));
+                    }
                     () = sleep(HERE) => self.say(Say::Here).await?,
                 }
             }

@@ -150,7 +150,7 @@ async fn accept(
                     return Ok((ready(stream), peer));
                 }
                 drop(stream);
-                if let Some(times) = refusals.count(ip, Instant::now()) {
+                if let Some(times) = refusals.count(ip, &Cause::NotAllowed, Instant::now()) {
                     reporter.refused(ip, address, Cause::NotAllowed, times).await?;
                 }
             }
