@@ -23,6 +23,7 @@ pub mod import;
 pub mod keeper;
 pub mod keys;
 pub mod memory;
+mod orders;
 mod outgoing;
 mod outlook;
 pub mod reader;
