@@ -25,6 +25,7 @@ pub mod import;
 pub mod keeper;
 pub mod keys;
 pub mod memory;
+mod orders;
 mod outgoing;
 mod outlook;
 mod pulse;

@@ -2,6 +2,7 @@
 
 use super::keeper::Keeper;
 use super::setup::SourcePlan;
+use crate::alert::{Code, Problem};
 use crate::record::LineKind;
 use crate::store::{SourceRow, StoreError};
 
@@ -27,7 +28,7 @@ pub fn reason(line: &[u8], stripped: u32) -> Option<String> {
 }
 
 /// What to do about a source of which nearly all lines are garbled.
-pub fn problem(keeper: &Keeper, plan: &SourcePlan, row: &SourceRow) -> Result<Option<String>, StoreError> {
+pub fn problem(keeper: &Keeper, plan: &SourcePlan, row: &SourceRow) -> Result<Option<Problem>, StoreError> {
     let from = row.next_seq.saturating_sub(LATEST).max(1);
     let lines = keeper.store.read().lines(row.id, from, LATEST as u32)?;
     let garbled = lines.iter().filter(|line| {
@@ -50,10 +51,8 @@ pub fn problem(keeper: &Keeper, plan: &SourcePlan, row: &SourceRow) -> Result<Op
         }
         None => "set them as the PBX has them, in the terminal server".to_owned(),
     };
-    Ok(Some(format!(
-        "{}: {garbled} of the last {all} lines are no text; it looks like a wrong speed or parity: {remedy}",
-        plan.name
-    )))
+    let what = format!("{garbled} of the last {all} lines are no text; it looks like a wrong speed or parity");
+    Ok(Some(Problem::new(Code::Garbled, what).remedy(remedy).of_source(&plan.name)))
 }
 
 #[cfg(test)]

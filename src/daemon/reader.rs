@@ -137,17 +137,18 @@ impl Reader {
         self.run(gate, connection, at, |framer, sink| framer.push(bytes, &mut |line| sink(line)))
     }
 
-    /// Takes a text whose sender keeps it until it is acknowledged, with the number that the sender gave it.
+    /// Takes a text whose sender keeps it until it is acknowledged, with the number that the sender gave it, if it does.
     pub fn text(
         &mut self,
         gate: &mut Gate,
         connection: u64,
         bytes: &[u8],
         at: Timestamp,
-        sequence: u32,
+        sequence: Option<u32>,
     ) -> Option<Batch> {
-        self.state.sequence = Some(sequence);
-        self.bytes(gate, connection, bytes, at).map(|batch| Batch { numbered: true, ..batch })
+        let numbered = sequence.is_some();
+        self.state.sequence = sequence.or(self.state.sequence);
+        self.bytes(gate, connection, bytes, at).map(|batch| Batch { numbered, ..batch })
     }
 
     /// Takes a part of a file; its mark goes with its lines. At the file's end half a line and half a group end.

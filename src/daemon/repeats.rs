@@ -118,7 +118,8 @@ impl Books {
         if !self.watches.contains_key(&source) {
             return Ok(());
         }
-        self.watch(read, source, files)?;
+        let acknowledged = self.watches.get(&source).is_some_and(|watch| watch.replay.takes_one_line());
+        self.watch(read, source, files, acknowledged)?;
         if let Some(watch) = self.watches.get_mut(&source).filter(|watch| of_now && !watch.replay.is_looking()) {
             watch.clear.extend(watch.replay.boundary());
         }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroize as _;
 
@@ -17,6 +16,7 @@ use super::hold::{Hold, SharedHold};
 use super::keeper::{Event, Keeper};
 use super::keys::KeyRing;
 use super::memory;
+use super::orders::Orders;
 use super::pulse;
 use super::reader::{Gate, Reader};
 use super::relays;
@@ -69,7 +69,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     // Before anything is taken over from the run before: an order to stop that comes meanwhile is obeyed as any other.
     let orders = {
         let _within = runtime.enter();
-        Orders::listen()?
+        Orders::listen().map_err(system("listening for signals"))?
     };
     let mut inheritance = Inheritance::take();
     memory::seal();
@@ -136,25 +136,6 @@ struct Loop {
     taps: Taps,
 }
 
-/// What the service manager orders by signals.
-struct Orders {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Orders {
-    /// From now on signals wait to be asked for, and end nothing by themselves. Within a runtime.
-    fn listen() -> Result<Orders, RunError> {
-        let system = |doing| move |reason| RunError::System { doing, reason };
-        Ok(Orders {
-            terminate: signal(SignalKind::terminate()).map_err(system("listening for SIGTERM"))?,
-            interrupt: signal(SignalKind::interrupt()).map_err(system("listening for SIGINT"))?,
-            hangup: signal(SignalKind::hangup()).map_err(system("listening for SIGHUP"))?,
-        })
-    }
-}
-
 /// What the sources' lines are read by.
 struct Rules {
     plans: Vec<SourcePlan>,
@@ -201,8 +182,8 @@ impl Loop {
         // Without a source nothing would hold the loop: the box is ready and idle until it is told to stop.
         let unconfigured = specs.is_empty().then(|| sender.clone());
         // Beside the loop, which is held back itself while the disk takes nothing and there is no more room.
-        let Orders { terminate, interrupt, mut hangup } = orders;
-        let stopper = tokio::spawn(stop_when_told(terminate, interrupt, stop, unconfigured, self.desk.clone()));
+        let Orders { stop: to_stop, mut hangup } = orders;
+        let stopper = tokio::spawn(to_stop.obey(stop, unconfigured, self.desk.clone()));
         let sources = tokio::spawn(source::run_on(specs, self.clock, sender, stopped, before));
         let courier = tokio::spawn(carry(self.desk.clone(), self.config.clone(), self.clock));
         let progress = self.desk.progress();
@@ -463,28 +444,6 @@ impl Loop {
             Some(Err(error)) => tracing::error!(%error, "the books could not be brought up to date"),
             None => tracing::error!("the writer is gone"),
         }
-    }
-}
-
-/// Stops the sources when it is ordered, and again when it is ordered again: that does no harm. `idle` holds a loop that
-/// has no source.
-async fn stop_when_told(
-    mut terminate: Signal,
-    mut interrupt: Signal,
-    stop: watch::Sender<bool>,
-    mut idle: Option<mpsc::Sender<Happening>>,
-    desk: Desk,
-) {
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-        notify::stopping();
-        desk.hold_nobody_back();
-        let _ = stop.send(true);
-        drop(idle.take());
     }
 }
 

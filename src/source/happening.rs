@@ -56,8 +56,8 @@ pub enum Happening {
         connection: u64,
         /// The bytes.
         bytes: Vec<u8>,
-        /// The number that the sender gave it. The next text has another; one that comes again has the same.
-        sequence: u32,
+        /// The number that the sender gave it, if it does. The next text has another; one that comes again has the same.
+        sequence: Option<u32>,
         /// To be given then.
         stored: Receipt,
     },

@@ -109,7 +109,7 @@ impl Reporter {
     }
 
     /// Hands on a text; the receipt says when it is on disk.
-    pub(super) async fn text(&self, connection: u64, bytes: Vec<u8>, sequence: u32) -> Result<Receipt, Gone> {
+    pub(super) async fn text(&self, connection: u64, bytes: Vec<u8>, sequence: Option<u32>) -> Result<Receipt, Gone> {
         if let Some(tap) = &self.tap {
             tap.offer(&bytes);
         }

@@ -138,7 +138,7 @@ async fn take(from: SocketAddr, peer: SocketAddr, netascii: bool, connection: u6
                 bytes.extend_from_slice(b"\r\n");
             }
             if length > 0 {
-                let Ok(stored) = reporter.text(connection, bytes).await else { return };
+                let Ok(stored) = reporter.text(connection, bytes, None).await else { return };
                 if !on_disk(&socket, peer, file.last, &stored, &mut reporter).await {
                     return tracing::warn!(%peer, "a file by TFTP is not on disk yet and is not acknowledged");
                 }

@@ -219,7 +219,7 @@ impl Talk<'_> {
     /// Hands on a record, waits until it is on disk and acknowledges it.
     async fn record(&mut self, sequence: u8, text: Zeroizing<Vec<u8>>) -> Result<(), End> {
         if !self.last.is(sequence, &text) {
-            let stored = self.reporter.text(self.connection, text.to_vec(), u32::from(sequence)).await?;
+            let stored = self.reporter.text(self.connection, text.to_vec(), Some(u32::from(sequence))).await?;
             loop {
                 tokio::select! {
                     biased;
