@@ -6,6 +6,7 @@
 mod assemble;
 pub mod discover;
 mod explain;
+pub mod gauge;
 mod outcome;
 mod places;
 pub mod replay;
@@ -21,6 +22,7 @@ use crate::number::Class;
 use crate::record::MaskedRecord;
 
 pub use assemble::{Assembler, Rules};
+pub use gauge::Gauge;
 pub use explain::{arrival_in_words, taken_in_words};
 pub use outcome::{Taker, decide, role, took};
 pub use rules::Rule;
@@ -49,6 +51,8 @@ pub struct Leg {
     pub end: Timestamp,
     /// Whether a part was missing that the arrival had to be worked back through.
     pub arrival_doubt: bool,
+    /// Whether its stamp is in the hour that autumn repeats, and was taken for the first pass: nothing printed proves it.
+    pub first_pass: bool,
 }
 
 /// What a call is for the figures.
