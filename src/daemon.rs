@@ -10,6 +10,7 @@ mod answers;
 pub mod books;
 mod callers;
 mod carry;
+pub mod clocks;
 pub mod courier;
 mod days;
 pub mod desk;

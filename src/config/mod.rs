@@ -4,6 +4,7 @@
 //! keys are refused. Nothing here opens a port, a database or a connection.
 
 mod check;
+mod correction;
 mod citation;
 mod document;
 mod error;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+pub use correction::ClockCorrection;
 pub use check::{Checked, inspect, inspect_text, read, read_with};
 pub use error::{ConfigError, Fault, Severity};
 pub use folder::Folder;
@@ -199,6 +201,8 @@ pub struct Source {
     pub relay: Option<Spanned<Relay>>,
     /// Zone of the PBX's own wall clock, when it is not the practice's.
     pub zone: Option<Spanned<String>>,
+    /// Whether its stamps are corrected by what its clock is off. Default no.
+    pub clock_correction: Option<Spanned<ClockCorrection>>,
     /// What its stations and trunks are, where two PBXs use one number for two things. Goes before `[roles]`.
     #[serde(default)]
     pub roles: Roles,

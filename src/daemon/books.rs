@@ -1,6 +1,7 @@
 //! The books: what one portion of lines does to calls, counters and days. Live and in a rebuild the same functions
 //! run; everything a portion changes goes into one transaction.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::civil::{Date, DateTime};
@@ -11,9 +12,12 @@ use super::callers::DayCallers;
 use super::repeats::Watch;
 use crate::aggregate::count::{Contribution, contributions};
 use crate::aggregate::slots::date_of;
+use crate::call::gauge::{self, Reading as ClockReading};
 use crate::call::{Assembler, Call, LineRef, Owner, Rules, Site};
+use crate::clock::NOT_BEFORE;
+use crate::config::ClockCorrection;
 use crate::dialect::SourceState;
-use crate::record::{LineKind, MaskedRecord};
+use crate::record::{LineKind, MaskedRecord, StampKind};
 use crate::source::FileMark;
 use crate::store::{
     Deltas, NewLine, Reading, Repeats, SourceRow, StoreError, StoredCall, StoredNumber, Stretch, Wire, Work,
@@ -23,6 +27,9 @@ use crate::store::{
 /// For how long after a record the lines without one are counted with its day: a replayed month brings its headers
 /// along, while tonight's noise is not yesterday's.
 const WITH_RECORD: SignedDuration = SignedDuration::from_mins(10);
+
+/// By how much a measured correction may be wrong before another is taken, in seconds; for minute stamps a whole step.
+const UNTOUCHED_S: i64 = 15;
 
 /// After how much time on a source's own clock calls that no leg can join any more are looked for: a re-dumped month
 /// passes in seconds of the box's.
@@ -116,6 +123,10 @@ pub struct Books {
     remembered: HashMap<LineRef, bool>,
     /// What live sources printed, for knowing it again.
     pub(super) watches: HashMap<u16, Watch>,
+    /// Sources whose stamps are corrected as they come. None in a rebuild: what was taken off is kept with each line.
+    pub(super) corrections: HashMap<u16, ClockCorrection>,
+    /// Whether lines come at the pace of the box's clock, so that they say how the PBX's goes.
+    pub(super) measures: bool,
 }
 
 impl Books {
@@ -130,6 +141,8 @@ impl Books {
             late: HashSet::new(),
             remembered: HashMap::new(),
             watches: HashMap::new(),
+            corrections: HashMap::new(),
+            measures: true,
         }
     }
 
@@ -211,8 +224,16 @@ impl Books {
         }
         for entry in &batch.entries {
             match entry {
-                Entry::Line(line) => self.line(work, portion, source, line)?,
+                Entry::Line(line) => {
+                    let mut line = Cow::Borrowed(line);
+                    if let Some(record) = self.corrected(source.id, line.record.as_ref()) {
+                        line.to_mut().record = Some(record);
+                    }
+                    self.line(work, portion, source, &line)?;
+                }
                 Entry::Settled { seq, kind, reason, record, .. } => {
+                    let corrected = self.corrected(source.id, record.as_ref());
+                    let record = if corrected.is_some() { &corrected } else { record };
                     let (line, kind) = (LineRef { source: source.id, seq: *seq }, *kind);
                     let repeats = self.settles(work, line, record.as_ref())?;
                     let (kind, reason) = match repeats {
@@ -236,6 +257,7 @@ impl Books {
                         // must find the same.
                         if let Some(record) = record {
                             note_record(portion, source, record, at);
+                            note_correction(work, source.id, record)?;
                         }
                     }
                     if let Some(call) = call {
@@ -260,7 +282,7 @@ impl Books {
         let id = LineRef { source: source.id, seq: line.seq };
         source.next_seq = line.seq + 1;
         let day = match (&line.record, source.last_record) {
-            (Some(MaskedRecord { stamp: Some(stamp), .. }), _) => stamp.at.date(),
+            (Some(MaskedRecord { stamp: Some(stamp), .. }), _) => stamp.corrected().date(),
             (_, Some((day, at))) if line.at.duration_since(at).abs() <= WITH_RECORD => day,
             _ => date_of(&self.zone, line.at),
         };
@@ -275,6 +297,7 @@ impl Books {
         let call = counted.and_then(|record| self.assembler.accept(id, record));
         if let Some(record) = &line.record {
             note_record(portion, source, record, line.at);
+            note_correction(work, source.id, record)?;
         }
         portion.count(source.id, day, kind, 1);
         let stored = NewLine {
@@ -293,7 +316,9 @@ impl Books {
         };
         work.put_line(&stored, &line.numbers)?;
         if let Some(call) = call {
-            self.measure_clock(work, &call, line.at)?;
+            if let Some(record) = &line.record {
+                self.measure_clock(work, record, &call, line.at)?;
+            }
             self.change(work, portion, call)?;
             self.sweep(work, portion, source.id)?;
         }
@@ -309,9 +334,9 @@ impl Books {
         record: MaskedRecord,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let Some(call) = self.assembler.accept(line, record) else { return Ok(()) };
+        let Some(call) = self.assembler.accept(line, record.clone()) else { return Ok(()) };
         work.belongs_to(line, call.id.seq)?;
-        self.measure_clock(work, &call, at)?;
+        self.measure_clock(work, &record, &call, at)?;
         self.change(work, portion, call)?;
         self.sweep(work, portion, line.source)
     }
@@ -332,14 +357,61 @@ impl Books {
         Ok(())
     }
 
-    /// Measures the PBX's clock against the box's, where the end of the call is known to the second.
-    fn measure_clock(&self, work: &Work<'_>, call: &Call, at: Timestamp) -> Result<(), StoreError> {
-        let offset = call.end.duration_since(at).as_secs();
-        // A line that is hours old comes from a buffer and says nothing of the clock.
-        if call.legs == 1 && !self.late.contains(&call.id.source) && call.later_s == 0 && offset.abs() < 6 * 3600 {
-            work.clock_offset(call.id.source, date_of(&self.zone, call.arrival), offset)?;
+    /// Measures the PBX's clock against the box's, where the record says when it was printed at the earliest.
+    fn measure_clock(
+        &mut self,
+        work: &Work<'_>,
+        record: &MaskedRecord,
+        call: &Call,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let source = call.id.source;
+        let Some(stamp) = record.stamp.filter(|_| self.measures && at >= NOT_BEFORE && call.legs == 1) else {
+            return Ok(());
+        };
+        let lost = record.answered == Some(false);
+        let ends = match stamp.kind {
+            StampKind::End | StampKind::Event => true,
+            StampKind::Arrival => record.talk_s.is_some() || (lost && record.ring_s.is_some()),
+            StampKind::Answer | StampKind::Unknown => record.talk_s.is_some(),
+        };
+        let tells = self.assembler.zone(source).is_some_and(|zone| gauge::tells(zone, stamp.at));
+        if !ends || !tells || self.late.contains(&source) {
+            return Ok(());
         }
-        Ok(())
+        // As it was printed: what is measured does not depend on what is corrected.
+        let offset_s = call.end.duration_since(at).as_secs().saturating_add(stamp.ahead_s);
+        let reading = ClockReading { at, offset_s, resolution_s: stamp.resolution_s };
+        match self.assembler.hear(source, reading) {
+            Some(heard) => work.clock_heard(source, date_of(&self.zone, at), &heard),
+            None => Ok(()),
+        }
+    }
+
+    /// The record with what its PBX's clock is ahead, where that is corrected.
+    fn corrected(&self, source: u16, record: Option<&MaskedRecord>) -> Option<MaskedRecord> {
+        let ahead_s = self.ahead_s(source)?;
+        let mut record = record.filter(|record| record.stamp.is_some())?.clone();
+        if let Some(stamp) = &mut record.stamp {
+            stamp.ahead_s = ahead_s;
+        }
+        Some(record)
+    }
+
+    fn ahead_s(&self, source: u16) -> Option<i64> {
+        match self.corrections.get(&source)? {
+            ClockCorrection::None => None,
+            ClockCorrection::Fixed(ahead_s) => Some(*ahead_s),
+            ClockCorrection::Measured => {
+                let wall = self.assembler.wall_of(source)?;
+                let before = wall.ahead_s();
+                let Some(stand) = wall.gauge.stand() else { return Some(before) };
+                // Each change can tear the parts of a call apart, so that small ones are not made.
+                let slack = UNTOUCHED_S.max(i64::from(stand.resolution_s));
+                let now = stand.offset_s();
+                Some(if now.saturating_sub(before).saturating_abs() > slack { now } else { before })
+            }
+        }
     }
 
     /// Puts a call in place of what was counted of it.
@@ -437,10 +509,19 @@ impl Portion {
 
 fn note_record(portion: &mut Portion, source: &mut SourceRow, record: &MaskedRecord, at: Timestamp) {
     if let Some(stamp) = record.stamp {
-        let second = second_of_day(stamp.at);
-        let stretch = portion.stretches.entry((source.id, stamp.at.date())).or_insert((second, second));
+        let at_the_practice = stamp.corrected();
+        let second = second_of_day(at_the_practice);
+        let stretch = portion.stretches.entry((source.id, at_the_practice.date())).or_insert((second, second));
         *stretch = (stretch.0.min(second), stretch.1.max(second));
-        source.last_record = Some((stamp.at.date(), at));
+        source.last_record = Some((at_the_practice.date(), at));
+    }
+}
+
+/// Notes with the day that its stamps are corrected.
+fn note_correction(work: &Work<'_>, source: u16, record: &MaskedRecord) -> Result<(), StoreError> {
+    match record.stamp.filter(|stamp| stamp.ahead_s != 0) {
+        Some(stamp) => work.clock_corrected(source, stamp.corrected().date(), stamp.ahead_s),
+        None => Ok(()),
     }
 }
 

@@ -140,6 +140,7 @@ impl Keeper {
         let read = self.store.read();
         let files = self.files_of(date, start)?;
         let mut sources = Vec::new();
+        let mut clock_doubt = BTreeMap::new();
         // A site of a practice has its own PBX, or its part of one: what another PBX missed is not its gap.
         let practice = self.config.practice.iter().find(|practice| is_of(practice, owner));
         for plan in &self.plans {
@@ -147,6 +148,8 @@ impl Keeper {
                 continue;
             }
             let Some(id) = self.ids.get(&plan.name).copied() else { continue };
+            let clock = read.clock_day(id, date)?;
+            self.clock_doubt(owner, id, date, clock, &mut clock_doubt)?;
             sources.push(SourceInput {
                 name: plan.name.clone(),
                 dialect: plan.dialect.clone(),
@@ -154,7 +157,9 @@ impl Keeper {
                 shows_callback: plan.plan.shows_callback(),
                 lines: read.lines_of(id, date)?,
                 may_repeat: read.may_repeat(id, date)?,
-                clock_offset_s: read.clock_offset(id, date)?,
+                clock_offset_s: clock.offset_s,
+                clock_corrected_s: clock.corrected_s,
+                clock_fault: self.clock_fault(plan, date, clock),
                 links: Links {
                     imported: files.iter().filter(|file| file.of == plan.name).map(|file| file.stretch).collect(),
                     ..read.links(id, &plan.name, start, end.min(now).max(start))?
@@ -179,6 +184,7 @@ impl Keeper {
             sources: &sources,
             counters: &counters,
             peaks: &peaks,
+            clock_doubt: &clock_doubt,
             linked: self.linked,
             audit_head: format!("sha256:{}", read.audit_head()?),
             previous: newest.map(|row| format!("sha256:{}", row.sha256)),

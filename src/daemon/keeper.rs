@@ -118,6 +118,7 @@ impl Keeper {
             config,
             clock,
         };
+        keeper.books.measures = !keeper.clock.is_fast();
         keeper.load_rows()?;
         keeper.next_nightly = nightly(&keeper.device()?, &keeper.zone, keeper.clock.now());
         Ok(keeper)
@@ -302,6 +303,7 @@ impl Keeper {
     /// Puts the books back to what is stored.
     fn reload(&mut self) -> Result<(), StoreError> {
         self.books = setup::books(&self.config, &self.store, &self.plans)?;
+        self.books.measures = !self.clock.is_fast();
         self.load_rows()
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan as _};
 
+use super::clocks::ClockStatus;
 use super::disk::Disk;
 use super::hold::Held;
 use super::keeper::Keeper;
@@ -116,6 +117,9 @@ pub struct SourceStatus {
     pub last_line_at: Option<String>,
     /// The relay to an older call logger, where there is one and the daemon runs.
     pub relay: Option<RelayStatus>,
+    /// How its clock is; nothing while too little has come to say.
+    #[serde(default)]
+    pub clock: Option<ClockStatus>,
     /// How many lines came in the last minute …
     #[serde(default)]
     pub last_minute: u64,
@@ -245,9 +249,14 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             last_line: last.as_ref().map(|line| String::from_utf8_lossy(&line.text).trim_end().to_owned()),
             last_line_at: last.map(|line| local(line.at)),
             relay: keeper.relays.get(&row.id).cloned(),
+            clock: keeper.clock_status(plan)?,
             last_minute,
             last_hour,
         });
+        let clock = sources.last().and_then(|source: &SourceStatus| source.clock.as_ref());
+        if let Some(ClockStatus { says: Some(says), grave: true, .. }) = clock {
+            problems.push(format!("{}: {says}", plan.name));
+        }
         if let Some(RelayStatus { to, up: false, cause, .. }) = keeper.relays.get(&row.id) {
             let cause = cause.as_deref().unwrap_or("not connected yet");
             problems.push(format!("{}: the relay has no logger at {to} ({cause})", plan.name));
@@ -278,6 +287,12 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             .push(format!("{closed} days are closed and {} are accounted for", receipted + pending + parked + held));
     }
     let mut notes = notes(keeper)?;
+    for source in &sources {
+        let Some(clock) = &source.clock else { continue };
+        let slight = clock.says.iter().filter(|_| !clock.grave).cloned();
+        let steps = clock.steps.iter().map(|step| format!("its clock {step}"));
+        notes.extend(slight.chain(steps).map(|words| format!("{}: {words}", source.name)));
+    }
     let supplier = outlook(keeper, &mut problems, &mut notes)?;
     let (oldest, newest) = (keeper.oldest_day(now), today.tomorrow().unwrap_or(today));
     for owner in keeper.practices() {
