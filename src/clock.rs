@@ -163,7 +163,11 @@ impl Clock {
 
     /// What time it is.
     pub fn now(&self) -> Timestamp {
-        let real = Timestamp::now();
+        self.shown(Timestamp::now())
+    }
+
+    /// What it shows when the machine's clock shows `real`.
+    pub fn shown(&self, real: Timestamp) -> Timestamp {
         self.scale.map_or(real, |scale| scale.at(real).0)
     }
 

@@ -8,6 +8,7 @@
 
 mod answers;
 pub mod books;
+pub mod box_clock;
 mod callers;
 mod carry;
 pub mod clocks;

@@ -202,7 +202,13 @@ impl Fault {
 }
 
 /// What is wrong with a clock that is ahead by `offset_s` at the instant `at`, and has been `since` then.
-pub fn fault(zone: &TimeZone, at: Timestamp, since: Option<Timestamp>, offset_s: i64, resolution_s: u8) -> Option<Fault> {
+pub fn fault(
+    zone: &TimeZone,
+    at: Timestamp,
+    since: Option<Timestamp>,
+    offset_s: i64,
+    resolution_s: u8,
+) -> Option<Fault> {
     let slack = i64::from(resolution_s.saturating_sub(1));
     let size = offset_s.saturating_abs();
     if size <= NOTED_S + slack {
@@ -323,13 +329,7 @@ mod tests {
             ("2026-03-29T09:00:00Z", "2026-03-29T08:00:00Z", -3600, 1, Some(Fault::DidNotFollow(spring))),
             ("2026-06-01T09:00:00Z", "2026-03-29T08:00:00Z", -3630, 1, Some(Fault::DidNotFollow(spring))),
             ("2026-03-28T09:00:00Z", "2026-03-28T08:00:00Z", 3600, 1, Some(Fault::Early(spring))),
-            (
-                "2026-10-26T09:00:00Z",
-                "2026-10-26T08:00:00Z",
-                3600,
-                60,
-                Some(Fault::DidNotFollow(day("2026-10-25"))),
-            ),
+            ("2026-10-26T09:00:00Z", "2026-10-26T08:00:00Z", 3600, 60, Some(Fault::DidNotFollow(day("2026-10-25")))),
             // An hour behind in winter is no matter of summer time.
             ("2026-11-20T12:00:00Z", "2026-11-01T12:00:00Z", -3600, 1, Some(Fault::Off)),
         ] {

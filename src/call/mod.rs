@@ -22,8 +22,8 @@ use crate::number::Class;
 use crate::record::MaskedRecord;
 
 pub use assemble::{Assembler, Rules};
-pub use gauge::Gauge;
 pub use explain::{arrival_in_words, taken_in_words};
+pub use gauge::Gauge;
 pub use outcome::{Taker, decide, role, took};
 pub use rules::Rule;
 pub use site::{Given, Owner, Site};

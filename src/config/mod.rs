@@ -4,8 +4,8 @@
 //! keys are refused. Nothing here opens a port, a database or a connection.
 
 mod check;
-mod correction;
 mod citation;
+mod correction;
 mod document;
 mod error;
 mod folder;
@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-pub use correction::ClockCorrection;
 pub use check::{Checked, inspect, inspect_text, read, read_with};
+pub use correction::ClockCorrection;
 pub use error::{ConfigError, Fault, Severity};
 pub use folder::Folder;
 pub use relay::{Relay, RelayConnect, is_on_site};

@@ -450,7 +450,6 @@ impl Books {
         now: Timestamp,
         closing: Date,
     ) -> Result<(), StoreError> {
-        self.quiet(work, portion, now)?;
         let zone = self.zone.clone();
         for call in self.assembler.tick(now, |call| date_of(&zone, call.arrival) < closing) {
             self.change(work, portion, call)?;

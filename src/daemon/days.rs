@@ -38,7 +38,7 @@ impl Keeper {
 
     /// Whether a day may be closed and sent: it is over.
     pub fn is_over(&self, date: Date) -> bool {
-        date < self.first_open_day(self.clock.now())
+        date < self.judged(self.clock.now()).1
     }
 
     /// When the day will be closed.
@@ -52,7 +52,7 @@ impl Keeper {
 
     /// Closes the days that are over; with `changed`, renders those again that changed since.
     pub fn settle_days(&mut self, now: Timestamp, changed: bool) -> Result<(), StoreError> {
-        let open_day = self.first_open_day(now);
+        let (_, open_day) = self.judged(now);
         let oldest = self.oldest_day(now);
         let busy = self.days_being_imported(now)?;
         for owner in self.practices() {

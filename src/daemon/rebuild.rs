@@ -153,9 +153,8 @@ fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Re
     let now = keeper.clock.now();
     let work = derived.begin()?;
     let mut portion = Portion::default();
-    let closing = (0..).map(|ahead| keeper.date(now) - jiff::Span::new().days(ahead)).find(|day| keeper.is_over(*day));
-    let closing = closing.and_then(|day| day.tomorrow().ok()).unwrap_or(keeper.date(now));
-    books.tick(&work, &mut portion, now, closing)?;
+    let (judged, closing) = keeper.judged(now);
+    books.tick(&work, &mut portion, judged, closing)?;
     books.finish(&work, portion)?;
     work.commit()?;
     compare(keeper, &derived, &stored, &plans, from, &mut difference)?;

@@ -252,7 +252,7 @@ impl Round<'_> {
 fn due(keeper: &mut Keeper) -> Result<Due, StoreError> {
     let now = keeper.clock.now();
     let standing = keeper.standing()?;
-    if !standing.is_open(now) {
+    if !standing.is_open(now) || keeper.clock_is_doubted(now).is_some() {
         return Ok(Due::default());
     }
     park_stopped(keeper)?;

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use zeroize::Zeroize as _;
 
 use super::answers;
+use super::box_clock::{Stepped, Watchmaker};
 use super::carry::carry;
 use super::desk::Desk;
 use super::files;
@@ -99,7 +100,9 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system("starting the runtime"))?;
     let names = specs.iter().map(|spec: &Spec| (spec.id, spec.name.clone())).collect();
     let specs = specs.into_iter().map(|spec| spec.with_ledger(files::ledger(&desk))).collect();
-    let daemon = Loop { config, clock, gate, readers, rules, links, names, gone_on, left: Vec::new(), desk, taps };
+    let watchmaker = Watchmaker::new(clock);
+    let daemon =
+        Loop { watchmaker, config, clock, gate, readers, rules, links, names, gone_on, left: Vec::new(), desk, taps };
     let result = runtime.block_on(daemon.run(specs, inheritance.links));
     drop(runtime);
     // The writer ends when nobody can reach it any more, and only after everything is stored.
@@ -108,6 +111,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
 }
 
 struct Loop {
+    watchmaker: Watchmaker,
     config: Config,
     clock: Clock,
     gate: Gate,
@@ -335,8 +339,24 @@ impl Loop {
         self.desk.tell(Event::Lines(batch)).await;
     }
 
+    /// The box's clock was set.
+    async fn stepped(&mut self, step: Stepped) {
+        let by = step.by();
+        tracing::warn!(from = %step.from, to = %step.to, "the box's clock was set");
+        self.turn();
+        self.gate.privacy.peers_mut().stepped(i64::try_from(by.as_millis()).unwrap_or(0));
+        match self.desk.with(move |keeper| keeper.stepped(step)).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::error!(%error, "what came before the clock was set could not be stamped anew"),
+            None => tracing::error!("the writer is gone"),
+        }
+    }
+
     /// Takes half a line or half a group for all, where nothing has come for a while.
     async fn look(&mut self) {
+        if let Some(step) = self.watchmaker.look() {
+            self.stepped(step).await;
+        }
         let now = self.clock.instant();
         let at = self.clock.now();
         let mut batches = Vec::new();

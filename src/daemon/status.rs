@@ -204,6 +204,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     let local = |instant: jiff::Timestamp| zone.to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let mut problems = Vec::new();
     problems.extend(keeper.trouble.clone());
+    problems.extend(keeper.clock_is_doubted(now));
     let mut sources = Vec::new();
     for plan in &keeper.plans {
         let Some(row) = keeper.row(&plan.name) else { continue };

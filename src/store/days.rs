@@ -166,9 +166,11 @@ impl Work<'_> {
         let Some(step) = heard.step else { return Ok(()) };
         let mut steps = self.read().clock_steps(source, date)?;
         steps.push(step);
-        self.tx
-            .prepare_cached("UPDATE source_day SET clock_steps = ?3 WHERE source = ?1 AND day = ?2")?
-            .execute((source, day_number(date), serde_json::to_string(&steps).ok()))?;
+        self.tx.prepare_cached("UPDATE source_day SET clock_steps = ?3 WHERE source = ?1 AND day = ?2")?.execute((
+            source,
+            day_number(date),
+            serde_json::to_string(&steps).ok(),
+        ))?;
         Ok(())
     }
 
