@@ -5,7 +5,6 @@
 //! anew. No day is closed, rolled up or sent by a clock that is not trusted.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
@@ -26,7 +25,7 @@ const RESTAMPED: SignedDuration = SignedDuration::from_hours(1);
 /// A clock that was set again within this time had been wrong from the start.
 const YOUNG: SignedDuration = SignedDuration::from_hours(24);
 /// Steps ahead that are not believed at once …
-const LEAP: SignedDuration = SignedDuration::from_hours(24);
+const LEAP: SignedDuration = SignedDuration::from_hours(36);
 /// … and those that are not believed before the network says so.
 const WILD: SignedDuration = SignedDuration::from_hours(400 * 24);
 /// For how long a leap is not believed, on the machine's clock that nobody sets.
@@ -151,7 +150,7 @@ impl Keeper {
         }
         let leap = self.leap.filter(|_| self.collecting)?;
         let believed = !leap.wild && leap.seen.elapsed() >= DOUBTED;
-        let synchronised = !self.clock.is_scaled() && Path::new(SYNCHRONISED).exists();
+        let synchronised = !self.clock.is_scaled() && synchronised_since(leap.to);
         (!believed && !synchronised).then(|| {
             let until = if leap.wild { "the network confirms it" } else { "the network confirms it, or an hour is over" };
             format!(
@@ -286,6 +285,13 @@ impl Keeper {
         self.next_nightly = self.nightly_after(now)?;
         Ok(())
     }
+}
+
+/// Whether the network has told the time since the clock shows this one.
+fn synchronised_since(at: Timestamp) -> bool {
+    let told = std::fs::metadata(SYNCHRONISED).and_then(|mark| mark.modified()).ok();
+    let told = told.and_then(|told| Timestamp::try_from(told).ok());
+    told.is_some_and(|told| at.duration_since(told) <= SignedDuration::from_secs(LEAST.as_secs() as i64))
 }
 
 #[cfg(test)]

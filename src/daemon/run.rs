@@ -346,7 +346,7 @@ impl Loop {
         self.turn();
         self.gate.privacy.peers_mut().stepped(i64::try_from(by.as_millis()).unwrap_or(0));
         match self.desk.with(move |keeper| keeper.stepped(step)).await {
-            Some(Ok(())) => {}
+            Some(Ok(())) => self.tick().await,
             Some(Err(error)) => tracing::error!(%error, "what came before the clock was set could not be stamped anew"),
             None => tracing::error!("the writer is gone"),
         }

@@ -10,6 +10,9 @@
 mod authority;
 mod evidence;
 mod f08_two_daemons;
+mod f17_clock_jump;
+mod f18_dst;
+mod f19_pbx_clock;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
 mod lines;
