@@ -253,10 +253,8 @@ impl Keeper {
     pub(super) fn nightly_after(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
         let device = self.device()?;
         let next = nightly(&device, &self.zone, now);
-        let done = self.store.read().meta(NIGHTLY)?.and_then(|text| text.parse::<Date>().ok());
         let today = date_of(&self.zone, now);
-        // What is done in a future that never comes says nothing.
-        let Some(done) = done.filter(|done| done.duration_since(today).as_hours() <= 48) else { return Ok(next) };
+        let Some(done) = self.last_nightly(today)? else { return Ok(next) };
         if done >= date_of(&self.zone, next) {
             let (mut at, mut next) = (now, next);
             while done >= date_of(&self.zone, next) && next > at {
@@ -267,6 +265,20 @@ impl Keeper {
         }
         let tonight = self.nightly_of(&device, today);
         Ok(if done < today && tonight <= now { tonight } else { next })
+    }
+
+    /// The civil day whose nightly work was done last. What is done in a future that never comes says nothing.
+    fn last_nightly(&self, today: Date) -> Result<Option<Date>, StoreError> {
+        let done = self.store.read().meta(NIGHTLY)?.and_then(|text| text.parse::<Date>().ok());
+        Ok(done.filter(|done| done.duration_since(today).as_hours() <= 48))
+    }
+
+    /// A box that has done none yet begins with the next one.
+    pub(super) fn first_nightly(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        match self.last_nightly(date_of(&self.zone, now))? {
+            Some(_) => Ok(()),
+            None => self.nightly_done(now),
+        }
     }
 
     fn nightly_of(&self, device: &str, date: Date) -> Timestamp {

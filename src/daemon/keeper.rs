@@ -377,6 +377,7 @@ impl Keeper {
             return Ok(());
         }
         self.leap = None;
+        self.first_nightly(now)?;
         let nightly_due = now >= self.next_nightly;
         self.settle_days(now, nightly_due)?;
         if nightly_due {

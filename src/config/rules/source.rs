@@ -39,7 +39,11 @@ pub fn check(config: &Config, dialects: &[&str], findings: &mut Findings<'_>) {
             && *correction.get_ref() == ClockCorrection::Measured
         {
             let remedy = "write what it is ahead or behind, such as clock-correction = \"+00:07:00\"";
-            findings.fault(&format!("{path}.clock-correction"), "files come late: no clock is measured by them", remedy);
+            findings.fault(
+                &format!("{path}.clock-correction"),
+                "files come late: no clock is measured by them",
+                remedy,
+            );
         }
         transport(&path, source, findings);
         if let Some(port) = port_of(source)
