@@ -24,6 +24,7 @@ pub mod hold;
 pub mod import;
 pub mod keeper;
 pub mod keys;
+mod measure;
 pub mod memory;
 mod outgoing;
 mod outlook;
