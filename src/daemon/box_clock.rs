@@ -72,9 +72,11 @@ impl Watchmaker {
         Watchmaker { clock, real: Timestamp::now(), instant: Instant::now() }
     }
 
-    /// Whether the clock was set since the last look.
-    pub fn look(&mut self) -> Option<Stepped> {
-        self.compare(Timestamp::now(), Instant::now())
+    /// Whether the clock was set since the last look, and how long ago that was.
+    pub fn look(&mut self) -> (Option<Stepped>, Duration) {
+        let (real, instant) = (Timestamp::now(), Instant::now());
+        let passed = instant.saturating_duration_since(self.instant);
+        (self.compare(real, instant), passed)
     }
 
     fn compare(&mut self, real: Timestamp, instant: Instant) -> Option<Stepped> {

@@ -112,8 +112,6 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
 
 struct Loop {
     watchmaker: Watchmaker,
-    /// When it was last looked for silence.
-    looked: Instant,
     config: Config,
     clock: Clock,
     gate: Gate,
@@ -354,23 +352,17 @@ impl Loop {
         }
     }
 
-    /// While we were held up ourselves nothing was listened to: that is no silence of a PBX.
-    fn forgive_ourselves(&mut self) {
-        let now = self.clock.instant();
-        let late = now.duration_since(std::mem::replace(&mut self.looked, now)).saturating_sub(LOOK);
-        if late >= LOOK {
-            for heard in self.links.values_mut().filter_map(|link| link.heard.as_mut()) {
-                *heard = (*heard + late).min(now);
-            }
-        }
-    }
-
     /// Takes half a line or half a group for all, where nothing has come for a while.
     async fn look(&mut self) {
-        if let Some(step) = self.watchmaker.look() {
+        let (step, passed) = self.watchmaker.look();
+        if let Some(step) = step {
             self.stepped(step).await;
         }
-        self.forgive_ourselves();
+        // While we were held up ourselves nothing was listened to: that is no silence of a PBX.
+        let late = passed.saturating_sub(LOOK);
+        for heard in self.links.values_mut().filter_map(|link| link.heard.as_mut()).filter(|_| late >= LOOK) {
+            *heard += late;
+        }
         let now = self.clock.instant();
         let at = self.clock.now();
         let mut batches = Vec::new();
