@@ -124,6 +124,7 @@ impl Keeper {
             self.leap = Some(Leap { to: now, wild: true, seen: Instant::now() });
         }
         self.timeline = Some(fresh);
+        self.watchmaker = Some(Watchmaker::new(self.clock));
         Ok(())
     }
 
@@ -174,6 +175,14 @@ impl Keeper {
     /// Notes that the clock is trusted at this time.
     pub(super) fn trust(work: &Work<'_>, now: Timestamp) -> Result<(), StoreError> {
         work.set_meta(TRUSTED, &now.as_millisecond().to_string())
+    }
+
+    /// Looks whether the box's clock was set. Nothing is done by the time of day before.
+    pub(super) fn look_at_the_clock(&mut self) -> Result<(), StoreError> {
+        match self.watchmaker.as_mut().and_then(|watchmaker| watchmaker.look().0) {
+            Some(step) => self.stepped(step),
+            None => Ok(()),
+        }
     }
 
     /// The box's clock was set. What was heard on a clock that was wrong from the start gets the time at which it was.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
-use super::box_clock::{Leap, Timeline};
+use super::box_clock::{Leap, Timeline, Watchmaker};
 use super::hold::{Hold, SharedHold};
 use super::relays::Relays;
 use super::reload::Reloaded;
@@ -85,6 +85,8 @@ pub struct Keeper {
     pub(super) next_nightly: Timestamp,
     /// Since when the box's clock runs as it does; nothing before collecting begins.
     pub(super) timeline: Option<Timeline>,
+    /// Notices when it is set.
+    pub(super) watchmaker: Option<Watchmaker>,
     /// It went ahead further than is believed at once.
     pub(super) leap: Option<Leap>,
     /// Whether this process hears the PBXs; a verb without a daemon does not.
@@ -104,6 +106,7 @@ impl Keeper {
         let mut keeper = Keeper {
             next_nightly: Timestamp::MAX,
             timeline: None,
+            watchmaker: None,
             leap: None,
             collecting: false,
             astray: false,
@@ -319,6 +322,7 @@ impl Keeper {
     /// What time brings: seals calls, closes days, rolls them up, and renders changed days when the nightly instant
     /// has come.
     pub fn tick(&mut self) -> Result<(), StoreError> {
+        self.look_at_the_clock()?;
         let now = self.clock.now();
         self.find_way()?;
         let result = self.try_tick(now);

@@ -250,6 +250,7 @@ impl Round<'_> {
 
 /// What is due now.
 fn due(keeper: &mut Keeper) -> Result<Due, StoreError> {
+    keeper.look_at_the_clock()?;
     let now = keeper.clock.now();
     let standing = keeper.standing()?;
     if !standing.is_open(now) || keeper.clock_is_doubted(now).is_some() {

@@ -339,17 +339,11 @@ impl Loop {
         self.desk.tell(Event::Lines(batch)).await;
     }
 
-    /// The box's clock was set.
+    /// The box's clock was set. The writer sees that for itself.
     async fn stepped(&mut self, step: Stepped) {
-        let by = step.by();
         tracing::warn!(from = %step.from, to = %step.to, "the box's clock was set");
-        self.turn();
-        self.gate.privacy.peers_mut().stepped(i64::try_from(by.as_millis()).unwrap_or(0));
-        match self.desk.with(move |keeper| keeper.stepped(step)).await {
-            Some(Ok(())) => self.tick().await,
-            Some(Err(error)) => tracing::error!(%error, "what came before the clock was set could not be stamped anew"),
-            None => tracing::error!("the writer is gone"),
-        }
+        self.gate.privacy.peers_mut().stepped(i64::try_from(step.by().as_millis()).unwrap_or(0));
+        self.tick().await;
     }
 
     /// Takes half a line or half a group for all, where nothing has come for a while.
