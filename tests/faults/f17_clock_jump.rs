@@ -72,7 +72,7 @@ impl Stepped {
         self.rig.wait_for_lines(self.lines);
     }
 
-    /// Sets the clock by an hour or more, and waits until that is noticed and so many days are closed.
+    /// Sets the clock by more than an hour, and waits until that is noticed and so many days are closed.
     #[track_caller]
     fn step(&self, shows: &str, closed: u64) {
         let before = self.steps();
@@ -188,9 +188,9 @@ fn however_the_clock_is_set_each_day_is_closed_once_and_nightly_work_is_done_onc
     assert_eq!(site.rig.count("SELECT count(*) FROM line WHERE at_ms > 2000000000000"), 0);
     // An hour ahead and back, over midnight.
     site.step("2026-11-22T23:20:00Z", 2);
-    site.step("2026-11-23T00:20:00Z", 3);
+    site.step("2026-11-23T00:25:00Z", 3);
     site.step("2026-11-22T23:15:00Z", 3);
-    site.step("2026-11-23T00:21:00Z", 3);
+    site.step("2026-11-23T00:30:00Z", 3);
     assert_eq!(site.keys(), ["2026-11-23"]);
     site.step("2026-11-23T05:00:00Z", 3);
     assert_eq!(
