@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+/// A box that shows an earlier time does not know the time yet: it has no clock that runs while it is off.
+pub const NOT_BEFORE: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
 /// The most paces that a scaled clock can have.
 pub const PACES: usize = 12;
 
@@ -153,9 +156,18 @@ impl Clock {
         self.scale.is_some()
     }
 
+    /// Whether it runs faster than the machine's: what takes a second then takes many.
+    pub fn is_fast(&self) -> bool {
+        self.scale.is_some_and(|scale| scale.paces.iter().any(|pace| pace.factor > 1.0))
+    }
+
     /// What time it is.
     pub fn now(&self) -> Timestamp {
-        let real = Timestamp::now();
+        self.shown(Timestamp::now())
+    }
+
+    /// What it shows when the machine's clock shows `real`.
+    pub fn shown(&self, real: Timestamp) -> Timestamp {
         self.scale.map_or(real, |scale| scale.at(real).0)
     }
 

@@ -9,8 +9,10 @@
 pub mod alerting;
 mod answers;
 pub mod books;
+pub mod box_clock;
 mod callers;
 mod carry;
+pub mod clocks;
 pub mod courier;
 mod days;
 pub mod desk;
@@ -24,6 +26,7 @@ pub mod hold;
 pub mod import;
 pub mod keeper;
 pub mod keys;
+mod measure;
 pub mod memory;
 mod orders;
 mod outgoing;

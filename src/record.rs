@@ -5,6 +5,7 @@
 //! that anything to the right of `privacy` ever sees.
 
 use compact_str::CompactString;
+use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,21 @@ pub struct Stamp {
     pub at: DateTime,
     /// 1 or 60: the seconds that one step of the stamp covers.
     pub resolution_s: u8,
+    /// By how many seconds the PBX's clock is taken to be ahead, where the configuration has that corrected: it was this
+    /// much earlier than `at`. Noted when the line came, and kept with it.
+    #[serde(default, skip_serializing_if = "is_as_printed")]
+    pub ahead_s: i64,
+}
+
+impl Stamp {
+    /// The wall clock as the practice's clocks showed it: as printed, less what the PBX's clock is ahead.
+    pub fn corrected(&self) -> DateTime {
+        self.at.saturating_sub(SignedDuration::from_secs(self.ahead_s))
+    }
+}
+
+fn is_as_printed(ahead_s: &i64) -> bool {
+    *ahead_s == 0
 }
 
 /// What a leg means for the call it belongs to.

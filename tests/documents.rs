@@ -84,7 +84,7 @@ prop_compose! {
         ups in prop::collection::vec((-10_000_i64..100_000, 0_i64..50_000), 0..4),
     ) -> (SourceInput, Vec<(i64, i64)>) {
         let cannot = cannot.into_iter().map(str::to_owned).collect();
-        (SourceInput { name, dialect: "x".into(), cannot, shows_callback, lines, may_repeat: 0, clock_offset_s, links: Links::default() }, ups)
+        (SourceInput { name, dialect: "x".into(), cannot, shows_callback, lines, clock_offset_s, links: Links::default(), ..SourceInput::default() }, ups)
     }
 }
 
@@ -135,6 +135,7 @@ fn make(date: &str, mut made: Vec<(SourceInput, Vec<(i64, i64)>)>, calls: Vec<(i
         sources: &sources,
         counters: &counters,
         peaks: &peaks(&lines),
+        clock_doubt: &BTreeMap::new(),
         linked,
         audit_head: format!("sha256:{}", "0".repeat(64)),
         previous: None,

@@ -135,6 +135,13 @@ pub struct SourceDay {
     pub may_repeat: u64,
     /// PBX clock minus box clock, in seconds; null when it was not measured.
     pub clock_offset_s: Option<i64>,
+    /// What was taken off the PBX's stamps, in seconds; left out where they are not corrected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_corrected_s: Option<i64>,
+    /// What is wrong with the PBX's clock, in one word ([`crate::call::gauge::Fault::word`]); left out where it is right, or
+    /// not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_fault: Option<String>,
 }
 
 /// How much of the day was observed.

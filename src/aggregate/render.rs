@@ -87,6 +87,10 @@ pub struct SourceInput {
     pub may_repeat: u64,
     /// PBX clock minus box clock, where it was measured.
     pub clock_offset_s: Option<i64>,
+    /// What was taken off its stamps, where they were corrected.
+    pub clock_corrected_s: Option<i64>,
+    /// What is wrong with its clock, in one word.
+    pub clock_fault: Option<String>,
     /// When its link was up.
     pub links: Links,
 }
@@ -116,6 +120,9 @@ pub struct DayInputs<'a> {
     pub counters: &'a BTreeMap<Timestamp, BTreeMap<Metric, i64>>,
     /// Most lines in use at one moment, by slot.
     pub peaks: &'a BTreeMap<Timestamp, u64>,
+    /// Inbound calls that belong to another half-hour if the PBX's clock is off as measured, by slot; without those whose
+    /// own doubt is counted.
+    pub clock_doubt: &'a BTreeMap<Timestamp, u64>,
     /// Whether calls of one number are linked within the day.
     pub linked: bool,
     /// Head of the audit chain.
@@ -143,7 +150,7 @@ pub fn render(inputs: &DayInputs<'_>) -> DayDocument {
                 start: slot,
                 local: inputs.zone.to_datetime(slot).strftime("%H:%M").to_string(),
                 observed_s: observed(slot, next),
-                figures: figures(inputs, counters, inputs.peaks.get(&slot).copied().unwrap_or(0)),
+                figures: figures(inputs, slot, counters),
             }
         })
         .collect();
@@ -196,6 +203,8 @@ fn source_day(source: &SourceInput) -> SourceDay {
         duplicates,
         may_repeat: source.may_repeat,
         clock_offset_s: source.clock_offset_s,
+        clock_corrected_s: source.clock_corrected_s,
+        clock_fault: source.clock_fault.clone(),
     }
 }
 
@@ -224,7 +233,9 @@ fn reason(inputs: &DayInputs<'_>, capability: Capability) -> String {
     }
 }
 
-fn figures(inputs: &DayInputs<'_>, counters: &BTreeMap<Metric, i64>, peak: u64) -> Figures {
+fn figures(inputs: &DayInputs<'_>, slot: Timestamp, counters: &BTreeMap<Metric, i64>) -> Figures {
+    let of_slot = |values: &BTreeMap<Timestamp, u64>| values.get(&slot).copied().unwrap_or(0);
+    let peak = of_slot(inputs.peaks);
     let count = |metric: Metric| counters.get(&metric).map_or(0, |by| u64::try_from(*by).unwrap_or(0));
     let shows = |capability: Capability| shown(inputs, capability);
     let given = |all: &[Capability], value: u64| all.iter().all(|capability| shows(*capability)).then_some(value);
@@ -249,7 +260,7 @@ fn figures(inputs: &DayInputs<'_>, counters: &BTreeMap<Metric, i64>, peak: u64) 
             missed: missed(count(Metric::Missed)),
             missed_voicemail: given(&[Capability::Inbound, Unanswered, Voicemail], count(Metric::MissedVoicemail)),
             not_people: count(Metric::NotPeople),
-            edge_doubt: count(Metric::EdgeDoubt),
+            edge_doubt: count(Metric::EdgeDoubt).saturating_add(of_slot(inputs.clock_doubt)).min(count(Metric::Seen)),
             answered_wait: shows(Capability::Inbound).then(|| histogram(Metric::AnsweredWait)),
             answered_wait_unknown: answered(count(Metric::AnsweredWaitUnknown)),
             answered_wait_sum_s: given(&[Capability::Inbound, Ring], count(Metric::AnsweredWaitSum)),
@@ -373,6 +384,8 @@ fn cbt(inputs: &DayInputs<'_>, totals: &Figures) -> Cbt {
 mod tests {
     use super::*;
 
+    static NO_DOUBT: BTreeMap<Timestamp, u64> = BTreeMap::new();
+
     fn inputs<'a>(
         zone: &'a TimeZone,
         sources: &'a [SourceInput],
@@ -391,6 +404,7 @@ mod tests {
             sources,
             counters,
             peaks,
+            clock_doubt: &NO_DOUBT,
             linked: true,
             audit_head: "sha256:".into(),
             previous: None,

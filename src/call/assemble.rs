@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::gauge::{Heard, Reading};
 use super::places::{Places, Standing};
 use super::{Call, Leg, LineRef, Site, Wall, decide};
 use crate::dialect::{LinkKey, Linking};
@@ -95,6 +96,11 @@ impl Assembler {
         self.site.stands_for(file, source);
     }
 
+    /// The zone of a source's wall clock.
+    pub fn zone(&self, source: u16) -> Option<&TimeZone> {
+        self.rules.get(&source).map(|rules| &rules.zone)
+    }
+
     /// Whether it has this source.
     pub fn has(&self, source: u16) -> bool {
         self.rules.contains_key(&source)
@@ -117,6 +123,21 @@ impl Assembler {
     /// Where a source's wall clock stands, to be saved.
     pub fn wall(&self, source: u16) -> Wall {
         self.walls.get(&source).cloned().unwrap_or_default()
+    }
+
+    /// The same, to look at.
+    pub fn wall_of(&self, source: u16) -> Option<&Wall> {
+        self.walls.get(&source)
+    }
+
+    /// Takes a reading of a source's wall clock against the box's.
+    pub fn hear(&mut self, source: u16, reading: Reading) -> Option<Heard> {
+        self.walls.entry(source).or_default().gauge.hear(reading)
+    }
+
+    /// The box's own clock was set: what was read against it says nothing any more.
+    pub fn forget_readings(&mut self) {
+        self.walls.values_mut().for_each(|wall| wall.gauge.forget());
     }
 
     /// Sets where a source's wall clock stands.

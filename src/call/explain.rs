@@ -94,6 +94,14 @@ pub fn arrival_in_words(leg: &Leg) -> Vec<String> {
     if stamp.resolution_s > 1 {
         words.push(format!("it is printed to {} s, so the arrival may be later by less than that", stamp.resolution_s));
     }
+    if stamp.ahead_s != 0 {
+        let way = if stamp.ahead_s > 0 { "ahead" } else { "behind" };
+        let size = stamp.ahead_s.unsigned_abs();
+        words.push(format!("the PBX's clock is taken to be {size} s {way}, so that is put right by as much"));
+    }
+    if leg.first_pass {
+        words.push("autumn repeats that hour: taken for the first time, it may be an hour later".to_owned());
+    }
     if leg.arrival_doubt {
         let missing = if stamp.kind == StampKind::Unknown { "" } else { "a part is missing: " };
         words.push(format!("{missing}the arrival may be up to two minutes earlier"));

@@ -7,6 +7,7 @@ pub mod align;
 mod assemble;
 pub mod discover;
 mod explain;
+pub mod gauge;
 pub mod history;
 mod outcome;
 mod places;
@@ -24,6 +25,7 @@ use crate::record::MaskedRecord;
 
 pub use assemble::{Assembler, Rules};
 pub use explain::{arrival_in_words, taken_in_words};
+pub use gauge::Gauge;
 pub use outcome::{Taker, decide, role, took};
 pub use rules::Rule;
 pub use site::{Given, Owner, Site};
@@ -51,6 +53,8 @@ pub struct Leg {
     pub end: Timestamp,
     /// Whether a part was missing that the arrival had to be worked back through.
     pub arrival_doubt: bool,
+    /// Whether its stamp is in the hour that autumn repeats, and was taken for the first pass: nothing printed proves it.
+    pub first_pass: bool,
 }
 
 /// What a call is for the figures.

@@ -15,6 +15,9 @@ use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
 /// How far back an unknown ring time may reach, for the doubt whether a call belongs to the half-hour before.
 const RING_ALLOWANCE_S: u32 = 120;
 
+/// How much later a call may have come that was taken for the first pass of the hour that autumn repeats.
+const REPEATED_HOUR_S: u32 = 3600;
+
 /// What took a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -118,7 +121,8 @@ pub fn decide(site: &Site, legs: &[Leg], open: bool) -> Call {
         answered: None,
         not_people: false,
         callback_made: legs.iter().any(|leg| leg.record.disposition == Some(Disposition::CallbackMade)),
-        later_s: stamp.map_or(0, |stamp| u32::from(stamp.resolution_s.saturating_sub(1))),
+        later_s: stamp.map_or(0, |stamp| u32::from(stamp.resolution_s.saturating_sub(1)))
+            + if leading.first_pass { REPEATED_HOUR_S } else { 0 },
         earlier_s: if leading.arrival_doubt { RING_ALLOWANCE_S } else { 0 },
         trunk: legs.iter().find_map(|leg| leg.record.trunk.clone()),
         class: party.map(|party| party.class),

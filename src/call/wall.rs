@@ -5,7 +5,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Leg, LineRef};
+use super::{Gauge, Leg, LineRef};
 use crate::record::{LegKind, MaskedRecord, StampKind};
 
 /// By how much the stamps of a source may run backwards without meaning that the repeated hour began again: records
@@ -19,6 +19,12 @@ pub struct Wall {
     /// The one before: a single wild stamp must not pass for the time.
     #[serde(default)]
     before: Option<Timestamp>,
+    /// By how much it is taken to be ahead: what was taken off the last stamp.
+    #[serde(default)]
+    ahead_s: i64,
+    /// How it goes against the box's clock.
+    #[serde(default)]
+    pub gauge: Gauge,
 }
 
 impl Wall {
@@ -26,28 +32,46 @@ impl Wall {
     /// the stamps have clearly begun the hour again, and the later one from then on; a reading in the hour skipped in
     /// spring is moved forward, as a clock would that was not put forward.
     pub fn instant(&mut self, zone: &TimeZone, at: DateTime) -> Timestamp {
+        self.place_stamp(zone, at, 0).0
+    }
+
+    /// The instant of a wall clock reading, less the seconds that the clock is ahead; and whether it may as well have been
+    /// an hour later, in the second pass of the hour that autumn repeats.
+    fn place_stamp(&mut self, zone: &TimeZone, at: DateTime, ahead_s: i64) -> (Timestamp, bool) {
+        let ahead = SignedDuration::from_secs(ahead_s);
         let reading = zone.to_ambiguous_timestamp(at);
+        let mut first_pass = false;
+        // As it was printed: by that the passes are told apart.
+        let last = self.last.map(|last| last.saturating_add(ahead).unwrap_or(last));
         let instant = match reading.offset() {
             AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(at),
             AmbiguousOffset::Gap { before, .. } => before.to_timestamp(at),
             AmbiguousOffset::Fold { before, after } => {
                 let early = before.to_timestamp(at);
-                let begun_again = self.last.is_some_and(|last| {
+                let begun_again = last.is_some_and(|last| {
                     let backwards = early.as_ref().is_ok_and(|early| last.duration_since(*early) > BACKWARDS);
                     backwards || zone.to_offset(last) == after
                 });
+                first_pass = !begun_again;
                 if begun_again { after.to_timestamp(at) } else { early }
             }
         }
         .unwrap_or(if at.year() < 1970 { Timestamp::MIN } else { Timestamp::MAX });
+        let instant = instant.checked_sub(ahead).unwrap_or(instant);
         self.before = self.last.replace(instant);
-        instant
+        self.ahead_s = ahead_s;
+        (instant, first_pass)
+    }
+
+    /// By how many seconds the clock was taken to be ahead at the last stamp.
+    pub fn ahead_s(&self) -> i64 {
+        self.ahead_s
     }
 
     /// A clock that stood at `at`, so that the legs of a call that arrived then are placed as they were: in the
     /// repeated hour only the order of the records tells one pass from the other.
     pub(super) fn standing_at(at: Timestamp) -> Wall {
-        Wall { last: Some(at), before: Some(at) }
+        Wall { last: Some(at), before: Some(at), ..Wall::default() }
     }
 
     /// The legs of a stored call that arrived then, placed as they were.
@@ -70,7 +94,7 @@ impl Wall {
     /// The record placed in time; nothing when it has no stamp.
     pub fn place(&mut self, zone: &TimeZone, line: LineRef, record: MaskedRecord) -> Option<Leg> {
         let stamp = record.stamp?;
-        let at = self.instant(zone, stamp.at);
+        let (at, first_pass) = self.place_stamp(zone, stamp.at, stamp.ahead_s);
         let seconds = |part: Option<u32>| SignedDuration::from_secs(i64::from(part.unwrap_or(0)));
         let (ring, talk, hold) = (seconds(record.ring_s), seconds(record.talk_s), seconds(record.hold_s));
         let back = |amount: SignedDuration| at.checked_sub(amount).unwrap_or(at);
@@ -87,7 +111,7 @@ impl Wall {
             // Arrival or answer: the ring time is the doubt.
             StampKind::Unknown => (at, on(talk + hold), true),
         };
-        Some(Leg { line, record, arrival, end, arrival_doubt })
+        Some(Leg { line, record, arrival, end, arrival_doubt, first_pass })
     }
 }
 
@@ -138,6 +162,7 @@ mod tests {
                 kind: StampKind::End,
                 at: "2026-11-20T08:01:30".parse().unwrap(),
                 resolution_s: 1,
+                ahead_s: 0,
             }),
             ring_s: Some(20),
             talk_s: Some(70),

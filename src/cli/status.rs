@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Asking, table};
 use crate::control::Request;
+use crate::daemon::clocks::{ClockStatus, in_words};
 use crate::daemon::status::{Snapshot, SourceStatus, SupplierStatus};
 
 /// Say how the daemon is; exit 1 when something is not well
@@ -97,6 +98,9 @@ fn readable(snapshot: &Snapshot) -> String {
     }
     text += "\n";
     text += &table(snapshot.sources.iter().map(source));
+    for (name, clock) in snapshot.sources.iter().filter_map(|source| Some((&source.name, source.clock.as_ref()?))) {
+        text += &format!("{name}: {}\n", pbx_clock(clock));
+    }
     for today in &snapshot.today {
         let figure = |value: Option<u64>| value.map_or_else(|| "?".to_owned(), |value| value.to_string());
         text += &format!(
@@ -164,6 +168,23 @@ fn readable(snapshot: &Snapshot) -> String {
         mib(snapshot.disk.used),
         snapshot.disk.free.map_or_else(|| "?".to_owned(), mib),
     );
+    text
+}
+
+fn pbx_clock(clock: &ClockStatus) -> String {
+    let mut text = format!("its clock is {}", in_words(clock.offset_s));
+    if clock.resolution_s > 1 {
+        text += &format!(", to {} s", clock.resolution_s / 2);
+    }
+    text += &format!(", since {}", clock.since);
+    match clock.gains_s_a_day {
+        Some(gains) if gains < 0.0 => text += &format!("; it loses {:.1} s a day", -gains),
+        Some(gains) => text += &format!("; it gains {gains:.1} s a day"),
+        None => {}
+    }
+    if let Some(corrected) = clock.corrected_s {
+        text += &format!("; {corrected} s are taken off its stamps");
+    }
     text
 }
 

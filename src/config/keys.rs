@@ -48,6 +48,11 @@ pub const KEYS: &[Key] = &[
     key("source.name", "a name in quotes", "name = \"reception-pbx\""),
     key("source.dialect", "a dialect's id in quotes", "dialect = \"avaya-ipoffice\""),
     key("source.zone", "a time zone's name in quotes", "zone = \"Europe/London\""),
+    key(
+        "source.clock-correction",
+        "\"none\", \"measured\", or by how much its clock is ahead or behind",
+        "clock-correction = \"+00:07:00\"",
+    ),
     key("source.options", "a table of the dialect's options", "[source.options]"),
     key("source.options.*", "a value in quotes", "date_order = \"dmy\""),
     key("source.roles", "a table", "[source.roles]"),

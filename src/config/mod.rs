@@ -6,6 +6,7 @@
 mod alerts;
 mod check;
 mod citation;
+mod correction;
 mod document;
 mod error;
 mod folder;
@@ -23,6 +24,7 @@ use toml::Spanned;
 
 pub use alerts::{Alerts, Mail, MailSecurity};
 pub use check::{Checked, inspect, inspect_text, read, read_with};
+pub use correction::ClockCorrection;
 pub use error::{ConfigError, Fault, Severity};
 pub use folder::Folder;
 pub use relay::{Relay, RelayConnect, is_on_site};
@@ -203,6 +205,8 @@ pub struct Source {
     pub relay: Option<Spanned<Relay>>,
     /// Zone of the PBX's own wall clock, when it is not the practice's.
     pub zone: Option<Spanned<String>>,
+    /// Whether its stamps are corrected by what its clock is off. Default no.
+    pub clock_correction: Option<Spanned<ClockCorrection>>,
     /// What its stations and trunks are, where two PBXs use one number for two things. Goes before `[roles]`.
     #[serde(default)]
     pub roles: Roles,

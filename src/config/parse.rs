@@ -100,6 +100,7 @@ fn translate(document: &Document<'_>, text: &str, span: &Range<usize>, message: 
     } else {
         let found = match kind_of(text.get(span.clone()).unwrap_or("")) {
             "a number" if message.starts_with("invalid value") => "a number that does not fit",
+            "text in quotes" if message.starts_with("invalid value: string") => "none of what it can be",
             found => found,
         };
         match known {

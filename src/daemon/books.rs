@@ -1,6 +1,7 @@
 //! The books: what one portion of lines does to calls, counters and days. Live and in a rebuild the same functions
 //! run; everything a portion changes goes into one transaction.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::civil::{Date, DateTime};
@@ -8,10 +9,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::callers::DayCallers;
+use super::measure::note_correction;
 use super::repeats::Watch;
 use crate::aggregate::count::{Contribution, contributions};
 use crate::aggregate::slots::date_of;
 use crate::call::{Assembler, Call, LineRef, Owner, Rules, Site};
+use crate::config::ClockCorrection;
 use crate::dialect::SourceState;
 use crate::record::{LineKind, MaskedRecord};
 use crate::source::FileMark;
@@ -120,6 +123,10 @@ pub struct Books {
     pub(super) watches: HashMap<u16, Watch>,
     /// What is decided of lines of a file that come next.
     pub(super) decided: HashMap<LineRef, Repeats>,
+    /// Sources whose stamps are corrected as they come. None in a rebuild: what was taken off is kept with each line.
+    pub(super) corrections: HashMap<u16, ClockCorrection>,
+    /// Whether lines come at the pace of the box's clock, so that they say how the PBX's goes.
+    pub(super) measures: bool,
 }
 
 impl Books {
@@ -135,6 +142,8 @@ impl Books {
             remembered: HashMap::new(),
             watches: HashMap::new(),
             decided: HashMap::new(),
+            corrections: HashMap::new(),
+            measures: true,
         }
     }
 
@@ -220,8 +229,16 @@ impl Books {
         }
         for entry in &batch.entries {
             match entry {
-                Entry::Line(line) => self.line(work, portion, source, line)?,
+                Entry::Line(line) => {
+                    let mut line = Cow::Borrowed(line);
+                    if let Some(record) = self.corrected(source.id, line.record.as_ref()) {
+                        line.to_mut().record = Some(record);
+                    }
+                    self.line(work, portion, source, &line)?;
+                }
                 Entry::Settled { seq, kind, reason, record, .. } => {
+                    let corrected = self.corrected(source.id, record.as_ref());
+                    let record = if corrected.is_some() { &corrected } else { record };
                     let (line, kind) = (LineRef { source: source.id, seq: *seq }, *kind);
                     let repeats = self.settles(work, line, record.as_ref())?;
                     let (kind, reason) = match repeats {
@@ -245,6 +262,7 @@ impl Books {
                         // must find the same.
                         if let Some(record) = record {
                             note_record(portion, source, record, at);
+                            note_correction(work, source.id, record)?;
                         }
                     }
                     if let Some(call) = call {
@@ -269,7 +287,7 @@ impl Books {
         let id = LineRef { source: source.id, seq: line.seq };
         source.next_seq = line.seq + 1;
         let day = match (&line.record, source.last_record) {
-            (Some(MaskedRecord { stamp: Some(stamp), .. }), _) => stamp.at.date(),
+            (Some(MaskedRecord { stamp: Some(stamp), .. }), _) => stamp.corrected().date(),
             (_, Some((day, at))) if line.at.duration_since(at).abs() <= WITH_RECORD => day,
             _ => date_of(&self.zone, line.at),
         };
@@ -284,6 +302,7 @@ impl Books {
         let call = counted.and_then(|record| self.assembler.accept(id, record));
         if let Some(record) = &line.record {
             note_record(portion, source, record, line.at);
+            note_correction(work, source.id, record)?;
         }
         portion.count(source.id, day, kind, 1);
         if repeats == Some(Repeats::Doubtful) {
@@ -305,7 +324,9 @@ impl Books {
         };
         work.put_line(&stored, &line.numbers)?;
         if let Some(call) = call {
-            self.measure_clock(work, &call, line.at)?;
+            if let Some(record) = &line.record {
+                self.measure_clock(work, record, &call, line.at)?;
+            }
             self.change(work, portion, call)?;
             self.sweep(work, portion, source.id)?;
         }
@@ -321,9 +342,9 @@ impl Books {
         record: MaskedRecord,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let Some(call) = self.assembler.accept(line, record) else { return Ok(()) };
+        let Some(call) = self.assembler.accept(line, record.clone()) else { return Ok(()) };
         work.belongs_to(line, call.id.seq)?;
-        self.measure_clock(work, &call, at)?;
+        self.measure_clock(work, &record, &call, at)?;
         self.change(work, portion, call)?;
         self.sweep(work, portion, line.source)
     }
@@ -341,16 +362,6 @@ impl Books {
         }
         let assembler = &self.assembler;
         self.stored.retain(|id, _| assembler.knows(*id));
-        Ok(())
-    }
-
-    /// Measures the PBX's clock against the box's, where the end of the call is known to the second.
-    fn measure_clock(&self, work: &Work<'_>, call: &Call, at: Timestamp) -> Result<(), StoreError> {
-        let offset = call.end.duration_since(at).as_secs();
-        // A line that is hours old comes from a buffer and says nothing of the clock.
-        if call.legs == 1 && !self.late.contains(&call.id.source) && call.later_s == 0 && offset.abs() < 6 * 3600 {
-            work.clock_offset(call.id.source, date_of(&self.zone, call.arrival), offset)?;
-        }
         Ok(())
     }
 
@@ -390,7 +401,6 @@ impl Books {
         now: Timestamp,
         closing: Date,
     ) -> Result<(), StoreError> {
-        self.quiet(work, portion, now)?;
         let zone = self.zone.clone();
         for call in self.assembler.tick(now, |call| date_of(&zone, call.arrival) < closing) {
             self.change(work, portion, call)?;
@@ -449,10 +459,11 @@ impl Portion {
 
 fn note_record(portion: &mut Portion, source: &mut SourceRow, record: &MaskedRecord, at: Timestamp) {
     if let Some(stamp) = record.stamp {
-        let second = second_of_day(stamp.at);
-        let stretch = portion.stretches.entry((source.id, stamp.at.date())).or_insert((second, second));
+        let at_the_practice = stamp.corrected();
+        let second = second_of_day(at_the_practice);
+        let stretch = portion.stretches.entry((source.id, at_the_practice.date())).or_insert((second, second));
         *stretch = (stretch.0.min(second), stretch.1.max(second));
-        source.last_record = Some((stamp.at.date(), at));
+        source.last_record = Some((at_the_practice.date(), at));
     }
 }
 

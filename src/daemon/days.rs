@@ -41,7 +41,7 @@ impl Keeper {
 
     /// Whether a day may be closed and sent: it is over.
     pub fn is_over(&self, date: Date) -> bool {
-        date < self.first_open_day(self.clock.now())
+        date < self.judged(self.clock.now()).1
     }
 
     /// When the day will be closed.
@@ -56,7 +56,7 @@ impl Keeper {
     /// Closes the days that are over; with `changed`, renders those again that changed since. That is done when the time
     /// for sending has come, so then documents are due at once.
     pub fn settle_days(&mut self, now: Timestamp, changed: bool) -> Result<(), StoreError> {
-        let open_day = self.first_open_day(now);
+        let (_, open_day) = self.judged(now);
         let oldest = self.oldest_day(now);
         let busy = self.days_being_imported(now)?;
         let next = if changed { now } else { self.first_try(now)? };
@@ -153,6 +153,7 @@ impl Keeper {
         let read = self.store.read();
         let files = self.files_of(date, start)?;
         let mut sources = Vec::new();
+        let mut clock_doubt = BTreeMap::new();
         // A site of a practice has its own PBX, or its part of one: what another PBX missed is not its gap.
         let practice = self.config.practice.iter().find(|practice| is_of(practice, owner));
         for plan in &self.plans {
@@ -160,6 +161,8 @@ impl Keeper {
                 continue;
             }
             let Some(id) = self.ids.get(&plan.name).copied() else { continue };
+            let clock = read.clock_day(id, date)?;
+            self.clock_doubt(owner, id, date, clock, &mut clock_doubt)?;
             sources.push(SourceInput {
                 name: plan.name.clone(),
                 dialect: plan.dialect.clone(),
@@ -167,7 +170,9 @@ impl Keeper {
                 shows_callback: plan.plan.shows_callback(),
                 lines: read.lines_of(id, date)?,
                 may_repeat: read.may_repeat(id, date)?,
-                clock_offset_s: read.clock_offset(id, date)?,
+                clock_offset_s: clock.offset_s,
+                clock_corrected_s: clock.corrected_s,
+                clock_fault: self.clock_fault(plan, date, clock),
                 links: Links {
                     imported: files.iter().filter(|file| file.of == plan.name).map(|file| file.stretch).collect(),
                     ..read.links(id, &plan.name, start, end.min(now).max(start))?
@@ -196,6 +201,7 @@ impl Keeper {
             sources: &sources,
             counters: &counters,
             peaks: &peaks,
+            clock_doubt: &clock_doubt,
             linked: self.linked,
             audit_head: format!("sha256:{}", read.audit_head()?),
             previous: newest.map(|row| format!("sha256:{}", row.sha256)),

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
+use super::box_clock::{Leap, Timeline, Watchmaker};
 use super::hold::{Hold, SharedHold};
 use super::pulse::Progress;
 use super::relays::Relays;
@@ -22,11 +23,7 @@ use crate::alert::Book;
 use crate::call::Owner;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::push::schedule::nightly;
 use crate::store::{SourceRow, Store, StoreError, Wire, Work};
-
-/// A box that says it is earlier does not know the time yet.
-const NO_EARLIER: Date = Date::constant(2026, 1, 1);
 
 /// One thing that happened on the reading side.
 // Nearly all are lines, so room for lines is no waste.
@@ -98,6 +95,12 @@ pub struct Keeper {
     pub(super) books: Books,
     pub(super) rows: HashMap<u16, SourceRow>,
     pub(super) next_nightly: Timestamp,
+    /// Since when the box's clock runs as it does; nothing before collecting begins.
+    pub(super) timeline: Option<Timeline>,
+    /// Notices when it is set.
+    pub(super) watchmaker: Option<Watchmaker>,
+    /// It went ahead further than is believed at once.
+    pub(super) leap: Option<Leap>,
     /// Whether this process hears the PBXs; a verb without a daemon does not.
     pub(super) collecting: bool,
     /// The books are not what is stored: a change of them failed half-way.
@@ -116,6 +119,9 @@ impl Keeper {
         let linked = setup::links_calls(&config, &clock);
         let mut keeper = Keeper {
             next_nightly: Timestamp::MAX,
+            timeline: None,
+            watchmaker: None,
+            leap: None,
             collecting: false,
             astray: false,
             looking: Vec::new(),
@@ -138,9 +144,10 @@ impl Keeper {
             config,
             clock,
         };
+        keeper.books.measures = !keeper.clock.is_fast();
         keeper.load_rows()?;
         keeper.load_alerts()?;
-        keeper.next_nightly = nightly(&keeper.device()?, &keeper.zone, keeper.clock.now());
+        keeper.next_nightly = keeper.nightly_after(keeper.clock.now())?;
         Ok(keeper)
     }
 
@@ -207,6 +214,8 @@ impl Keeper {
         let open = self.end_abandoned_links(unbroken)?;
         self.collecting = true;
         let now = self.clock.now();
+        self.begin_timeline(now)?;
+        let trusted = self.clock_is_doubted(now).is_none();
         let first_try = self.first_try(now)?;
         let parked = self.store.read().parked()?;
         let work = self.store.begin()?;
@@ -228,7 +237,10 @@ impl Keeper {
             }
             work.set_meta("version", env!("CARGO_PKG_VERSION"))?;
         }
-        note_first_day(&work, date_of(&self.zone, now))?;
+        if trusted {
+            note_first_day(&work, date_of(&self.zone, now))?;
+            work.bring_forward(now)?;
+        }
         work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
         let going_on = open.iter().filter_map(|id| self.plans.iter().find(|plan| self.ids.get(&plan.name) == Some(id)));
         let names: Vec<&str> = going_on.map(|plan| plan.name.as_str()).collect();
@@ -357,12 +369,14 @@ impl Keeper {
     fn reload(&mut self) -> Result<(), StoreError> {
         self.books = setup::books(&self.config, &self.store, &self.plans)?;
         self.books.look_on(&self.looking);
+        self.books.measures = !self.clock.is_fast();
         self.load_rows()
     }
 
     /// What time brings: seals calls, closes days, rolls them up, and renders changed days when the nightly instant
     /// has come.
     pub fn tick(&mut self) -> Result<(), StoreError> {
+        self.look_at_the_clock()?;
         let now = self.clock.now();
         self.find_way()?;
         let result = self.try_tick(now);
@@ -405,13 +419,17 @@ impl Keeper {
     }
 
     fn try_seal(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let open_day = self.first_open_day(now);
+        let (judged, open_day) = self.judged(now);
         let work = self.store.begin()?;
         let mut portion = Portion::default();
-        self.books.tick(&work, &mut portion, now, open_day)?;
+        self.books.quiet(&work, &mut portion, now)?;
+        self.books.tick(&work, &mut portion, judged, open_day)?;
         self.books.finish(&work, portion)?;
         if self.collecting {
-            note_first_day(&work, date_of(&self.zone, now))?;
+            if open_day > Date::MIN {
+                note_first_day(&work, date_of(&self.zone, now))?;
+                Keeper::trust(&work, now)?;
+            }
             work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
         }
         work.commit()
@@ -419,10 +437,15 @@ impl Keeper {
 
     fn try_tick(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.try_seal(now)?;
+        if self.clock_is_doubted(now).is_some() {
+            return Ok(());
+        }
+        self.leap = None;
+        self.first_nightly(now)?;
         let nightly_due = now >= self.next_nightly;
         self.settle_days(now, nightly_due)?;
         if nightly_due {
-            self.next_nightly = nightly(&self.device()?, &self.zone, now);
+            self.nightly_done(now)?;
         }
         self.roll_up(now)
     }
@@ -448,10 +471,11 @@ impl Keeper {
     }
 }
 
-/// Remembers the first day of collecting. A box without a clock of its own begins long ago, until the network has told
-/// it the time: no day is to be missed from back then.
+/// Remembers the first day of collecting, by a clock that is trusted.
 fn note_first_day(work: &Work<'_>, today: Date) -> Result<(), StoreError> {
-    if today >= NO_EARLIER && work.read().meta("first_day")?.is_none() {
+    let known = work.read().meta("first_day")?.and_then(|text| text.parse::<Date>().ok());
+    // One that lies ahead was noted by a clock that was wrong.
+    if known.is_none_or(|known| known.duration_since(today).as_hours() > 48) {
         work.set_meta("first_day", &today.to_string())?;
     }
     Ok(())

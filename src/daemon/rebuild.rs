@@ -84,6 +84,7 @@ fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Re
     }
     let mut books = setup::bare_books(&keeper.config, &keeper.store.read(), &keeper.ids)?;
     books.remember_repeats(&stored);
+    books.measures = keeper.books.measures;
     {
         let gone = |source: u16| !plans.iter().any(|(id, _)| *id == source);
         let work = derived.begin()?;
@@ -106,6 +107,7 @@ fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Re
         work.commit()?;
         let mut state = std::mem::take(&mut row.state);
         let mut repeats = HashMap::new();
+        let mut ahead = Ahead::default();
         let mut next = 1;
         loop {
             keeper.progress.worked();
@@ -135,6 +137,7 @@ fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Re
                     repeats.insert(line.line.seq, line.reason.clone());
                 }
                 stay_repeats(&mut entries, &repeats);
+                ahead.stays(&line, &mut entries);
                 difference.shapes += u64::from(shape);
                 let first = difference.from.get_or_insert_with(|| line.day.to_string());
                 if line.day.to_string() < *first {
@@ -157,9 +160,8 @@ fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Re
     let now = keeper.clock.now();
     let work = derived.begin()?;
     let mut portion = Portion::default();
-    let closing = (0..).map(|ahead| keeper.date(now) - jiff::Span::new().days(ahead)).find(|day| keeper.is_over(*day));
-    let closing = closing.and_then(|day| day.tomorrow().ok()).unwrap_or(keeper.date(now));
-    books.tick(&work, &mut portion, now, closing)?;
+    let (judged, closing) = keeper.judged(now);
+    books.tick(&work, &mut portion, judged, closing)?;
     books.finish(&work, portion)?;
     work.commit()?;
     compare(keeper, &derived, &stored, &plans, from, &mut difference)?;
@@ -236,6 +238,36 @@ fn stay_repeats(entries: &mut [Entry], repeats: &HashMap<u64, Option<String>>) {
         {
             *kind = LineKind::Duplicate;
             reason.clone_from(why);
+        }
+    }
+}
+
+/// What was taken off the stamps of a source when its lines came stays taken off, whatever the configuration says now.
+#[derive(Default)]
+struct Ahead {
+    of_lines: HashMap<u64, i64>,
+    last: i64,
+}
+
+impl Ahead {
+    fn stays(&mut self, line: &StoredLine, entries: &mut [Entry]) {
+        if let Some(stamp) = line.record.as_ref().and_then(|record| record.stamp) {
+            self.last = stamp.ahead_s;
+            if stamp.ahead_s != 0 {
+                self.of_lines.insert(line.line.seq, stamp.ahead_s);
+            }
+        }
+        for entry in entries {
+            let (seq, record) = match entry {
+                Entry::Line(line) => (line.seq, &mut line.record),
+                Entry::Settled { seq, record, .. } => (*seq, record),
+                Entry::Idle(_) => continue,
+            };
+            if let Some(stamp) = record.as_mut().and_then(|record| record.stamp.as_mut()) {
+                // A line that is understood only now came when its neighbours did.
+                let new = line.line.seq == seq && line.record.is_none();
+                stamp.ahead_s = self.of_lines.get(&seq).copied().unwrap_or(if new { self.last } else { 0 });
+            }
         }
     }
 }

@@ -252,9 +252,10 @@ impl Round<'_> {
 
 /// What is due now.
 fn due(keeper: &mut Keeper) -> Result<Due, StoreError> {
+    keeper.look_at_the_clock()?;
     let now = keeper.clock.now();
     let standing = keeper.standing()?;
-    if !standing.is_open(now) {
+    if !standing.is_open(now) || keeper.clock_is_doubted(now).is_some() {
         return Ok(Due::default());
     }
     park_stopped(keeper)?;

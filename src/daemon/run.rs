@@ -8,6 +8,7 @@ use zeroize::Zeroize as _;
 
 use super::alerting;
 use super::answers;
+use super::box_clock::{Stepped, Watchmaker};
 use super::carry::carry;
 use super::desk::Desk;
 use super::files;
@@ -112,7 +113,9 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
     let (desk, writer) = Desk::start(keeper).map_err(system("starting the writer"))?;
     let names = specs.iter().map(|spec: &Spec| (spec.id, spec.name.clone())).collect();
     let specs = specs.into_iter().map(|spec| spec.with_ledger(files::ledger(&desk))).collect();
-    let daemon = Loop { config, clock, gate, readers, rules, links, names, gone_on, left: Vec::new(), desk, taps };
+    let watchmaker = Watchmaker::new(clock);
+    let daemon =
+        Loop { watchmaker, config, clock, gate, readers, rules, links, names, gone_on, left: Vec::new(), desk, taps };
     let result = runtime.block_on(daemon.run(specs, inheritance.links, orders));
     drop(runtime);
     // The writer ends when nobody can reach it any more, and only after everything is stored.
@@ -121,6 +124,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), RunError> {
 }
 
 struct Loop {
+    watchmaker: Watchmaker,
     config: Config,
     clock: Clock,
     gate: Gate,
@@ -354,8 +358,24 @@ impl Loop {
         self.desk.tell(Event::Lines(batch)).await;
     }
 
+    /// The box's clock was set. The writer sees that for itself.
+    async fn stepped(&mut self, step: Stepped) {
+        tracing::warn!(from = %step.from, to = %step.to, "the box's clock was set");
+        self.gate.privacy.peers_mut().stepped(i64::try_from(step.by().as_millis()).unwrap_or(0));
+        self.tick().await;
+    }
+
     /// Takes half a line or half a group for all, where nothing has come for a while.
     async fn look(&mut self) {
+        let (step, passed) = self.watchmaker.look();
+        if let Some(step) = step {
+            self.stepped(step).await;
+        }
+        // While we were held up ourselves nothing was listened to: that is no silence of a PBX.
+        let late = passed.saturating_sub(LOOK);
+        for heard in self.links.values_mut().filter_map(|link| link.heard.as_mut()).filter(|_| late >= LOOK) {
+            *heard += late;
+        }
         let now = self.clock.instant();
         let at = self.clock.now();
         let mut batches = Vec::new();

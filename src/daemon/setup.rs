@@ -284,7 +284,10 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
         if !plan.live {
             books.comes_late(row.id);
         }
-        let source = config.source.iter().find(|source| source.name.get_ref() == &plan.name);
+        let source = config.source.iter().find(|source| *source.name.get_ref() == plan.name);
+        if let Some(correction) = source.and_then(|source| source.clock_correction.as_ref()) {
+            books.corrections.insert(row.id, *correction.get_ref());
+        }
         let files = store.read().files_of(&plan.name)?;
         books.watch(&store.read(), row.id, &files, source.is_some_and(is_acknowledged))?;
     }

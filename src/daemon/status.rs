@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan as _};
 
 use super::alerting;
+use super::clocks::ClockStatus;
 use super::courier::practice_of;
 use super::disk::Disk;
 use super::garbled;
@@ -130,6 +131,9 @@ pub struct SourceStatus {
     pub last_line_at: Option<String>,
     /// The relay to an older call logger, where there is one and the daemon runs.
     pub relay: Option<RelayStatus>,
+    /// How its clock is; nothing while too little has come to say.
+    #[serde(default)]
+    pub clock: Option<ClockStatus>,
     /// How many lines came in the last minute …
     #[serde(default)]
     pub last_minute: u64,
@@ -243,6 +247,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     let local = |instant: jiff::Timestamp| zone.to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let mut problems: Vec<Problem> = Vec::new();
     problems.extend(keeper.trouble.as_ref().map(|trouble| Problem::new(Code::CannotStore, trouble)));
+    problems.extend(keeper.clock_is_doubted(now).map(|what| Problem::new(Code::ClockOff, what)));
     let mut sources = Vec::new();
     for plan in &keeper.plans {
         let Some(row) = keeper.row(&plan.name) else { continue };
@@ -291,9 +296,14 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             last_line: last.as_ref().map(|line| String::from_utf8_lossy(&line.text).trim_end().to_owned()),
             last_line_at: last.map(|line| local(line.at)),
             relay: keeper.relays.get(&row.id).cloned(),
+            clock: keeper.clock_status(plan)?,
             last_minute,
             last_hour,
         });
+        let clock = sources.last().and_then(|source: &SourceStatus| source.clock.as_ref());
+        if let Some(ClockStatus { says: Some(says), grave: true, .. }) = clock {
+            problems.push(Problem::new(Code::PbxClockOff, says).of_source(&plan.name));
+        }
         if let Some(RelayStatus { to, up: false, cause, .. }) = keeper.relays.get(&row.id) {
             let cause = cause.as_deref().unwrap_or("not connected yet");
             let what = format!("the relay has no logger at {to} ({cause})");
@@ -327,6 +337,12 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     let mut notes = notes(keeper)?;
     let turned_away = keeper.turned_away.all(local);
     notes.extend(turned_away.iter().map(TurnedAway::note));
+    for source in &sources {
+        let Some(clock) = &source.clock else { continue };
+        let slight = clock.says.iter().filter(|_| !clock.grave).cloned();
+        let steps = clock.steps.iter().map(|step| format!("its clock {step}"));
+        notes.extend(slight.chain(steps).map(|words| format!("{}: {words}", source.name)));
+    }
     let supplier = outlook(keeper, &mut problems, &mut notes)?;
     let (oldest, newest) = (keeper.oldest_day(now), today.tomorrow().unwrap_or(today));
     for owner in keeper.practices() {

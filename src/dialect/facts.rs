@@ -79,7 +79,7 @@ impl Plan {
         let epoch = call_id.as_deref().map_or(0, |id| self.epoch(id, moment.map(|(at, _)| at), ids));
         let station = found.slot(Key::Extension, values).map(|slot| self.station(slot, values));
         Record {
-            stamp: moment.map(|(at, resolution_s)| Stamp { kind, at, resolution_s }),
+            stamp: moment.map(|(at, resolution_s)| Stamp { kind, at, resolution_s, ahead_s: 0 }),
             direction: facts.direction,
             answered: facts.answered,
             ring_s: found.seconds(Key::Ring, values),

@@ -117,6 +117,13 @@ impl Peers {
         }
     }
 
+    /// The box's clock was set by so many milliseconds: what is live stays as old as it is.
+    pub fn stepped(&mut self, by_ms: i64) {
+        for (_, last) in self.seen.values_mut() {
+            *last = last.saturating_add(by_ms);
+        }
+    }
+
     pub(super) fn peer(&mut self, keys: &Keys, source: u16, trunk: &str, number: &str, at: Timestamp) -> u32 {
         let now = at.as_millisecond();
         let digest = keys.link(source, trunk, number);

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::manifest::Difference;
@@ -43,6 +43,9 @@ pub struct Standing {
     /// Each practice and site, as `ODS/site`.
     pub practices: BTreeMap<String, PracticeStanding>,
 }
+
+/// Nothing is put off for longer than this ([`super::schedule::retry_at`]).
+const NEVER_AHEAD: SignedDuration = SignedDuration::from_hours(49);
 
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +115,9 @@ pub struct When<'a> {
 impl When<'_> {
     /// Whether the nightly instant has come since `last`, or there was no last.
     pub fn is_nightly_due(&self, last: Option<Timestamp>) -> bool {
-        last.is_none_or(|last| nightly(self.device, self.zone, last) <= self.now)
+        // What was done in a future that never came is not done.
+        let ahead = |last: Timestamp| last.duration_since(self.now) > NEVER_AHEAD;
+        last.is_none_or(|last| ahead(last) || nightly(self.device, self.zone, last) <= self.now)
     }
 
     /// When to try again after `failed` failures since the last nightly instant.
@@ -132,6 +137,20 @@ impl Standing {
     /// Whether something may be sent.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.next.is_none_or(|next| next <= now)
+    }
+
+    /// Brings forward what is put off further than is ever done: a clock that was wrong had put it off. Says whether there
+    /// was any.
+    pub fn not_ahead_of(&mut self, now: Timestamp) -> bool {
+        let before = self.clone();
+        let far = |at: &Timestamp| at.duration_since(now) > NEVER_AHEAD;
+        self.next.take_if(|next| far(next));
+        for stopped in self.practices.values_mut().filter_map(|practice| practice.stopped.as_mut()) {
+            if far(&stopped.ask) {
+                stopped.ask = now;
+            }
+        }
+        *self != before
     }
 
     /// What went wrong last and is not cleared up.

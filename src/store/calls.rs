@@ -268,6 +268,25 @@ impl Reading<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Inbound calls of people that a source printed of a day: when they came, and by how many seconds they may have come
+    /// earlier and later.
+    pub fn inbound_arrivals(
+        &self,
+        owner: &Owner,
+        source: u16,
+        date: Date,
+    ) -> Result<Vec<(Timestamp, u32, u32)>, StoreError> {
+        let (ods, site) = owner.key();
+        let mut query = self.db.prepare_cached(
+            "SELECT arrival_ms, earlier_s, later_s FROM call WHERE day = ?1 AND ods = ?2 AND site = ?3 AND source = ?4
+             AND kind = 0 AND NOT not_people AND NOT open",
+        )?;
+        let rows = query.query_map((day_number(date), ods.as_str(), site.as_str(), source), |row| {
+            Ok((instant(row.get(0)?), row.get(1)?, row.get(2)?))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// External calls that touch the stretch from `from` to `to`, as arrival and end.
     pub fn line_use(
         &self,

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use rusqlite::OptionalExtension;
 
 use super::{Reading, SourceRow, StoreError, Work, day_date, day_number};
+use crate::call::gauge::{Heard, Step};
 use crate::call::{LineRef, Owner};
 use crate::record::LineKind;
 
@@ -43,6 +44,17 @@ impl Wire {
             cut: self.cut + other.cut,
         }
     }
+}
+
+/// How a PBX's clock was on a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClockDay {
+    /// The PBX's clock less the box's, where it was measured.
+    pub offset_s: Option<i64>,
+    /// The step of the PBX's stamps.
+    pub resolution_s: Option<u8>,
+    /// What was taken off the stamps of that day, where they were corrected.
+    pub corrected_s: Option<i64>,
 }
 
 /// A day that is not closed yet, and whose it is.
@@ -151,16 +163,36 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Notes how far the PBX's clock is ahead of the box's on a day; the largest value stands, since printing and
-    /// buffering only ever delay a line.
-    pub fn clock_offset(&self, source: u16, date: Date, offset_s: i64) -> Result<(), StoreError> {
+    /// Notes how the PBX's clock was found on a day of the box's: of one stand the largest value, since printing and
+    /// buffering only ever delay a line; of several the last one.
+    pub fn clock_heard(&self, source: u16, date: Date, heard: &Heard) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
-                "INSERT INTO source_day (source, day, clock_offset_s) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET
-                 clock_offset_s = max(coalesce(clock_offset_s, excluded.clock_offset_s), excluded.clock_offset_s)",
+                "INSERT INTO source_day (source, day, clock_offset_s, clock_resolution_s) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET clock_resolution_s = excluded.clock_resolution_s,
+                 clock_offset_s = CASE WHEN ?5 THEN excluded.clock_offset_s
+                 ELSE max(coalesce(clock_offset_s, excluded.clock_offset_s), excluded.clock_offset_s) END",
             )?
-            .execute((source, day_number(date), offset_s))?;
+            .execute((source, day_number(date), heard.offset_s, heard.resolution_s, heard.fresh))?;
+        let Some(step) = heard.step else { return Ok(()) };
+        let mut steps = self.read().clock_steps(source, date)?;
+        steps.push(step);
+        self.tx.prepare_cached("UPDATE source_day SET clock_steps = ?3 WHERE source = ?1 AND day = ?2")?.execute((
+            source,
+            day_number(date),
+            serde_json::to_string(&steps).ok(),
+        ))?;
+        Ok(())
+    }
+
+    /// Notes what was taken off the stamps of a day.
+    pub fn clock_corrected(&self, source: u16, date: Date, ahead_s: i64) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "INSERT INTO source_day (source, day, clock_corrected_s) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET clock_corrected_s = excluded.clock_corrected_s",
+            )?
+            .execute((source, day_number(date), ahead_s))?;
         Ok(())
     }
 
@@ -319,11 +351,32 @@ impl Reading<'_> {
         Ok(wire.optional()?.unwrap_or_default())
     }
 
-    /// How far the PBX's clock was ahead of the box's on a day, where it was measured.
-    pub fn clock_offset(&self, source: u16, date: Date) -> Result<Option<i64>, StoreError> {
-        let mut query =
-            self.db.prepare_cached("SELECT clock_offset_s FROM source_day WHERE source = ?1 AND day = ?2")?;
-        Ok(query.query_row((source, day_number(date)), |row| row.get(0)).optional()?.flatten())
+    /// How a PBX's clock was on a day.
+    pub fn clock_day(&self, source: u16, date: Date) -> Result<ClockDay, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT clock_offset_s, clock_resolution_s, clock_corrected_s FROM source_day WHERE source = ?1 AND day = ?2",
+        )?;
+        let row = query.query_row((source, day_number(date)), |row| {
+            Ok(ClockDay { offset_s: row.get(0)?, resolution_s: row.get(1)?, corrected_s: row.get(2)? })
+        });
+        Ok(row.optional()?.unwrap_or_default())
+    }
+
+    /// What a PBX's clock was ahead on each day since `from` on which it was measured, in order.
+    pub fn clock_offsets(&self, source: u16, from: Date) -> Result<Vec<(Date, i64)>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT day, clock_offset_s FROM source_day
+             WHERE source = ?1 AND day >= ?2 AND clock_offset_s IS NOT NULL ORDER BY day",
+        )?;
+        let rows = query.query_map((source, day_number(from)), |row| Ok((day_date(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// When a PBX's clock was moved on a day.
+    pub fn clock_steps(&self, source: u16, date: Date) -> Result<Vec<Step>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT clock_steps FROM source_day WHERE source = ?1 AND day = ?2")?;
+        let text = query.query_row((source, day_number(date)), |row| row.get::<_, Option<String>>(0)).optional()?;
+        Ok(text.flatten().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
     }
 }
 

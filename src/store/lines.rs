@@ -1,8 +1,8 @@
 //! Lines, the numbers beside them, and where each source stands.
 
 use compact_str::CompactString;
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Row};
 
 use super::{Reading, Repeats, StoreError, Work, day_date, day_number, instant};
@@ -211,6 +211,14 @@ impl Work<'_> {
             text,
         ))?;
         self.put_numbers(line, numbers)
+    }
+
+    /// Moves the times at which lines came, from `first` on, by the time that the box's clock was set by.
+    pub fn restamp_lines(&self, source: u16, first: u64, by: SignedDuration) -> Result<usize, StoreError> {
+        let by = i64::try_from(by.as_millis()).unwrap_or(0);
+        let mut update =
+            self.tx.prepare_cached("UPDATE line SET at_ms = at_ms + ?3 WHERE source = ?1 AND seq >= ?2")?;
+        Ok(update.execute((source, first as i64, by))?)
     }
 
     /// Notes that silence after this line closed an open group.

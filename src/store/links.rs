@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Reading, StoreError, Work, instant};
 use crate::aggregate::coverage::{Cause, Links, Up};
@@ -23,6 +23,50 @@ impl Work<'_> {
         self.tx
             .prepare_cached("UPDATE link SET to_ms = max(from_ms, ?2), cause = ?3 WHERE source = ?1 AND to_ms IS NULL")?
             .execute((source, at.as_millisecond(), cause))?;
+        Ok(())
+    }
+
+    /// Moves links that came up and went down between `since` and `until` by the time that the box's clock was set by.
+    pub fn restamp_links(&self, since: Timestamp, until: Timestamp, by: SignedDuration) -> Result<(), StoreError> {
+        let by = i64::try_from(by.as_millis()).unwrap_or(0);
+        // Latest first or earliest first, so that none meets the next on its way.
+        let order = if by > 0 { "DESC" } else { "ASC" };
+        let select =
+            format!("SELECT source, from_ms FROM link WHERE from_ms BETWEEN ?1 AND ?2 ORDER BY from_ms {order}");
+        let rows: Vec<(u16, i64)> = self
+            .tx
+            .prepare(&select)?
+            .query_map((since.as_millisecond(), until.as_millisecond()), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for (source, from) in rows {
+            self.tx
+                .prepare_cached(
+                    "UPDATE OR REPLACE link SET from_ms = from_ms + ?3, to_ms = to_ms + ?3
+                     WHERE source = ?1 AND from_ms = ?2",
+                )?
+                .execute((source, from, by))?;
+        }
+        Ok(())
+    }
+
+    /// The box's clock was set from `old` to `new`: a link that was up before was so until then, and again from `again` on.
+    /// Nobody was there to hear what lies between on the calendar.
+    pub fn break_links(&self, old: Timestamp, again: Timestamp, new: Timestamp) -> Result<(), StoreError> {
+        let open: Vec<(u16, i64)> = self
+            .tx
+            .prepare_cached("SELECT source, from_ms FROM link WHERE to_ms IS NULL")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for (source, from) in open {
+            if from > new.as_millisecond() {
+                self.tx
+                    .prepare_cached("UPDATE OR REPLACE link SET from_ms = ?3 WHERE source = ?1 AND from_ms = ?2")?
+                    .execute((source, from, new.as_millisecond()))?;
+            } else if new > old && from < old.as_millisecond().min(again.as_millisecond()) {
+                self.link_down(source, old, "clock-set")?;
+                self.link_up(source, again)?;
+            }
+        }
         Ok(())
     }
 
@@ -65,7 +109,7 @@ impl Reading<'_> {
     pub fn link_now(&self, source: u16) -> Result<Option<(bool, Timestamp, Option<String>)>, StoreError> {
         let mut query = self
             .db
-            .prepare_cached("SELECT from_ms, to_ms, cause FROM link WHERE source = ?1 ORDER BY from_ms DESC LIMIT 1")?;
+            .prepare_cached("SELECT from_ms, to_ms, cause FROM link WHERE source = ?1 ORDER BY to_ms IS NULL DESC, from_ms DESC LIMIT 1")?;
         let mut rows = query.query([source])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let to: Option<i64> = row.get(1)?;

@@ -23,7 +23,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
 pub use calls::{Deltas, StoredCall};
-pub use days::{DayRow, OpenDay, Wire};
+pub use days::{ClockDay, DayRow, OpenDay, Wire};
 pub(crate) use imports::second_of_day;
 pub use imports::{ImportDay, ImportRow, Stretch};
 pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};

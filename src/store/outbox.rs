@@ -211,6 +211,14 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Brings forward what is put off further than is ever done: a clock that was wrong had put it off.
+    pub fn bring_forward(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached("UPDATE outbox SET next_ms = ?1 WHERE next_ms > ?1 + 49 * 3600000 AND state = 'pending'")?
+            .execute([now.as_millisecond()])?;
+        Ok(())
+    }
+
     /// Sends the newest document of a day again, though it was delivered or parked; what is held stays held.
     pub fn requeue(&self, owner: &Owner, date: Date, next: Timestamp) -> Result<usize, StoreError> {
         let (ods, site) = owner.key();

@@ -4,8 +4,13 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
 
-const MIGRATIONS: [&str; 4] =
-    [include_str!("schema.sql"), include_str!("outbox.sql"), include_str!("replay.sql"), include_str!("positions.sql")];
+const MIGRATIONS: [&str; 5] = [
+    include_str!("schema.sql"),
+    include_str!("outbox.sql"),
+    include_str!("replay.sql"),
+    include_str!("positions.sql"),
+    include_str!("pbx_clock.sql"),
+];
 
 /// Brings the schema up to date.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {

@@ -77,7 +77,8 @@ pub fn leg(text: &str) -> (u16, MaskedRecord) {
     let mut words = text.split_whitespace();
     let at = words.next().unwrap();
     let at = if at.contains('T') { at.to_owned() } else { format!("2026-11-20T{at}") };
-    let mut stamp = Stamp { kind: StampKind::Arrival, at: at.parse::<DateTime>().unwrap(), resolution_s: 1 };
+    let mut stamp =
+        Stamp { kind: StampKind::Arrival, at: at.parse::<DateTime>().unwrap(), resolution_s: 1, ahead_s: 0 };
     let mut source = 1;
     for word in words {
         let rest = || word[1..].parse::<u32>().ok();

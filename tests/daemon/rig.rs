@@ -56,7 +56,12 @@ impl Pbx {
     }
 
     fn table(&self) -> String {
-        let head = format!("[[source]]\nname = \"{}\"\ndialect = \"{}\"\n", self.name, self.dialect);
+        self.table_with("")
+    }
+
+    /// Its table with more keys in it, before the tables of the ways in.
+    fn table_with(&self, keys: &str) -> String {
+        let head = format!("[[source]]\nname = \"{}\"\ndialect = \"{}\"\n{keys}", self.name, self.dialect);
         head + &match &self.link {
             Link::Tcp(port) => {
                 format!("[source.tcp-listen]\naddress = \"127.0.0.1:{port}\"\nallow = [\"127.0.0.1\"]\n")
@@ -145,6 +150,11 @@ impl Rig {
         for (pbx, more) in pbxs.iter().zip(more) {
             self.sources += &(pbx.table() + more);
         }
+    }
+
+    /// Adds a PBX with more keys in its source's own table.
+    pub fn add_source_keys(&mut self, pbx: &Pbx, keys: &str) {
+        self.sources += &pbx.table_with(keys);
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

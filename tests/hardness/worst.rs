@@ -100,7 +100,12 @@ pub fn standing_clock(legs: u64, leg: impl Fn(u64) -> LegKind) -> (Duration, usi
     let began = Instant::now();
     for seq in 1..=legs {
         let record: Record = Record {
-            stamp: Some(Stamp { kind: StampKind::Arrival, at: date(2026, 6, 1).at(9, 0, 0, 0), resolution_s: 1 }),
+            stamp: Some(Stamp {
+                kind: StampKind::Arrival,
+                at: date(2026, 6, 1).at(9, 0, 0, 0),
+                resolution_s: 1,
+                ahead_s: 0,
+            }),
             direction: Some(Direction::Inbound),
             answered: Some(true),
             talk_s: Some(10),

@@ -127,8 +127,12 @@ mod tests {
             offer_s: None,
             chained: false,
         };
-        let stamp =
-            Stamp { kind: StampKind::Arrival, at: jiff::civil::date(2026, 11, 20).at(8, 0, 0, 0), resolution_s: 1 };
+        let stamp = Stamp {
+            kind: StampKind::Arrival,
+            at: jiff::civil::date(2026, 11, 20).at(8, 0, 0, 0),
+            resolution_s: 1,
+            ahead_s: 0,
+        };
         let record = MaskedRecord { stamp: Some(stamp), ..MaskedRecord::default() };
         for source in [1, 2] {
             gatherer.source(source, Rules { linking: linking.clone(), zone: jiff::tz::TimeZone::UTC });

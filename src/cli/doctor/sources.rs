@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::finding::Finding;
 use crate::config::{Config, Source};
+use crate::daemon::clocks::in_words;
 use crate::daemon::setup::SourcePlan;
 use crate::daemon::status::Snapshot;
 use crate::source::in_memory;
@@ -53,6 +54,7 @@ pub(super) fn look(config: &Config, snapshot: Option<&Snapshot>) -> Vec<Finding>
             }
             _ => findings.extend(snapshot.and_then(|snapshot| link(source, snapshot))),
         }
+        findings.extend(snapshot.and_then(|snapshot| clock(source, snapshot)));
     }
     findings
 }
@@ -107,6 +109,22 @@ fn address(source: &Source, address: &str, tried: Result<(), ErrorKind>) -> Find
         Err(ErrorKind::PermissionDenied) => fault("needs a privilege", "take a port above 1023"),
         Err(kind) => fault(&format!("cannot be listened on ({kind})"), "correct tcp-listen.address"),
     }
+}
+
+/// The PBX's clock, where the daemon has measured it.
+fn clock(source: &Source, snapshot: &Snapshot) -> Option<Finding> {
+    let name = source.name.get_ref();
+    let clock = snapshot.sources.iter().find(|status| status.name == *name)?.clock.as_ref()?;
+    let Some(says) = &clock.says else {
+        return Some(Finding::ok("pbx-clock", format!("{name}: {}, by the box's clock", in_words(clock.offset_s))));
+    };
+    let judge = if clock.grave { Finding::fault } else { Finding::warning };
+    Some(judge(
+        "pbx-clock",
+        format!("{name}: {says}"),
+        "a call belongs to the half-hour that the PBX printed",
+        "make sure of the box's own clock first (timedatectl), then set the PBX's; docs/clocks.md",
+    ))
 }
 
 fn link(source: &Source, snapshot: &Snapshot) -> Option<Finding> {

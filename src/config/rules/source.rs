@@ -8,7 +8,7 @@ use crate::config::check::Findings;
 use crate::config::keys::nearest;
 use crate::config::rules::place::zone;
 use crate::config::rules::{folder, relay};
-use crate::config::{Config, Flow, Parity, Serial, Source, TcpConnect, TcpListen};
+use crate::config::{ClockCorrection, Config, Flow, Parity, Serial, Source, TcpConnect, TcpListen};
 
 /// Speeds that PBXs and the boxes on their ports are set to.
 const BAUDS: [u32; 12] = [110, 150, 300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115_200];
@@ -33,6 +33,17 @@ pub fn check(config: &Config, dialects: &[&str], findings: &mut Findings<'_>) {
         dialect(&path, source.dialect.get_ref(), dialects, findings);
         if let Some(name) = &source.zone {
             zone(&format!("{path}.zone"), name.get_ref(), findings);
+        }
+        let late = source.folder.is_some() || source.tftp.is_some();
+        if let Some(correction) = source.clock_correction.as_ref().filter(|_| late)
+            && *correction.get_ref() == ClockCorrection::Measured
+        {
+            let remedy = "write what it is ahead or behind, such as clock-correction = \"+00:07:00\"";
+            findings.fault(
+                &format!("{path}.clock-correction"),
+                "files come late: no clock is measured by them",
+                remedy,
+            );
         }
         transport(&path, source, findings);
         if let Some(port) = port_of(source)

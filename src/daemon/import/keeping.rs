@@ -186,6 +186,8 @@ impl Keeper {
                 lines: read.lines_of(row.source, date)?,
                 may_repeat: read.may_repeat(row.source, date)?,
                 clock_offset_s: None,
+                clock_corrected_s: None,
+                clock_fault: None,
                 links: Links {
                     source: row.name,
                     imported: vec![stretch],
