@@ -159,10 +159,10 @@ fn night(mut rig: Rig, situation: Situation, factor: u32) -> u32 {
     daemon.stop();
     assert!(tried <= most, "{name}: {tried} tries");
     if asked {
-        // The list of days may have been asked for before the night's own instant came.
+        // The list of days is asked for in the minutes before the night's own instant, which begins the count anew.
         let keys: Vec<&str> = seen.iter().map(|(_, key)| key.as_str()).filter(|key| !key.is_empty()).collect();
         assert!(keys.iter().all(|key| *key == keys[0]), "{name}: the same document");
-        assert!(seen.len() as u32 <= most + 2, "{name}: {} requests", seen.len());
+        assert!(seen.len() as u32 <= most + 5, "{name}: {} requests", seen.len());
     } else {
         assert!(seen.is_empty(), "{name}: nothing was sent");
     }

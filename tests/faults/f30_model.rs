@@ -36,7 +36,7 @@ enum Step {
     /// So many times ten minutes pass; a day is 144.
     Pass(u16),
     /// The clock is set by so many hours, forwards or back.
-    ClockStep(i8),
+    ClockSet(i8),
     Push(Vec<Fate>),
     /// A receipt that came late, or comes again.
     Ack(u8),
@@ -57,7 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1_u8..9, prop_oneof![3 => Just(None), 1 => (1_u8..6).prop_map(Some)]).prop_map(|(k, j)| Step::Redump(k, j)),
         1 => Just(Step::Import),
         4 => (1_u16..300).prop_map(Step::Pass),
-        1 => (-30_i8..30).prop_map(Step::ClockStep),
+        1 => (-30_i8..30).prop_map(Step::ClockSet),
         4 => prop::collection::vec(fate(), 0..4).prop_map(Step::Push),
         3 => any::<u8>().prop_map(Step::Ack),
         1 => Just(Step::Compare),
@@ -140,7 +140,7 @@ impl Pair {
                 }
             }
             Step::Pass(many) => self.passes(SignedDuration::from_mins(10 * i64::from(*many))).await,
-            Step::ClockStep(hours) => self.passes(SignedDuration::from_hours(i64::from(*hours))).await,
+            Step::ClockSet(hours) => self.passes(SignedDuration::from_hours(i64::from(*hours))).await,
             Step::Push(fates) => self.pushes(fates).await,
             Step::Ack(which) => {
                 let acks = self.world.acks.len();
