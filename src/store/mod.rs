@@ -7,6 +7,7 @@
 
 mod calls;
 mod days;
+mod events;
 mod files;
 mod imports;
 mod lines;
@@ -23,6 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use calls::{Deltas, StoredCall};
 pub use days::{DayRow, OpenDay, Wire};
+pub use events::{Event, EventCause};
 pub(crate) use imports::second_of_day;
 pub use imports::{ImportDay, ImportRow, Stretch};
 pub use lines::{NewLine, PrintedLine, Repeats, SourceRow, StoredLine, StoredNumber, repeats_line};
