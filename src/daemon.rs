@@ -23,6 +23,8 @@ pub mod import;
 pub mod keeper;
 pub mod keys;
 pub mod memory;
+mod observed;
+pub mod outages;
 mod outgoing;
 mod outlook;
 pub mod reader;
@@ -35,6 +37,7 @@ pub mod round;
 mod run;
 pub mod sending;
 pub mod setup;
+pub mod silence;
 pub mod status;
 pub mod tap;
 

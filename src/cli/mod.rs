@@ -12,6 +12,7 @@ mod doctor;
 mod explain;
 mod import;
 mod learn;
+mod outages;
 mod parse;
 mod push;
 mod rebuild;
@@ -59,6 +60,7 @@ enum Verb {
     Doctor(doctor::Arguments),
     Learn(learn::Arguments),
     Status(status::Arguments),
+    Outages(outages::Arguments),
     Tap(tap::Arguments),
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Verb::Doctor(arguments) => doctor::run(arguments),
         Verb::Learn(arguments) => learn::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
+        Verb::Outages(arguments) => outages::run(arguments),
         Verb::Tap(arguments) => tap::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),

@@ -48,6 +48,7 @@ pub const KEYS: &[Key] = &[
     key("source.name", "a name in quotes", "name = \"reception-pbx\""),
     key("source.dialect", "a dialect's id in quotes", "dialect = \"avaya-ipoffice\""),
     key("source.zone", "a time zone's name in quotes", "zone = \"Europe/London\""),
+    key("source.silence-minutes", "a whole number of minutes up to 600, without quotes", "silence-minutes = 60"),
     key("source.options", "a table of the dialect's options", "[source.options]"),
     key("source.options.*", "a value in quotes", "date_order = \"dmy\""),
     key("source.roles", "a table", "[source.roles]"),

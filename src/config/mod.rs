@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -199,9 +200,24 @@ pub struct Source {
     pub relay: Option<Spanned<Relay>>,
     /// Zone of the PBX's own wall clock, when it is not the practice's.
     pub zone: Option<Spanned<String>>,
+    /// Minutes of silence in core hours that are too many while it is not learnt what is normal. Default 60; 0: its
+    /// silence is never judged.
+    #[serde(default = "default_silence")]
+    pub silence_minutes: Spanned<u32>,
     /// What its stations and trunks are, where two PBXs use one number for two things. Goes before `[roles]`.
     #[serde(default)]
     pub roles: Roles,
+}
+
+fn default_silence() -> Spanned<u32> {
+    Spanned::new(0..0, 60)
+}
+
+impl Source {
+    /// How long it may be silent in core hours while it is not learnt what is normal; zero: for ever.
+    pub fn silence(&self) -> SignedDuration {
+        SignedDuration::from_mins(i64::from(*self.silence_minutes.get_ref()))
+    }
 }
 
 /// A serial port.

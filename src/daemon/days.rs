@@ -6,6 +6,7 @@ use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::keeper::Keeper;
+use super::observed;
 use crate::aggregate::count::peaks;
 use crate::aggregate::coverage::Links;
 use crate::aggregate::document::{DayDocument, Features, PracticeSite, canonical};
@@ -147,6 +148,12 @@ impl Keeper {
                 continue;
             }
             let Some(id) = self.ids.get(&plan.name).copied() else { continue };
+            let until = end.min(now).max(start);
+            let mut links = Links {
+                imported: files.iter().filter(|file| file.of == plan.name).map(|file| file.stretch).collect(),
+                ..read.links(id, &plan.name, start, until)?
+            };
+            observed::doubts(&read, id, &mut links, start, until)?;
             sources.push(SourceInput {
                 name: plan.name.clone(),
                 dialect: plan.dialect.clone(),
@@ -155,10 +162,8 @@ impl Keeper {
                 lines: read.lines_of(id, date)?,
                 may_repeat: read.may_repeat(id, date)?,
                 clock_offset_s: read.clock_offset(id, date)?,
-                links: Links {
-                    imported: files.iter().filter(|file| file.of == plan.name).map(|file| file.stretch).collect(),
-                    ..read.links(id, &plan.name, start, end.min(now).max(start))?
-                },
+                missing: observed::missing(&read, id, start, end)?,
+                links,
             });
         }
         let heard = |of: &str| practice.is_none_or(|practice| practice.hears(of));

@@ -10,15 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
 use super::hold::{Hold, SharedHold};
+use super::observed::Errors;
 use super::relays::Relays;
 use super::reload::Reloaded;
 use super::setup::{self, SetUpError, SourcePlan};
+use super::silence::{self, Ear};
 use crate::aggregate::slots::date_of;
 use crate::call::Owner;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::push::schedule::nightly;
-use crate::store::{SourceRow, Store, StoreError, Wire, Work};
+use crate::store::{EventCause, SourceRow, Store, StoreError, Wire, Work};
 
 /// A box that says it is earlier does not know the time yet.
 const NO_EARLIER: Date = Date::constant(2026, 1, 1);
@@ -89,6 +91,14 @@ pub struct Keeper {
     pub(super) collecting: bool,
     /// The books are not what is stored: a change of them failed half-way.
     pub(super) astray: bool,
+    /// When this run began to collect.
+    pub(super) began: Option<Timestamp>,
+    /// What is known of each source's talking.
+    pub(super) ears: BTreeMap<u16, Ear>,
+    /// Bytes in error that came from each source.
+    pub(super) errors: BTreeMap<u16, Errors>,
+    /// The day on which what was heard long ago was last forgotten.
+    pub(super) heard_since: Option<Date>,
 }
 
 impl Keeper {
@@ -103,6 +113,10 @@ impl Keeper {
             next_nightly: Timestamp::MAX,
             collecting: false,
             astray: false,
+            began: None,
+            ears: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            heard_since: None,
             zone,
             linked,
             trouble: None,
@@ -168,6 +182,7 @@ impl Keeper {
         let open = self.end_abandoned_links(unbroken)?;
         self.collecting = true;
         let now = self.clock.now();
+        self.began = Some(now);
         let first_try = nightly(&self.device()?, &self.zone, now - SignedDuration::from_mins(5));
         let parked = self.store.read().parked()?;
         let work = self.store.begin()?;
@@ -268,12 +283,21 @@ impl Keeper {
                 Event::Lines(batch) => {
                     if let Some(row) = self.rows.get_mut(&batch.source) {
                         self.books.take(&work, &mut portion, row, batch)?;
+                        // What comes out of a folder says nothing of when it was said.
+                        if self.plans.iter().any(|plan| plan.live && self.ids.get(&plan.name) == Some(&batch.source)) {
+                            let ear = self.ears.entry(batch.source).or_default();
+                            silence::hear(&work, ear, &self.zone, batch)?;
+                        }
                     }
                 }
                 Event::Boundary(source) => self.books.boundary(&work, &mut portion, *source)?,
                 Event::Up(source, at) => work.link_up(*source, *at)?,
                 Event::Down(source, at, cause) => {
                     self.books.cut_off(&work, &mut portion, *source)?;
+                    silence::end_event(&work, &self.zone, Some(*source), EventCause::Silence, *at)?;
+                    if let Some(ear) = self.ears.get_mut(source) {
+                        (ear.silent, ear.looked) = (false, None);
+                    }
                     work.link_down(*source, *at, cause)?;
                 }
                 Event::Removed(file) => work.forget_file(file)?,
@@ -302,6 +326,8 @@ impl Keeper {
     /// Puts the books back to what is stored.
     fn reload(&mut self) -> Result<(), StoreError> {
         self.books = setup::books(&self.config, &self.store, &self.plans)?;
+        // What is known of silence is found again in the database.
+        self.ears.clear();
         self.load_rows()
     }
 
@@ -358,6 +384,9 @@ impl Keeper {
 
     fn try_tick(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.try_seal(now)?;
+        self.listen(now)?;
+        self.look_at_lines(now)?;
+        self.forget_heard(now)?;
         let nightly_due = now >= self.next_nightly;
         self.settle_days(now, nightly_due)?;
         if nightly_due {

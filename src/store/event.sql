@@ -19,7 +19,7 @@ INSERT INTO event (source, from_ms, to_ms, cause, what)
     FROM (SELECT source, to_ms, cause AS word, lead(from_ms) OVER (PARTITION BY source ORDER BY from_ms) AS next FROM link)
     WHERE to_ms IS NOT NULL AND word IS NOT NULL AND (next IS NULL OR next > to_ms) ORDER BY to_ms;
 
--- How often a source was heard: moments (quarter minutes with a line) in five minutes of the box's clock.
+-- How often a source was heard: moments (ten seconds with a line) in five minutes of the box's clock.
 CREATE TABLE heard (
     source INTEGER NOT NULL,
     at INTEGER NOT NULL,     -- first second of the five minutes
@@ -28,5 +28,5 @@ CREATE TABLE heard (
 ) WITHOUT ROWID, STRICT;
 
 INSERT INTO heard
-    SELECT source, at_ms / 300000 * 300, count(DISTINCT at_ms / 15000) FROM line
-    WHERE source NOT IN (SELECT source FROM import) GROUP BY 1, 2;
+    SELECT source, at_ms / 300000 * 300, count(DISTINCT at_ms / 10000) FROM line
+    WHERE kind NOT IN (3, 4) AND source NOT IN (SELECT source FROM import) GROUP BY 1, 2;

@@ -346,6 +346,7 @@ impl Keeper {
                 shows_callback: plan.is_some_and(|plan| plan.plan.shows_callback()),
                 lines: read.lines_of(row.source, date)?,
                 may_repeat: 0,
+                missing: 0,
                 clock_offset_s: None,
                 links: Links {
                     source: row.name,
