@@ -171,10 +171,6 @@ fn a_year_of_a_practice_has_no_false_alarm_and_a_pulled_cable_is_found_within_mi
     // Calls a day; the most minutes until a cable pulled on a Monday morning, or on a Thursday afternoon, is noticed.
     for (calls, morning, afternoon) in [(700.0, 12, 40), (250.0, 25, 100), (60.0, 120, 480)] {
         let practice = Practice { calls, trains: false, saturdays: false };
-        for seed in 1..8 {
-            let y = year(&practice, seed * 7919);
-            println!("{calls} seed {seed} {:#?} {:?} {:?}", y.alarms, of(&y.mornings), of(&y.afternoons));
-        }
         let year = year(&practice, 0x51_1e_4ce ^ calls as u64);
         println!(
             "{calls} calls a day: {} alarms; Mondays 08:15 {:?} min, Thursdays 14:00 {:?} min",
