@@ -23,6 +23,7 @@ pub mod import;
 pub mod keeper;
 pub mod keys;
 pub mod memory;
+mod numbered;
 mod observed;
 pub mod outages;
 mod outgoing;

@@ -7,6 +7,7 @@ pub mod definitions;
 pub mod document;
 mod render;
 pub mod repeat;
+pub mod sequence;
 pub mod silence;
 pub mod slots;
 

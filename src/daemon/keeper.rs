@@ -1,6 +1,7 @@
 //! The desk that has the database: takes portions of lines, closes days, renders documents and answers questions. The
 //! daemon runs it in the writer thread; a verb without a daemon runs it in its own process.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
@@ -10,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
 use super::hold::{Hold, SharedHold};
+use super::numbered;
 use super::observed::Errors;
 use super::relays::Relays;
 use super::reload::Reloaded;
 use super::setup::{self, SetUpError, SourcePlan};
 use super::silence::{self, Ear};
+use crate::aggregate::sequence::{Numbers, Sequence};
 use crate::aggregate::slots::date_of;
 use crate::call::Owner;
 use crate::clock::Clock;
@@ -95,6 +98,10 @@ pub struct Keeper {
     pub(super) began: Option<Timestamp>,
     /// What is known of each source's talking.
     pub(super) ears: BTreeMap<u16, Ear>,
+    /// How the sources whose PBX numbers its records do so …
+    pub(super) numbers: BTreeMap<u16, Numbers>,
+    /// … and how far those numbers have come.
+    pub(super) sequences: BTreeMap<u16, Sequence>,
     /// Bytes in error that came from each source.
     pub(super) errors: BTreeMap<u16, Errors>,
     /// The day on which what was heard long ago was last forgotten.
@@ -115,6 +122,8 @@ impl Keeper {
             astray: false,
             began: None,
             ears: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            sequences: BTreeMap::new(),
             errors: BTreeMap::new(),
             heard_since: None,
             zone,
@@ -276,6 +285,10 @@ impl Keeper {
 
     fn try_take(&mut self, events: &[Event]) -> Result<(), StoreError> {
         let now = self.clock.now();
+        if self.numbers.is_empty() {
+            let ids = self.ids.values().copied();
+            self.numbers = ids.filter_map(|id| Some((id, self.numbers_of(id)?))).collect();
+        }
         let work = self.store.begin()?;
         let mut portion = Portion::default();
         for event in events {
@@ -287,6 +300,13 @@ impl Keeper {
                         if self.plans.iter().any(|plan| plan.live && self.ids.get(&plan.name) == Some(&batch.source)) {
                             let ear = self.ears.entry(batch.source).or_default();
                             silence::hear(&work, ear, &self.zone, batch)?;
+                        }
+                        if let Some(numbers) = self.numbers.get(&batch.source) {
+                            let sequence = match self.sequences.entry(batch.source) {
+                                Entry::Occupied(known) => known.into_mut(),
+                                Entry::Vacant(place) => place.insert(numbered::stood(&work.read(), batch.source)?),
+                            };
+                            numbered::take(&work, sequence, *numbers, &self.zone, batch)?;
                         }
                     }
                 }
@@ -328,6 +348,8 @@ impl Keeper {
         self.books = setup::books(&self.config, &self.store, &self.plans)?;
         // What is known of silence is found again in the database.
         self.ears.clear();
+        self.sequences.clear();
+        self.numbers.clear();
         self.load_rows()
     }
 
@@ -386,6 +408,7 @@ impl Keeper {
         self.try_seal(now)?;
         self.listen(now)?;
         self.look_at_lines(now)?;
+        self.look_at_numbers(now)?;
         self.forget_heard(now)?;
         let nightly_due = now >= self.next_nightly;
         self.settle_days(now, nightly_due)?;

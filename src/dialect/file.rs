@@ -28,6 +28,8 @@ pub(super) struct DialectFile {
     pub options: BTreeMap<String, Spanned<OptionFile>>,
     #[serde(default)]
     pub stamp: Option<Spanned<StampFile>>,
+    #[serde(default)]
+    pub sequence: Option<Spanned<SequenceFile>>,
     #[serde(rename = "line")]
     pub lines: Vec<Spanned<LineFile>>,
     #[serde(default)]
@@ -82,6 +84,18 @@ pub(super) struct StampFile {
     pub kind: StampKind,
     /// Zone of the clock where the format fixes one.
     pub zone: Option<String>,
+}
+
+/// The running number that the PBX gives every record.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct SequenceFile {
+    pub field: String,
+    /// The first number after the last, and after a start.
+    #[serde(default)]
+    pub first: u32,
+    /// The last before it begins again, where that is known.
+    pub last: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

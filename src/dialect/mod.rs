@@ -153,6 +153,8 @@ pub struct Reading {
     pub marks: Vec<Mark>,
     /// The trunk of the call on this line, as far as it is known.
     pub trunk: Option<compact_str::CompactString>,
+    /// The running number that the line bears, where the PBX gives its records one.
+    pub sequence: Option<u32>,
 }
 
 /// How the legs of one call find each other; from the dialect's `[link]`.

@@ -10,6 +10,7 @@
 mod authority;
 mod evidence;
 mod f08_two_daemons;
+mod f10_cable_pulled;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
 mod lines;
