@@ -114,7 +114,7 @@ fn silence_on_a_monday_morning_is_an_event_and_over_the_weekend_is_none() {
 /// A BusinessPhone's record of an internal call.
 fn numbered(number: u32) -> String {
     format!(
-        "00 {number:03} 261120 1211 244   00006 0000      247                      Q                      0003 Q        0.00 I{:62}",
+        "00 {number:03} 261120 1211 244  00006 0000      247                      Q                      0003 Q        0.00 I{:62}",
         ""
     )
 }
