@@ -1,7 +1,7 @@
 //! The running numbers of PBXs that give every record one: what is passed over and does not come is an event, and counted.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::books::{Batch, Entry};
 use super::keeper::Keeper;
@@ -52,7 +52,8 @@ fn note(work: &Work<'_>, zone: &TimeZone, source: u16, missing: &[Missing]) -> R
         let (first, second) = missing.between;
         let what = format!("{} between number {first} and number {second} of the PBX", missing.records);
         tracing::warn!(source, what, "records are missing");
-        let stretch = (missing.from, missing.to);
+        // Two lines of one moment have a stretch between them all the same.
+        let stretch = (missing.from.min(missing.to - SignedDuration::from_secs(1)), missing.to);
         work.past_event(Some(source), EventCause::SequenceGap, stretch, &what, Some(missing.records))?;
         touch_days(work, zone, missing.from, missing.to)?;
     }
