@@ -84,7 +84,7 @@ prop_compose! {
         ups in prop::collection::vec((-10_000_i64..100_000, 0_i64..50_000), 0..4),
     ) -> (SourceInput, Vec<(i64, i64)>) {
         let cannot = cannot.into_iter().map(str::to_owned).collect();
-        (SourceInput { name, dialect: "x".into(), cannot, shows_callback, lines, may_repeat: 0, clock_offset_s, links: Links::default() }, ups)
+        (SourceInput { name, dialect: "x".into(), cannot, shows_callback, lines, may_repeat: 0, missing: 0, clock_offset_s, links: Links::default() }, ups)
     }
 }
 

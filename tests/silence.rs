@@ -171,7 +171,7 @@ fn a_year_of_a_practice_has_no_false_alarm_and_a_pulled_cable_is_found_within_mi
     // Calls a day; the most minutes until a cable pulled on a Monday morning, or on a Thursday afternoon, is noticed.
     for (calls, morning, afternoon) in [(700.0, 12, 40), (250.0, 25, 100), (60.0, 200, 480)] {
         let practice = Practice { calls, trains: false, saturdays: false };
-        let year = year(&practice, 0x51_1e_4ce ^ calls as u64);
+        let year = year(&practice, 0x0511_e4ce ^ calls as u64);
         println!(
             "{calls} calls a day: {} alarms; Mondays 08:15 {:?} min, Thursdays 14:00 {:?} min",
             year.alarms.len(),
