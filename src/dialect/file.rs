@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::many::Many;
+pub(super) use super::numbering::{RestartFile, SequenceFile};
 use super::switch::Switch;
 use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
 
@@ -84,18 +85,6 @@ pub(super) struct StampFile {
     pub kind: StampKind,
     /// Zone of the clock where the format fixes one.
     pub zone: Option<String>,
-}
-
-/// The running number that the PBX gives every record.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct SequenceFile {
-    pub field: String,
-    /// The first number after the last, and after a start.
-    #[serde(default)]
-    pub first: u32,
-    /// The last before it begins again, where that is known.
-    pub last: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -485,20 +474,6 @@ pub(super) struct LinkFile {
     #[serde(default)]
     pub chained: bool,
     pub restart: Option<RestartFile>,
-}
-
-/// How a call id that starts again is recognised.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RestartFile {
-    /// The id a restart begins with.
-    pub floor: u64,
-    /// An id less than this above the floor, and later than all before by `quiet_s`, is a restart.
-    pub near: u64,
-    /// An id this far below the highest is a restart whatever the clock says.
-    pub far: u64,
-    /// Seconds a restart takes at least.
-    pub quiet_s: u32,
 }
 
 /// Lines with the records they must give.

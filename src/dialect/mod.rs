@@ -22,6 +22,7 @@ mod layout;
 pub mod learn;
 mod library;
 mod many;
+mod numbering;
 mod plan;
 mod replay;
 mod shipped;
