@@ -39,6 +39,13 @@ pub enum Request {
         /// Whose, as `ODS` or `ODS/site`; may be left out when there is one practice.
         practice: Option<String>,
     },
+    /// When something was not seen, or not rightly.
+    Outages {
+        /// First civil day.
+        from: Date,
+        /// Last civil day.
+        to: Date,
+    },
     /// Close and send what is due.
     Push {
         /// Only this day.

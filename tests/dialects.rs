@@ -122,3 +122,35 @@ fn reasons_name_the_column_and_never_a_number() {
         assert!(reading.marks.is_empty());
     }
 }
+
+#[test]
+fn numbers_that_pbxs_give_their_records_show_no_false_loss_in_whole_logs() {
+    use smdrd::aggregate::sequence::{Numbers, Sequence};
+    let mut numbered = 0;
+    for (name, plan, lines) in corpus::corpus() {
+        // Most pairs are excerpts.
+        let whole = name.contains("/captures/") || name.ends_with("001-new-format-three-line-records.smdr");
+        let Some((first, last)) = plan.sequence().filter(|_| whole) else { continue };
+        let (mut sequence, mut state, mut reading) = (Sequence::default(), SourceState::default(), Reading::default());
+        let mut missing = Vec::new();
+        for (no, line) in (1..).zip(&lines) {
+            if line.noise {
+                continue;
+            }
+            plan.step(&mut state, &Line { no, bytes: &line.bytes, kept: &[], today: TODAY }, &mut reading);
+            let at = jiff::Timestamp::from_second(1_800_000_000 + no as i64).unwrap();
+            match reading.sequence {
+                Some(number) => {
+                    numbered += 1;
+                    missing.extend(sequence.number(Numbers { first, last }, number, at));
+                }
+                None if matches!(reading.settled.last().unwrap().what, What::Unparsed { .. }) => sequence.unknown(),
+                None => {}
+            }
+        }
+        missing.extend(sequence.settled(jiff::Timestamp::from_second(1_900_000_000).unwrap()));
+        let records: u64 = missing.iter().map(|missing| missing.records).sum();
+        assert_eq!(records, 0, "{name}: {missing:?}");
+    }
+    assert!(numbered > 540, "{numbered}");
+}

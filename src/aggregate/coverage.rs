@@ -37,9 +37,24 @@ pub struct Links {
     pub imported: Vec<Up>,
     /// It is a file of a PBX that is a source itself, whose link says what was observed.
     pub beside: bool,
+    /// Stretches of which, though the link was up, not everything was seen, or not rightly.
+    pub doubts: Vec<Doubt>,
 }
 
-/// The gaps of one source between `start` and `end`. Where no cause is known the daemon was not running.
+/// A stretch of which a part, or all, was not seen though the link was up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Doubt {
+    /// When.
+    pub stretch: Up,
+    /// One word: `silence`, `sequence-gap`, `unparsed`, `clock-doubt`, …
+    pub word: String,
+    /// Which part of it is lost, above 0 and up to 1; all of it where there is none.
+    pub share: Option<f64>,
+    /// How many records or lines are missing, where that is known.
+    pub records: Option<u64>,
+}
+
+/// The gaps of one source between `start` and `end`, in order. Where no cause is known the PBX had never been connected.
 pub fn gaps(links: &Links, start: Timestamp, end: Timestamp) -> Vec<Gap> {
     if links.beside {
         return Vec::new();
@@ -61,24 +76,55 @@ pub fn gaps(links: &Links, start: Timestamp, end: Timestamp) -> Vec<Gap> {
     if seen < end {
         gaps.push((seen, end));
     }
-    let gap = |(from, to): (Timestamp, Timestamp)| Gap {
-        start: from,
-        end: to,
-        cause: if imported(from, to) {
-            "imported".to_owned()
-        } else {
-            let cause = links.causes.iter().rev().find(|cause| cause.from <= from);
-            cause.map_or_else(|| "not-running".to_owned(), |cause| cause.word.clone())
-        },
-        source: links.source.clone(),
-    };
-    gaps.into_iter().map(gap).filter(|gap| gap.end > gap.start).collect()
+    let mut causes: Vec<&Cause> = links.causes.iter().collect();
+    causes.sort_by_key(|cause| cause.from);
+    let mut found = Vec::new();
+    for (from, to) in gaps {
+        let mut gap = |from: Timestamp, to: Timestamp| {
+            let cause = causes.iter().rev().find(|cause| cause.from <= from);
+            let cause = if imported(from, to) {
+                "imported".to_owned()
+            } else {
+                cause.map_or_else(|| "never-connected".to_owned(), |cause| cause.word.clone())
+            };
+            if to > from {
+                let source = links.source.clone();
+                found.push(Gap { start: from, end: to, cause, source, lost_s: None, records: None });
+            }
+        };
+        // One reason may follow another: the daemon runs again, and the link does not come up.
+        let mut since = from;
+        let whole = imported(from, to);
+        for cause in causes.iter().filter(|cause| cause.from > from && cause.from < to && !whole) {
+            gap(since, cause.from);
+            since = cause.from;
+        }
+        gap(since, to);
+    }
+    for doubt in &links.doubts {
+        let (from, to) = (doubt.stretch.from.max(start), doubt.stretch.to.min(end));
+        let length = to.duration_since(from).as_secs();
+        if to > from {
+            let lost = |share: f64| (share.clamp(0.0, 1.0) * length as f64).ceil() as u64;
+            found.push(Gap {
+                start: from,
+                end: to,
+                cause: doubt.word.clone(),
+                source: links.source.clone(),
+                lost_s: doubt.share.map(lost),
+                records: doubt.records,
+            });
+        }
+    }
+    found.sort_by(|one, other| (one.start, one.end, &one.cause).cmp(&(other.start, other.end, &other.cause)));
+    found
 }
 
 /// Seconds between `from` and `to` that no gap of any source touches: what was observed of the whole practice.
 pub fn observed_s(all: &[Gap], from: Timestamp, to: Timestamp) -> u64 {
     let mut holes: Vec<(i64, i64)> = all
         .iter()
+        .filter(|gap| gap.lost_s.is_none())
         .map(|gap| (gap.start.max(from).as_second(), gap.end.min(to).as_second()))
         .filter(|(start, end)| end > start)
         .collect();
@@ -91,7 +137,15 @@ pub fn observed_s(all: &[Gap], from: Timestamp, to: Timestamp) -> u64 {
             reached = end;
         }
     }
-    u64::try_from(to.as_second() - from.as_second() - lost).unwrap_or(0)
+    // Then those of which a part is lost; two of them may be the same part, which errs to the careful side.
+    let part = |gap: &Gap| {
+        let (start, end) = (gap.start.max(from).as_second(), gap.end.min(to).as_second());
+        let length = gap.end.as_second() - gap.start.as_second();
+        let lost = gap.lost_s.filter(|_| end > start && length > 0)?;
+        Some((lost as f64 * (end - start) as f64 / length as f64).ceil() as i64)
+    };
+    let partly: i64 = all.iter().filter_map(part).sum();
+    u64::try_from(to.as_second() - from.as_second() - lost - partly).unwrap_or(0)
 }
 
 /// Seconds of the slot that were observed.
@@ -126,7 +180,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                ("not-running", at("07:30:00").to_string(), at("08:00:00").to_string()),
+                ("never-connected", at("07:30:00").to_string(), at("08:00:00").to_string()),
                 ("link-down", at("08:47:00").to_string(), at("08:52:00").to_string()),
             ]
         );
@@ -141,14 +195,56 @@ mod tests {
         let shown = |links: &Links| -> Vec<String> {
             gaps(links, at("08:00:00"), at("11:00:00")).into_iter().map(|gap| gap.cause).collect()
         };
-        assert_eq!(shown(&links), ["imported", "not-running"]);
+        assert_eq!(shown(&links), ["imported", "never-connected"]);
         assert!(shown(&Links { beside: true, ..links }).is_empty(), "the PBX's own link says what was observed");
     }
 
     #[test]
     fn overlapping_gaps_of_two_sources_are_lost_once() {
-        let gap = |from: &str, to: &str| Gap { start: at(from), end: at(to), cause: "x".into(), source: "s".into() };
         let gaps = [gap("08:00:00", "08:10:00"), gap("08:05:00", "08:15:00")];
         assert_eq!(slot_observed_s(&gaps, at("08:00:00")), 900);
+    }
+
+    fn gap(from: &str, to: &str) -> Gap {
+        let (cause, source) = ("x".into(), "s".into());
+        Gap { start: at(from), end: at(to), cause, source, lost_s: None, records: None }
+    }
+
+    #[test]
+    fn of_a_doubtful_stretch_its_share_is_lost_in_each_slot() {
+        let doubt = |from: &str, to: &str, share| Doubt {
+            stretch: up(from, to),
+            word: "unparsed".into(),
+            share,
+            records: Some(3),
+        };
+        let links = Links {
+            source: "pbx".into(),
+            up: vec![up("08:00:00", "10:00:00")],
+            doubts: vec![doubt("08:15:00", "08:45:00", Some(0.1)), doubt("09:00:00", "09:05:00", None)],
+            ..Links::default()
+        };
+        let gaps = gaps(&links, at("08:00:00"), at("09:30:00"));
+        assert_eq!(gaps.iter().map(|gap| gap.lost_s).collect::<Vec<_>>(), [Some(180), None]);
+        let slots = ["08:00:00", "08:30:00", "09:00:00"].map(|slot| slot_observed_s(&gaps, at(slot)));
+        assert_eq!(slots, [1710, 1710, 1500]);
+        let both = [gap("08:00:00", "08:29:00"), Gap { lost_s: Some(900), ..gap("08:00:00", "08:30:00") }];
+        assert_eq!(slot_observed_s(&both, at("08:00:00")), 0, "never less than nothing");
+    }
+
+    #[test]
+    fn one_reason_follows_another() {
+        let links = Links {
+            source: "pbx".into(),
+            up: vec![up("08:00:00", "09:00:00")],
+            causes: vec![
+                Cause { from: at("09:00:00"), word: "not-running".into() },
+                Cause { from: at("09:10:00"), word: "not-connected".into() },
+            ],
+            ..Links::default()
+        };
+        let gaps = gaps(&links, at("08:30:00"), at("10:00:00"));
+        let shown: Vec<(&str, Timestamp)> = gaps.iter().map(|gap| (gap.cause.as_str(), gap.end)).collect();
+        assert_eq!(shown, [("not-running", at("09:10:00")), ("not-connected", at("10:00:00"))]);
     }
 }

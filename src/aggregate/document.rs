@@ -133,6 +133,9 @@ pub struct SourceDay {
     /// Lines that are counted and may repeat earlier ones; left out where there are none.
     #[serde(default, skip_serializing_if = "is_none_of_them")]
     pub may_repeat: u64,
+    /// Records that the PBX numbered and that never came; left out where there are none, and where it does not number.
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    pub missing: u64,
     /// PBX clock minus box clock, in seconds; null when it was not measured.
     pub clock_offset_s: Option<i64>,
     /// What was taken off the PBX's stamps, in seconds; left out where they are not corrected.
@@ -162,10 +165,17 @@ pub struct Gap {
     pub start: Timestamp,
     /// First instant after it.
     pub end: Timestamp,
-    /// Why, as one word: `link-down`, `not-running`, `not-connected`, `imported`.
+    /// Why, as one word: `link-down` and what the link says of it, `not-running`, `never-connected`, `not-connected`,
+    /// `imported`, `silence`, `sequence-gap`, `unparsed`, `clock-doubt`, `database-lost`.
     pub cause: String,
     /// Which source.
     pub source: String,
+    /// Where only a part of it was lost: how many seconds of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_s: Option<u64>,
+    /// How many records are missing, or lines not understood, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
 }
 
 /// One half-hour.

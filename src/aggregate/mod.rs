@@ -7,6 +7,8 @@ pub mod definitions;
 pub mod document;
 mod render;
 pub mod repeat;
+pub mod sequence;
+pub mod silence;
 pub mod slots;
 
 pub use render::{Capability, DayInputs, SourceInput, render};

@@ -85,6 +85,8 @@ pub struct SourceInput {
     pub lines: [u64; 7],
     /// Lines among them that are counted and may repeat earlier ones.
     pub may_repeat: u64,
+    /// Records that it numbered and that never came.
+    pub missing: u64,
     /// PBX clock minus box clock, where it was measured.
     pub clock_offset_s: Option<i64>,
     /// What was taken off its stamps, where they were corrected.
@@ -155,7 +157,7 @@ pub fn render(inputs: &DayInputs<'_>) -> DayDocument {
         })
         .collect();
     let totals = totals(&slots);
-    let observed_s = observed(start, end);
+    let observed_s = slots.iter().map(|slot| slot.observed_s).sum();
     DayDocument {
         schema: SCHEMA.into(),
         practice: inputs.practice.clone(),
@@ -202,6 +204,7 @@ fn source_day(source: &SourceInput) -> SourceDay {
         unparsed,
         duplicates,
         may_repeat: source.may_repeat,
+        missing: source.missing,
         clock_offset_s: source.clock_offset_s,
         clock_corrected_s: source.clock_corrected_s,
         clock_fault: source.clock_fault.clone(),

@@ -84,7 +84,9 @@ pub fn readable(document: &DayDocument) -> String {
         text += &table(bands.zip(counts).map(|(band, count)| vec![format!("  {band}"), count.to_string()]));
     }
     for gap in &document.coverage.gaps {
-        text += &format!("gap {} – {} {} ({})\n", gap.start, gap.end, gap.source, gap.cause);
+        let part = gap.lost_s.map(|lost| format!(", {lost} s of it")).unwrap_or_default();
+        let records = gap.records.map(|records| format!(", {records} lines or records")).unwrap_or_default();
+        text += &format!("gap {} – {} {} ({}{part}{records})\n", gap.start, gap.end, gap.source, gap.cause);
     }
     for (key, reason) in &document.cbt.absent {
         text += &format!("{key} is not known: {reason}\n");

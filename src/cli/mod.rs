@@ -13,6 +13,7 @@ mod doctor;
 mod explain;
 mod import;
 mod learn;
+mod outages;
 mod parse;
 mod push;
 mod rebuild;
@@ -61,6 +62,7 @@ enum Verb {
     Learn(learn::Arguments),
     Status(status::Arguments),
     Alerts(Box<alerts::Arguments>),
+    Outages(outages::Arguments),
     Tap(tap::Arguments),
     Parse(parse::Arguments),
     Dialects(dialects::Arguments),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Verb::Learn(arguments) => learn::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
         Verb::Alerts(arguments) => alerts::run(*arguments),
+        Verb::Outages(arguments) => outages::run(arguments),
         Verb::Tap(arguments) => tap::run(arguments),
         Verb::Parse(arguments) => parse::run(arguments),
         Verb::Dialects(arguments) => dialects::run(arguments),

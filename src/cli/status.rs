@@ -229,6 +229,14 @@ fn source(source: &SourceStatus) -> Vec<String> {
             0 => String::new(),
             _ => format!("{} printed again, {} perhaps", source.today.duplicates, source.may_repeat),
         },
+        match source.missing {
+            0 => String::new(),
+            missing => format!("{missing} missing by its own numbers"),
+        },
+        match source.learned {
+            Some(learned) if learned < 100 => format!("silence learnt for {learned} % of core hours"),
+            _ => String::new(),
+        },
         match source.wire.line_errors + source.wire.cut {
             0 => String::new(),
             _ => format!("{} bytes in error, {} cut", source.wire.line_errors, source.wire.cut),

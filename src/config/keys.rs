@@ -53,6 +53,7 @@ pub const KEYS: &[Key] = &[
         "\"none\", \"measured\", or by how much its clock is ahead or behind",
         "clock-correction = \"+00:07:00\"",
     ),
+    key("source.silence-minutes", "a whole number of minutes up to 600, without quotes", "silence-minutes = 60"),
     key("source.options", "a table of the dialect's options", "[source.options]"),
     key("source.options.*", "a value in quotes", "date_order = \"dmy\""),
     key("source.roles", "a table", "[source.roles]"),

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -207,9 +208,24 @@ pub struct Source {
     pub zone: Option<Spanned<String>>,
     /// Whether its stamps are corrected by what its clock is off. Default no.
     pub clock_correction: Option<Spanned<ClockCorrection>>,
+    /// Minutes of silence in core hours that are too many while it is not learnt what is normal. Default 60; 0: its
+    /// silence is never judged.
+    #[serde(default = "default_silence")]
+    pub silence_minutes: Spanned<u32>,
     /// What its stations and trunks are, where two PBXs use one number for two things. Goes before `[roles]`.
     #[serde(default)]
     pub roles: Roles,
+}
+
+fn default_silence() -> Spanned<u32> {
+    Spanned::new(0..0, 60)
+}
+
+impl Source {
+    /// How long it may be silent in core hours while it is not learnt what is normal; zero: for ever.
+    pub fn silence(&self) -> SignedDuration {
+        SignedDuration::from_mins(i64::from(*self.silence_minutes.get_ref()))
+    }
 }
 
 /// A serial port.

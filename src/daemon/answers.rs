@@ -14,6 +14,7 @@ use super::explain;
 use super::import::import;
 use super::keeper::Keeper;
 use super::memory;
+use super::outages::outages;
 use super::rebuild::rebuild;
 use super::sending;
 use super::setup::{Lock, SetUpError};
@@ -75,6 +76,10 @@ pub async fn answer(
                 .await
                 .ok_or_else(gone)??;
             serde_json::from_slice(&body).map_err(|error| Refusal::new(error, "report this"))
+        }
+        Request::Outages { from, to } => {
+            let outages = desk.with(move |keeper| outages(keeper, from, to)).await.ok_or_else(gone)?;
+            serde_json::to_value(outages.map_err(stored)?).map_err(|error| Refusal::new(error, "report this"))
         }
         Request::ReloadDialects => Err(Refusal::new(
             "no daemon is running",

@@ -56,6 +56,8 @@ pub struct MaskedLine {
     pub idle: bool,
     /// Only the shape of it is kept.
     pub shape: bool,
+    /// The running number that it bears, where it comes in and the PBX gives its records one.
+    pub sequence: Option<u32>,
 }
 
 /// What the reading side hands over.

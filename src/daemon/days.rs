@@ -6,6 +6,7 @@ use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::keeper::Keeper;
+use super::observed;
 use crate::aggregate::count::peaks;
 use crate::aggregate::coverage::Links;
 use crate::aggregate::document::{DayDocument, Features, PracticeSite, canonical};
@@ -163,6 +164,12 @@ impl Keeper {
             let Some(id) = self.ids.get(&plan.name).copied() else { continue };
             let clock = read.clock_day(id, date)?;
             self.clock_doubt(owner, id, date, clock, &mut clock_doubt)?;
+            let until = end.min(now).max(start);
+            let mut links = Links {
+                imported: files.iter().filter(|file| file.of == plan.name).map(|file| file.stretch).collect(),
+                ..read.links(id, &plan.name, start, until)?
+            };
+            observed::doubts(&read, id, &mut links, start, until)?;
             sources.push(SourceInput {
                 name: plan.name.clone(),
                 dialect: plan.dialect.clone(),
@@ -173,10 +180,8 @@ impl Keeper {
                 clock_offset_s: clock.offset_s,
                 clock_corrected_s: clock.corrected_s,
                 clock_fault: self.clock_fault(plan, date, clock),
-                links: Links {
-                    imported: files.iter().filter(|file| file.of == plan.name).map(|file| file.stretch).collect(),
-                    ..read.links(id, &plan.name, start, end.min(now).max(start))?
-                },
+                missing: observed::missing(&read, id, start, end)?,
+                links,
             });
         }
         let heard = |of: &str| practice.is_none_or(|practice| practice.hears(of));

@@ -1,6 +1,7 @@
 //! The desk that has the database: takes portions of lines, closes days, renders documents and answers questions. The
 //! daemon runs it in the writer thread; a verb without a daemon runs it in its own process.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -12,18 +13,22 @@ use serde::{Deserialize, Serialize};
 use super::books::{Batch, Books, Portion};
 use super::box_clock::{Leap, Timeline, Watchmaker};
 use super::hold::{Hold, SharedHold};
+use super::numbered;
+use super::observed::Errors;
 use super::pulse::Progress;
 use super::relays::Relays;
 use super::reload::Reloaded;
 use super::repeats::CALLERS_SINCE;
 use super::setup::{self, SetUpError, SourcePlan};
+use super::silence::{self, Ear};
 use super::turned_away::Callers;
+use crate::aggregate::sequence::{Numbers, Sequence};
 use crate::aggregate::slots::date_of;
 use crate::alert::Book;
 use crate::call::Owner;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::{SourceRow, Store, StoreError, Wire, Work};
+use crate::store::{EventCause, SourceRow, Store, StoreError, Wire, Work};
 
 /// One thing that happened on the reading side.
 // Nearly all are lines, so room for lines is no waste.
@@ -107,6 +112,18 @@ pub struct Keeper {
     pub(super) astray: bool,
     /// The sources that were looked at for repetitions after the last change that did not fail.
     looking: Vec<u16>,
+    /// When this run began to collect.
+    pub(super) began: Option<Timestamp>,
+    /// What is known of each source's talking.
+    pub(super) ears: BTreeMap<u16, Ear>,
+    /// How the sources whose PBX numbers its records do so …
+    pub(super) numbers: BTreeMap<u16, Numbers>,
+    /// … and how far those numbers have come.
+    pub(super) sequences: BTreeMap<u16, Sequence>,
+    /// Bytes in error that came from each source.
+    pub(super) errors: BTreeMap<u16, Errors>,
+    /// The day on which what was heard long ago was last forgotten.
+    pub(super) heard_since: Option<Date>,
 }
 
 impl Keeper {
@@ -125,6 +142,12 @@ impl Keeper {
             collecting: false,
             astray: false,
             looking: Vec::new(),
+            began: None,
+            ears: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            sequences: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            heard_since: None,
             zone,
             linked,
             trouble: None,
@@ -214,6 +237,7 @@ impl Keeper {
         let open = self.end_abandoned_links(unbroken)?;
         self.collecting = true;
         let now = self.clock.now();
+        self.began = Some(now);
         self.begin_timeline(now)?;
         let trusted = self.clock_is_doubted(now).is_none();
         let first_try = self.first_try(now)?;
@@ -327,6 +351,10 @@ impl Keeper {
 
     fn try_take(&mut self, events: &[Event]) -> Result<(), StoreError> {
         let now = self.clock.now();
+        if self.numbers.is_empty() {
+            let ids = self.ids.values().copied();
+            self.numbers = ids.filter_map(|id| Some((id, self.numbers_of(id)?))).collect();
+        }
         let work = self.store.begin()?;
         let mut portion = Portion::default();
         for event in events {
@@ -334,12 +362,28 @@ impl Keeper {
                 Event::Lines(batch) => {
                     if let Some(row) = self.rows.get_mut(&batch.source) {
                         self.books.take(&work, &mut portion, row, batch)?;
+                        // What comes out of a folder says nothing of when it was said.
+                        if self.plans.iter().any(|plan| plan.live && self.ids.get(&plan.name) == Some(&batch.source)) {
+                            let ear = self.ears.entry(batch.source).or_default();
+                            silence::hear(&work, ear, &self.zone, batch)?;
+                        }
+                        if let Some(numbers) = self.numbers.get(&batch.source) {
+                            let sequence = match self.sequences.entry(batch.source) {
+                                Entry::Occupied(known) => known.into_mut(),
+                                Entry::Vacant(place) => place.insert(numbered::stood(&work.read(), batch.source)?),
+                            };
+                            numbered::take(&work, sequence, *numbers, &self.zone, batch)?;
+                        }
                     }
                 }
                 Event::Boundary(source) => self.books.boundary(&work, &mut portion, *source)?,
                 Event::Up(source, at) => work.link_up(*source, *at)?,
                 Event::Down(source, at, cause) => {
                     self.books.cut_off(&work, &mut portion, *source)?;
+                    silence::end_event(&work, &self.zone, Some(*source), EventCause::Silence, *at)?;
+                    if let Some(ear) = self.ears.get_mut(source) {
+                        (ear.silent, ear.looked) = (false, None);
+                    }
                     work.link_down(*source, *at, cause)?;
                 }
                 Event::Removed(file) => work.forget_file(file)?,
@@ -370,6 +414,10 @@ impl Keeper {
         self.books = setup::books(&self.config, &self.store, &self.plans)?;
         self.books.look_on(&self.looking);
         self.books.measures = !self.clock.is_fast();
+        // What is known of silence is found again in the database.
+        self.ears.clear();
+        self.sequences.clear();
+        self.numbers.clear();
         self.load_rows()
     }
 
@@ -442,6 +490,10 @@ impl Keeper {
         }
         self.leap = None;
         self.first_nightly(now)?;
+        self.listen(now)?;
+        self.look_at_lines(now)?;
+        self.look_at_numbers(now)?;
+        self.forget_heard(now)?;
         let nightly_due = now >= self.next_nightly;
         self.settle_days(now, nightly_due)?;
         if nightly_due {

@@ -329,7 +329,7 @@ impl Reader {
                 self.state = before;
                 self.shape(&mut reading, line.bytes, &mut masked);
             } else if let Some(own) = reading.settled.last() {
-                masked.kind = kind(&own.what);
+                (masked.kind, masked.sequence) = (kind(&own.what), reading.sequence);
                 if let Some(trace) = &mut self.trace {
                     if trace.leaves_out(seq, &reading.settled) {
                         // As if it had not come: a rebuild will not find it either.
@@ -453,6 +453,7 @@ fn plain(seq: u64, at: Timestamp, kind: LineKind) -> MaskedLine {
         stamp: None,
         idle: false,
         shape: false,
+        sequence: None,
     }
 }
 

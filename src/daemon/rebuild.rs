@@ -302,6 +302,7 @@ fn again(
             stamp: None,
             idle: line.idle,
             shape: line.shape,
+            sequence: None,
         };
     if line.shape || line.kind == LineKind::Noise {
         entries.push(Entry::Line(masked(line.kind, line.reason.clone(), line.column, None)));

@@ -13,6 +13,8 @@ use super::garbled;
 use super::hold::Held;
 use super::keeper::Keeper;
 use super::memory;
+use super::observed::missing;
+use super::outages::{in_words, remedy};
 use super::outlook::outlook;
 use super::relays::RelayStatus;
 use super::reload::{Change, Reloaded};
@@ -23,7 +25,7 @@ use crate::aggregate::slots::bounds;
 use crate::alert::{Channel, Code, Problem, Standing};
 use crate::call::Owner;
 use crate::dialect::cannot::sentences;
-use crate::store::StoreError;
+use crate::store::{Event, EventCause, StoreError};
 
 pub use super::outlook::{Comparison, ParkedDay, StoppedPractice, SupplierStatus};
 
@@ -64,6 +66,9 @@ pub struct Snapshot {
     pub calls: CallCounts,
     /// Days that are closed, and where they stand.
     pub days: DayCounts,
+    /// What is not seen, or not rightly, at present.
+    #[serde(default)]
+    pub events: Vec<OpenEvent>,
     /// Lines that no rule understands, held in memory as they came.
     #[serde(default)]
     pub held: Held,
@@ -129,6 +134,13 @@ pub struct SourceStatus {
     pub last_line: Option<String>,
     /// When it came.
     pub last_line_at: Option<String>,
+    /// Records of today that the PBX numbered and that never came.
+    #[serde(default)]
+    pub missing: u64,
+    /// Which part of core hours it is learnt for how long it is normally silent: from 0 to 100 in a hundred; nothing
+    /// where its silence is not judged.
+    #[serde(default)]
+    pub learned: Option<u8>,
     /// The relay to an older call logger, where there is one and the daemon runs.
     pub relay: Option<RelayStatus>,
     /// How its clock is; nothing while too little has come to say.
@@ -140,6 +152,21 @@ pub struct SourceStatus {
     /// … and in the last hour.
     #[serde(default)]
     pub last_hour: u64,
+}
+
+/// Something that is not seen, or not rightly, at present.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenEvent {
+    /// Which source; the whole box where there is none.
+    pub source: Option<String>,
+    /// Why, as one word.
+    pub cause: EventCause,
+    /// Since when.
+    pub since: String,
+    /// Why, in words.
+    pub words: String,
+    /// What to do.
+    pub remedy: String,
 }
 
 /// Lines by kind. The seven kinds add up to `lines`.
@@ -249,6 +276,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     problems.extend(keeper.trouble.as_ref().map(|trouble| Problem::new(Code::CannotStore, trouble)));
     problems.extend(keeper.clock_is_doubted(now).map(|what| Problem::new(Code::ClockOff, what)));
     let mut sources = Vec::new();
+    let (start, end) = bounds(&zone, today);
     for plan in &keeper.plans {
         let Some(row) = keeper.row(&plan.name) else { continue };
         let link = read.link_now(row.id)?;
@@ -276,7 +304,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             let problem = Problem::new(Code::DialectUnusable, format!("no line is understood: {why}"));
             problems.push(problem.remedy("put it right, then smdrd dialects reload").of_source(&plan.name));
         }
-        if counts.lines >= UNPARSED.1 && counts.unparsed * 100 > counts.lines * UNPARSED.0 {
+        if is_too_many(counts.lines, counts.unparsed) {
             let what = format!("{} of {} lines today are not understood", counts.unparsed, counts.lines);
             let problem = Problem::new(Code::NotUnderstood, what).remedy("check the dialect and its options");
             problems.push(problem.of_source(&plan.name));
@@ -292,6 +320,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             cause: link.and_then(|(_, _, cause)| cause).filter(|_| !up),
             today: counts,
             may_repeat: read.may_repeat(row.id, today)?,
+            missing: missing(&read, row.id, start, end)?,
+            learned: keeper.learned(row.id),
             wire: read.wire(row.id, today)?,
             last_line: last.as_ref().map(|line| String::from_utf8_lossy(&line.text).trim_end().to_owned()),
             last_line_at: last.map(|line| local(line.at)),
@@ -369,7 +399,6 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             gaps: document.coverage.gaps.iter().map(|gap| unseen(gap, &zone)).collect(),
         });
     }
-    let (start, end) = bounds(&zone, today);
     let unowned = read.counters_of(&Owner::Nobody, start, end)?;
     let unowned: i64 = unowned.values().filter_map(|slot| slot.get(&Metric::Seen)).sum();
     let unowned = unowned.max(0) as u64;
@@ -378,6 +407,15 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         problems.push(Problem::new(Code::CallsUnowned, what).remedy(
             "add their DDI, group or trunk to a [[practice]] or [[other-tenant]], or say unmatched = true for one of them",
         ));
+    }
+    let events = open_events(keeper)?;
+    for event in events.iter().filter(|event| is_told(event.cause)) {
+        let what = format!("{}, since {}", event.words, event.since);
+        let problem = Problem::new(code_of(event.cause), what).remedy(&event.remedy);
+        problems.push(match &event.source {
+            Some(source) => problem.of_source(source),
+            None => problem,
+        });
     }
     let disk = Disk::under(&keeper.config.state_dir);
     problems.extend(disk.problem(&keeper.config.state_dir));
@@ -394,6 +432,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         channels: channels(keeper, local),
         notes,
         sources,
+        events,
         lines,
         calls: CallCounts { stored, counted: stored - open, open },
         days: DayCounts { closed, receipted, pending, parked, held },
@@ -410,6 +449,46 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         },
         turned_away,
     })
+}
+
+/// What is not seen, or not rightly, at present.
+fn open_events(keeper: &Keeper) -> Result<Vec<OpenEvent>, StoreError> {
+    let (read, zone) = (keeper.store.read(), keeper.config.time_zone());
+    let names = read.names_by_id()?;
+    let open = |event: Event| OpenEvent {
+        source: event.source.map(|id| names.get(&id).cloned().unwrap_or_else(|| format!("source {id}"))),
+        cause: event.cause,
+        since: zone.to_datetime(event.from).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        words: in_words(&event),
+        remedy: remedy(event.cause).to_owned(),
+    };
+    Ok(read.open_events()?.into_iter().map(open).collect())
+}
+
+/// Whether nothing else says so: links, lines and the disk are looked at for themselves.
+fn is_told(cause: EventCause) -> bool {
+    use EventCause::{ClockDoubt, DatabaseLost, LineErrors, SequenceGap, Silence};
+    matches!(cause, Silence | LineErrors | SequenceGap | ClockDoubt | DatabaseLost)
+}
+
+/// Whether of so many lines too many are not understood.
+pub(super) fn is_too_many(lines: u64, unparsed: u64) -> bool {
+    lines >= UNPARSED.1 && unparsed * 100 > lines * UNPARSED.0
+}
+
+/// What an event is as a problem.
+fn code_of(cause: EventCause) -> Code {
+    match cause {
+        EventCause::LinkDown | EventCause::NeverConnected => Code::LinkDown,
+        EventCause::NotRunning => Code::NotRunning,
+        EventCause::Silence => Code::Silent,
+        EventCause::LineErrors => Code::Garbled,
+        EventCause::Unparsed => Code::NotUnderstood,
+        EventCause::SequenceGap => Code::LinesMissing,
+        EventCause::ClockDoubt => Code::PbxClockOff,
+        EventCause::DiskFull => Code::CannotStore,
+        EventCause::DatabaseLost => Code::DatabaseSetAside,
+    }
 }
 
 fn unseen(gap: &Gap, zone: &TimeZone) -> Unseen {

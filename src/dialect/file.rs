@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::many::Many;
+pub(super) use super::numbering::{RestartFile, SequenceFile};
 use super::switch::Switch;
 use crate::record::{Direction, Disposition, LegKind, Party, StampKind};
 
@@ -28,6 +29,8 @@ pub(super) struct DialectFile {
     pub options: BTreeMap<String, Spanned<OptionFile>>,
     #[serde(default)]
     pub stamp: Option<Spanned<StampFile>>,
+    #[serde(default)]
+    pub sequence: Option<Spanned<SequenceFile>>,
     #[serde(rename = "line")]
     pub lines: Vec<Spanned<LineFile>>,
     #[serde(default)]
@@ -471,20 +474,6 @@ pub(super) struct LinkFile {
     #[serde(default)]
     pub chained: bool,
     pub restart: Option<RestartFile>,
-}
-
-/// How a call id that starts again is recognised.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RestartFile {
-    /// The id a restart begins with.
-    pub floor: u64,
-    /// An id less than this above the floor, and later than all before by `quiet_s`, is a restart.
-    pub near: u64,
-    /// An id this far below the highest is a restart whatever the clock says.
-    pub far: u64,
-    /// Seconds a restart takes at least.
-    pub quiet_s: u32,
 }
 
 /// Lines with the records they must give.

@@ -22,6 +22,7 @@ mod layout;
 pub mod learn;
 mod library;
 mod many;
+mod numbering;
 mod plan;
 mod replay;
 mod shipped;
@@ -153,6 +154,8 @@ pub struct Reading {
     pub marks: Vec<Mark>,
     /// The trunk of the call on this line, as far as it is known.
     pub trunk: Option<compact_str::CompactString>,
+    /// The running number that the line bears, where the PBX gives its records one.
+    pub sequence: Option<u32>,
 }
 
 /// How the legs of one call find each other; from the dialect's `[link]`.

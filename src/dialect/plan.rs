@@ -24,6 +24,7 @@ pub struct Plan {
     pub(super) always: Vec<(Key, Vec<usize>)>,
     pub(super) tables: Vec<Vec<Row>>,
     pub(super) stamp: Option<StampRule>,
+    pub(super) sequence: Option<SequenceRule>,
     pub(super) trunks: Vec<usize>,
     pub(super) linking: Linking,
     pub(super) restart: Option<RestartFile>,
@@ -56,6 +57,12 @@ impl Plan {
     /// setting goes before it.
     pub fn zone(&self) -> Option<&str> {
         self.stamp.as_ref()?.zone.as_deref()
+    }
+
+    /// The first of the running numbers that the PBX gives its records, and the last where that is known; nothing where it
+    /// gives none.
+    pub fn sequence(&self) -> Option<(u32, Option<u32>)> {
+        self.sequence.as_ref().map(|rule| (rule.first, rule.last))
     }
 
     /// Whether the format can show that a caller booked a call back.
@@ -201,6 +208,14 @@ pub(super) struct StampRule {
     pub kind: StampKind,
     /// Zone of the clock, by its name in the tz database, where the format fixes one.
     pub zone: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct SequenceRule {
+    /// Where the line bears it.
+    pub slot: usize,
+    pub first: u32,
+    pub last: Option<u32>,
 }
 
 #[derive(Debug)]

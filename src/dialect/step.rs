@@ -17,6 +17,7 @@ impl Plan {
         reading.settled.clear();
         reading.marks.clear();
         reading.trunk = None;
+        reading.sequence = None;
         let mut desk = self.take_desk();
         self.close_stray(state, line.no, &mut desk, reading);
         let what = if line.bytes.trim_ascii().is_empty() {
@@ -24,6 +25,7 @@ impl Plan {
         } else {
             self.line(state, line, &mut desk, reading).unwrap_or_else(|fault| {
                 reading.marks.clear();
+                reading.sequence = None;
                 What::Unparsed { column: Some(fault.column(line.bytes)), reason: fault.reason }
             })
         };
@@ -41,6 +43,7 @@ impl Plan {
         reading.settled.clear();
         reading.marks.clear();
         reading.trunk = None;
+        reading.sequence = None;
         let mut desk = self.take_desk();
         self.close_adjacent(state, &mut desk, reading);
         self.give_desk(desk);
@@ -71,6 +74,8 @@ impl Plan {
         let kind = self.kinds.get(number).ok_or_else(|| LineFault::new(0, String::new()))?;
         self.locate(kind, line.bytes, &state.columns, desk)?;
         self.values(kind, line, desk, &mut reading.marks)?;
+        let sequence = self.sequence.as_ref().and_then(|rule| desk.values.get(rule.slot));
+        reading.sequence = sequence.and_then(Value::text).and_then(|number| number.trim().parse().ok());
         let moment = self.moment(state, line.today, desk).map_err(|reason| LineFault::new(0, reason))?;
         if let (Some((at, resolution)), Some(slot)) = (moment, desk.values.first_mut()) {
             *slot = Value::Moment(at, resolution);

@@ -38,6 +38,7 @@ impl Plan {
             assume_year: None,
             regexes: Vec::new(),
             desks: Mutex::new(Vec::new()),
+            sequence: None,
             unusable: Some(why),
         }
     }

@@ -277,6 +277,12 @@ impl Reading<'_> {
         Ok(query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
+    /// The names of all sources, imports and those of earlier too, by their numbers.
+    pub fn names_by_id(&self) -> Result<BTreeMap<u16, String>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT id, name FROM source")?;
+        Ok(query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+    }
+
     /// The days for which imports that are not over, and were touched after `since`, have given records.
     pub fn days_being_imported(&self, since: Timestamp) -> Result<Vec<Date>, StoreError> {
         let mut query = self.db.prepare_cached(

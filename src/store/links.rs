@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Reading, StoreError, Work, instant};
+use super::{EventCause, Reading, StoreError, Work, instant};
 use crate::aggregate::coverage::{Cause, Links, Up};
 
 impl Work<'_> {
@@ -15,14 +15,25 @@ impl Work<'_> {
                 "INSERT INTO link (source, from_ms) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET to_ms = NULL",
             )?
             .execute((source, at.as_millisecond()))?;
+        for cause in [EventCause::LinkDown, EventCause::NotRunning, EventCause::NeverConnected] {
+            self.close_event(Some(source), cause, at)?;
+        }
         Ok(())
     }
 
     /// The link of a source went down, for the reason that is one word.
     pub fn link_down(&self, source: u16, at: Timestamp, cause: &str) -> Result<(), StoreError> {
-        self.tx
+        let ended = self
+            .tx
             .prepare_cached("UPDATE link SET to_ms = max(from_ms, ?2), cause = ?3 WHERE source = ?1 AND to_ms IS NULL")?
             .execute((source, at.as_millisecond(), cause))?;
+        if ended > 0 {
+            let why =
+                if matches!(cause, "not-running" | "stopping") { EventCause::NotRunning } else { EventCause::LinkDown };
+            // What is silent has no link any more.
+            self.close_event(Some(source), EventCause::Silence, at)?;
+            self.open_event(Some(source), why, at, cause, None)?;
+        }
         Ok(())
     }
 

@@ -7,7 +7,9 @@
 
 mod calls;
 mod days;
+mod events;
 mod files;
+mod heard;
 mod imports;
 mod lines;
 mod links;
@@ -24,6 +26,8 @@ use sha2::{Digest, Sha256};
 
 pub use calls::{Deltas, StoredCall};
 pub use days::{ClockDay, DayRow, OpenDay, Wire};
+pub use events::{Event, EventCause};
+pub use heard::Understood;
 pub(crate) use imports::second_of_day;
 pub use imports::{ImportDay, ImportRow, Stretch};
 pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};

@@ -4,12 +4,13 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("outbox.sql"),
     include_str!("replay.sql"),
     include_str!("positions.sql"),
     include_str!("pbx_clock.sql"),
+    include_str!("event.sql"),
 ];
 
 /// Brings the schema up to date.

@@ -16,6 +16,7 @@ mod f02_power_cut;
 mod f03_io_errors;
 mod f08_two_daemons;
 mod f09_unplugged;
+mod f10_cable_pulled;
 mod f11_noise;
 mod f12_framing;
 mod f14_half_open;

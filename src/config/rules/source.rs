@@ -45,6 +45,11 @@ pub fn check(config: &Config, dialects: &[&str], findings: &mut Findings<'_>) {
                 remedy,
             );
         }
+        let silence = *source.silence_minutes.get_ref();
+        if silence > 600 {
+            let remedy = "write up to 600, or 0 where its silence says nothing";
+            findings.fault(&format!("{path}.silence-minutes"), "longer than core hours are", remedy);
+        }
         transport(&path, source, findings);
         if let Some(port) = port_of(source)
             && let Some(first) = ports.insert(port.clone(), index)

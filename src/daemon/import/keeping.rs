@@ -185,6 +185,7 @@ impl Keeper {
                 shows_callback: plan.is_some_and(|plan| plan.plan.shows_callback()),
                 lines: read.lines_of(row.source, date)?,
                 may_repeat: read.may_repeat(row.source, date)?,
+                missing: 0,
                 clock_offset_s: None,
                 clock_corrected_s: None,
                 clock_fault: None,

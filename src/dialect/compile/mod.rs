@@ -14,7 +14,7 @@ use toml::Spanned;
 
 use super::fault::FileFault;
 use super::file::{Becomes, By, DialectFile, GroupFile, Key, Mode, ProtocolName, Type};
-use super::plan::{Group, Plan, Row, StampRule};
+use super::plan::{Group, Plan, Row, SequenceRule, StampRule};
 use super::spot;
 use super::{LinkKey, Linking, Role};
 use crate::framing::Protocol;
@@ -128,6 +128,7 @@ impl<'a> Compiler<'a> {
         self.collect_used();
         let always = self.always(place)?;
         let stamp = self.stamp(place)?;
+        let sequence = self.sequence(place)?;
         let tables = self.tables(place)?;
         let (mut kinds, kind_names) = self.kinds(place)?;
         for field in kinds.iter_mut().flat_map(|kind| &mut kind.fields) {
@@ -139,6 +140,7 @@ impl<'a> Compiler<'a> {
             dialect: self.file.id.get_ref().clone(),
             always,
             stamp,
+            sequence,
             tables,
             kinds,
             groups,
@@ -204,6 +206,7 @@ impl<'a> Compiler<'a> {
             let stamp = stamp.get_ref();
             used.extend([&stamp.field, &stamp.date, &stamp.time, &stamp.year].into_iter().flatten().cloned());
         }
+        used.extend(file.sequence.iter().map(|sequence| sequence.get_ref().field.clone()));
         for row in file.facts.iter().flat_map(|table| &table.get_ref().rows).map(Spanned::get_ref) {
             used.extend(row.when.keys().cloned());
             used.extend(row.put.values().flat_map(|names| names.0.iter().cloned()));
@@ -309,6 +312,24 @@ impl<'a> Compiler<'a> {
         }
         let year = stamp.year.as_ref().map(clock).transpose()?;
         Ok(Some(StampRule { date: clock(date)?, time: clock(time)?, year, kind: stamp.kind, zone: stamp.zone.clone() }))
+    }
+
+    fn sequence(&self, place: &Place<'_>) -> Result<Option<SequenceRule>, FileFault> {
+        let Some(sequence) = &self.file.sequence else { return Ok(None) };
+        let here = place.within(sequence.span(), "[sequence]".into());
+        let sequence = sequence.get_ref();
+        let slot = self.slot(&sequence.field, &here, "field")?;
+        if self.types.get(&sequence.field) != Some(&Type::Counter) {
+            return Err(here.fault("field", "it is no counter", "Name a field of type counter"));
+        }
+        if sequence.last.is_some_and(|last| last < sequence.first.saturating_add(99)) {
+            return Err(here.fault(
+                "last",
+                "so few numbers prove nothing",
+                "Write the last number, 99 or more above the first; leave it out where it is not known",
+            ));
+        }
+        Ok(Some(SequenceRule { slot, first: sequence.first, last: sequence.last }))
     }
 
     /// Whether the chosen options are those asked for.
