@@ -25,6 +25,7 @@ pub mod keys;
 pub mod memory;
 mod outgoing;
 mod outlook;
+pub mod prune;
 pub mod reader;
 pub mod rebuild;
 pub mod relays;

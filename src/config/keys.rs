@@ -116,6 +116,9 @@ pub const KEYS: &[Key] = &[
     key("supplier.approve", "true or false, without quotes", "approve = false"),
     key("retention", "a table", "[retention]"),
     key("retention.call-days", "a whole number of days from 8 to 400, without quotes", "call-days = 45"),
+    key("disk", "a table", "[disk]"),
+    key("disk.budget-mib", "a whole number of MiB from 8 to 1048576, without quotes", "budget-mib = 1024"),
+    key("disk.reserve-mib", "a whole number of MiB up to 1024, without quotes", "reserve-mib = 16"),
 ];
 
 /// The key at `path`, which may hold indices (`source[0].serial.baud`).

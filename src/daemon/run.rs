@@ -16,6 +16,7 @@ use super::hold::{Hold, SharedHold};
 use super::keeper::{Event, Keeper};
 use super::keys::KeyRing;
 use super::memory;
+use super::prune;
 use super::reader::{Gate, Reader};
 use super::relays;
 use super::reload::{self, Reloaded};
@@ -173,6 +174,7 @@ impl Loop {
         let mut unconfigured = specs.is_empty().then(|| sender.clone());
         let sources = tokio::spawn(source::run_on(specs, self.clock, sender, stopped, before));
         let courier = tokio::spawn(carry(self.desk.clone(), self.config.clone(), self.clock));
+        let pruning = tokio::spawn(prune::nightly(self.desk.clone(), self.clock));
         notify::ready();
         notify::status(&match names.as_slice() {
             [] => "ready, idle: no source is configured; run smdrd setup".to_owned(),
@@ -199,8 +201,10 @@ impl Loop {
         }
         drop(unconfigured);
         courier.abort();
+        pruning.abort();
         server.abort();
         let _ = courier.await;
+        let _ = pruning.await;
         let _ = server.await;
         let _ = sources.await;
         let left = std::mem::take(&mut self.left);

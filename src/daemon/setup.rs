@@ -285,6 +285,7 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
         }
         books.watch(&store.read(), row.id)?;
     }
+    books.kept_from(store.read().kept_from()?);
     Ok(books)
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan as _};
 
-use super::disk::Disk;
+use super::disk::{Budget, Disk, Reserve};
 use super::hold::Held;
 use super::keeper::Keeper;
 use super::memory;
@@ -313,8 +313,18 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
              [[practice]] or [[other-tenant]], or say unmatched = true for one of them"
         ));
     }
-    let disk = Disk::under(&keeper.config.state_dir);
+    let disk = Disk::of(keeper)?;
     problems.extend(disk.problem(&keeper.config.state_dir));
+    problems.extend(Budget::of(keeper)?.problem(keeper)?);
+    if running {
+        problems.extend(Reserve::of(&keeper.config).problem());
+    }
+    if let Some(date) = &disk.kept_from {
+        notes.push(format!(
+            "lines and calls are kept from {date} on only: older ones went before their time, so that the database keeps \
+             to its budget (disk.budget-mib)"
+        ));
+    }
     Ok(Snapshot {
         version: env!("CARGO_PKG_VERSION").into(),
         device: keeper.device()?,

@@ -12,6 +12,7 @@ mod imports;
 mod lines;
 mod links;
 mod outbox;
+mod prune;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub(crate) use imports::second_of_day;
 pub use imports::{ImportDay, ImportRow, Stretch};
 pub use lines::{NewLine, PrintedLine, Repeats, SourceRow, StoredLine, StoredNumber, repeats_line};
 pub use outbox::{Cause, OutboxRow, OutboxState};
+pub use prune::{Gone, LineAge};
 
 /// The database could not be used.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,12 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
 
-const MIGRATIONS: [&str; 3] = [include_str!("schema.sql"), include_str!("outbox.sql"), include_str!("replay.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("outbox.sql"),
+    include_str!("replay.sql"),
+    include_str!("beginning.sql"),
+];
 
 /// Brings the schema up to date.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
