@@ -22,6 +22,8 @@ pub mod hold;
 pub mod import;
 pub mod keeper;
 pub mod keys;
+pub mod loss;
+pub mod marks;
 pub mod memory;
 mod outgoing;
 mod outlook;

@@ -237,6 +237,10 @@ impl Books {
                 Entry::Line(line) => self.line(work, portion, source, line)?,
                 Entry::Settled { seq, kind, reason, record, .. } => {
                     let (line, kind) = (LineRef { source: source.id, seq: *seq }, *kind);
+                    if record.is_some() && work.read().repeats(line)?.is_none() {
+                        // The line is lost: a call without one could not be told again.
+                        continue;
+                    }
                     let repeats = self.settles(work, line, record.as_ref())?;
                     let (kind, reason) = match repeats {
                         Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(repeats_line(of))),

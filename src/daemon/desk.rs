@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::books::Entry;
+use super::disk::Reserve;
 use super::keeper::{Event, Keeper};
 
 /// Events that wait for the writer before the reading side is held back.
@@ -16,6 +18,8 @@ const PORTION: usize = 64;
 /// Most lines that wait in memory while nothing can be stored; then the reading side, and the PBX behind it, is held
 /// back.
 const ROOM: usize = 10_000;
+/// Most bytes of them.
+const ROOM_BYTES: usize = 4 << 20;
 /// How often to look for errands while waiting for the disk.
 const LOOK: Duration = Duration::from_millis(50);
 /// For how long the disk is still tried when the daemon stops.
@@ -77,6 +81,7 @@ fn write(mut keeper: Keeper, mut receiver: mpsc::Receiver<Message>) {
                     // An errand sees everything that was told before it.
                     commit(&mut keeper, &mut waiting, &mut receiver);
                     errand(&mut keeper);
+                    mend(&mut keeper);
                 }
             }
             next = if waiting.len() < PORTION { receiver.try_recv().ok() } else { None };
@@ -93,17 +98,28 @@ fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut mpsc::Re
     while !waiting.is_empty() {
         match keeper.take(waiting) {
             Ok(()) => {
+                if keeper.waiting.take().is_some() {
+                    tracing::info!(lines = waiting.iter().map(lines).sum::<usize>(), "what waited is stored");
+                    crate::notify::status("storing again");
+                }
                 waiting.clear();
                 keeper.trouble = None;
             }
+            // A fresh database is begun, and the same is stored there.
+            Err(_) if keeper.look_for_damage() => {}
+            // With the room that was kept back for this it can go on.
+            Err(error) if error.is_full() && Reserve::of(&keeper.config).give_up() => {}
             Err(error) if last_try.is_some_and(|until| Instant::now() > until) => {
                 let lost: usize = waiting.iter().map(lines).sum();
                 tracing::error!(%error, lost, "stopping, and these lines could not be stored: they are lost");
                 waiting.clear();
             }
             Err(error) => {
-                tracing::error!(%error, waiting = waiting.len(), "nothing could be stored; it is kept in memory");
+                if keeper.waiting.is_none() || patience == PATIENCE.1 {
+                    tracing::error!(%error, waiting = waiting.len(), "nothing could be stored; it is kept in memory");
+                }
                 keeper.trouble = Some(error.to_string());
+                keeper.now_waits(waiting, &error);
                 crate::notify::status(&format!("cannot store: {error}"));
                 if wait(keeper, waiting, receiver, patience) == Others::Gone {
                     last_try.get_or_insert(Instant::now() + LAST);
@@ -128,14 +144,18 @@ fn wait(
     patience: Duration,
 ) -> Others {
     let again = Instant::now() + patience;
-    let mut room = ROOM.saturating_sub(waiting.iter().map(lines).sum());
+    let mut room = Room::beside(waiting);
     while let Some(left) = again.checked_duration_since(Instant::now()) {
-        let message = if room > 0 { receiver.try_recv() } else { Err(TryRecvError::Empty) };
+        let message = if room.is_left() { receiver.try_recv() } else { Err(TryRecvError::Empty) };
         match message {
-            Ok(Message::Errand(errand)) => errand(keeper),
+            Ok(Message::Errand(errand)) => {
+                errand(keeper);
+                keeper.look_for_damage();
+            }
             Ok(Message::Event(event)) => {
-                room = room.saturating_sub(lines(&event));
+                room.take(&event);
                 waiting.push(*event);
+                keeper.still_waits(waiting, !room.is_left());
             }
             Err(TryRecvError::Disconnected) => {
                 std::thread::sleep(left);
@@ -147,9 +167,94 @@ fn wait(
     Others::There
 }
 
-fn lines(event: &Event) -> usize {
+/// Where an errand came upon damage, a fresh database is begun at once: nobody may tell us anything for hours.
+fn mend(keeper: &mut Keeper) {
+    if keeper.look_for_damage()
+        && let Err(error) = keeper.find_way()
+    {
+        tracing::error!(%error, "no fresh database could be begun; it is tried again");
+    }
+}
+
+/// Room in memory for what cannot be stored.
+struct Room {
+    lines: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn beside(waiting: &[Event]) -> Room {
+        let mut room = Room { lines: ROOM, bytes: ROOM_BYTES };
+        waiting.iter().for_each(|event| room.take(event));
+        room
+    }
+
+    fn take(&mut self, event: &Event) {
+        self.lines = self.lines.saturating_sub(lines(event));
+        self.bytes = self.bytes.saturating_sub(bytes(event));
+    }
+
+    fn is_left(&self) -> bool {
+        self.lines > 0 && self.bytes > 0
+    }
+}
+
+/// What an entry takes beside its text: the record, its numbers, and what holds them.
+const ENTRY: usize = 512;
+
+fn bytes(event: &Event) -> usize {
+    let of = |entry: &Entry| match entry {
+        Entry::Line(line) => ENTRY + line.text.len(),
+        Entry::Settled { .. } | Entry::Idle(_) => ENTRY,
+    };
+    match event {
+        Event::Lines(batch) => batch.entries.iter().map(of).sum(),
+        _ => ENTRY,
+    }
+}
+
+pub(super) fn lines(event: &Event) -> usize {
     match event {
         Event::Lines(batch) => batch.entries.len(),
         Event::Up(..) | Event::Boundary(..) | Event::Down(..) | Event::Removed(..) | Event::Audit(..) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::books::{Batch, MaskedLine};
+    use crate::dialect::SourceState;
+    use crate::record::LineKind;
+
+    fn event(lines: u64, text: usize) -> Event {
+        let line = |seq| {
+            Entry::Line(MaskedLine {
+                seq,
+                at: jiff::Timestamp::UNIX_EPOCH,
+                kind: LineKind::Record,
+                text: vec![b'x'; text],
+                reason: None,
+                column: None,
+                numbers: Vec::new(),
+                record: None,
+                stamp: None,
+                idle: false,
+                shape: false,
+            })
+        };
+        let entries = (0..lines).map(line).collect();
+        Event::Lines(Batch { source: 1, entries, state: SourceState::default(), wire: None, mark: None })
+    }
+
+    #[test]
+    fn room_ends_with_so_many_lines_or_so_many_bytes() {
+        let mut room = Room::beside(&[event(9_990, 10)]);
+        assert!(!room.is_left(), "lines take more than their text");
+        room = Room::beside(&[event(1_000, 100)]);
+        assert!(room.is_left());
+        room.take(&event(900, 4_000));
+        assert!(!room.is_left());
+        assert!(Room::beside(&[]).is_left());
     }
 }

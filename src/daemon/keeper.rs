@@ -9,7 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
+use super::desk::lines;
+use super::disk::Reserve;
 use super::hold::{Hold, SharedHold};
+use super::loss;
+use super::marks::MarksFile;
 use super::relays::Relays;
 use super::reload::Reloaded;
 use super::setup::{self, SetUpError, SourcePlan};
@@ -40,6 +44,19 @@ pub enum Event {
     Removed(String),
     /// Something that is audited, by the daemon itself.
     Audit(Timestamp, String),
+}
+
+/// Lines that wait in memory, since nothing can be stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// How many.
+    pub lines: u64,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub cause: String,
+    /// There is no room for more: the PBXs are held back.
+    pub full: bool,
 }
 
 /// A line that a stop cut in two. Its second half makes it whole in the next run, if that takes the link up.
@@ -73,6 +90,8 @@ pub struct Keeper {
     pub linked: bool,
     /// Why nothing can be stored at present.
     pub trouble: Option<String>,
+    /// What waits in memory until it can be.
+    pub waiting: Option<Waiting>,
     /// Lines that no rule understands, as they came.
     pub hold: SharedHold,
     /// What the last reload of dialects came to.
@@ -89,6 +108,12 @@ pub struct Keeper {
     pub(super) collecting: bool,
     /// The books are not what is stored: a change of them failed half-way.
     pub(super) astray: bool,
+    /// How far the numbering has come.
+    pub(super) marks: MarksFile,
+    /// How it showed that the database is damaged, until a fresh one goes on.
+    pub(super) damage: Option<String>,
+    /// The sources whose links are up in the books.
+    pub(super) up: BTreeSet<u16>,
 }
 
 impl Keeper {
@@ -96,16 +121,24 @@ impl Keeper {
     pub fn open(config: Config, clock: Clock) -> Result<Keeper, SetUpError> {
         setup::check_clock(&config, &clock)?;
         let plans = SourcePlan::all(&config)?;
-        let (store, books, ids) = setup::open(&config, &plans)?;
+        let marks = MarksFile::open(&config.state_dir);
+        let before = marks.marks.clone();
+        let (mut store, loss) = loss::open(&config, clock.now())?;
+        loss::begin(&mut store, &config, &plans, &before, loss.as_ref())?;
+        let (store, books, ids) = setup::open(&config, &plans, store)?;
         let zone = config.time_zone();
         let linked = setup::links_calls(&config, &clock);
         let mut keeper = Keeper {
             next_nightly: Timestamp::MAX,
             collecting: false,
             astray: false,
+            marks,
+            damage: None,
+            up: BTreeSet::new(),
             zone,
             linked,
             trouble: None,
+            waiting: None,
             hold: Hold::off("no daemon is running").into(),
             reloaded: None,
             files_in_the_way: BTreeMap::new(),
@@ -119,6 +152,9 @@ impl Keeper {
             clock,
         };
         keeper.load_rows()?;
+        keeper.note_loss(loss, &before)?;
+        keeper.note_marks();
+        keeper.marks.sync();
         keeper.next_nightly = nightly(&keeper.device()?, &keeper.zone, keeper.clock.now());
         Ok(keeper)
     }
@@ -130,6 +166,25 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    /// Notes what waits, and why.
+    pub(super) fn now_waits(&mut self, waiting: &[Event], error: &StoreError) {
+        let since = self.waiting.as_ref().map_or_else(|| self.clock.now(), |before| before.since);
+        let full = self.waiting.as_ref().is_some_and(|before| before.full);
+        self.waiting = Some(Waiting { lines: 0, since, cause: error.to_string(), full });
+        self.still_waits(waiting, full);
+    }
+
+    /// Notes that more waits.
+    pub(super) fn still_waits(&mut self, waiting: &[Event], full: bool) {
+        if let Some(before) = &mut self.waiting {
+            before.lines = waiting.iter().map(lines).sum::<usize>() as u64;
+            if full && !before.full {
+                tracing::error!(lines = before.lines, "no more lines can wait in memory: the PBXs are held back");
+            }
+            before.full |= full;
+        }
     }
 
     /// Where a source stands.
@@ -166,6 +221,7 @@ impl Keeper {
         let half = self.store.read().meta(HALF_LINES)?.unwrap_or_default();
         let half: Vec<HalfLine> = serde_json::from_str(&half).unwrap_or_default();
         let open = self.end_abandoned_links(unbroken)?;
+        self.up = open.clone();
         self.collecting = true;
         let now = self.clock.now();
         let first_try = nightly(&self.device()?, &self.zone, now - SignedDuration::from_mins(5));
@@ -224,6 +280,8 @@ impl Keeper {
         work.audit(self.clock.now(), "smdrd", &ended)?;
         work.set_meta(HALF_LINES, &serde_json::to_string(half).unwrap_or_default())?;
         work.commit()?;
+        self.note_marks();
+        self.marks.sync();
         Ok(self.trouble.is_none())
     }
 
@@ -234,8 +292,11 @@ impl Keeper {
         let Some(alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) else {
             return Ok(BTreeSet::new());
         };
+        // Of what came after the last that is known, nothing is known where something was lost.
+        let lost = loss::losses(&self.store)?.last().is_some_and(|loss| loss.at > alive && loss.settled.is_none());
+        let cause = if lost { loss::CAUSE } else { "not-running" };
         let work = self.store.begin()?;
-        let open = work.links_left_open(alive, unbroken)?;
+        let open = work.links_left_open(alive, unbroken, cause)?;
         work.commit()?;
         Ok(open)
     }
@@ -246,12 +307,25 @@ impl Keeper {
         self.find_way()?;
         let result = self.try_take(events);
         self.astray = result.is_err();
+        if result.is_ok() {
+            for event in events {
+                match event {
+                    Event::Up(source, _) => drop(self.up.insert(*source)),
+                    Event::Down(source, ..) => drop(self.up.remove(source)),
+                    _ => {}
+                }
+            }
+            self.note_marks();
+        }
         result
     }
 
     /// Puts the books in step with what is stored, where a change failed half-way. Nothing else may be done with them
     /// before.
     pub(super) fn find_way(&mut self) -> Result<(), StoreError> {
+        if let Some(why) = self.damage.clone() {
+            self.begin_afresh(&why)?;
+        }
         if self.astray {
             self.reload()?;
             self.astray = false;
@@ -310,6 +384,10 @@ impl Keeper {
     pub fn tick(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.find_way()?;
+        self.marks.sync();
+        if self.collecting {
+            Reserve::of(&self.config).make();
+        }
         let result = self.try_tick(now);
         self.astray = result.is_err();
         result

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::dialect::{Line, Reading, SourceState};
 use crate::number::Anonymous;
 use crate::record::LineKind;
+use crate::store::damage;
 use crate::store::{Gone, LineAge, StoreError, StoredLine, StoredNumber};
 
 /// Months that figures, documents and receipts are kept.
@@ -369,6 +370,32 @@ impl Keeper {
     }
 }
 
+/// Has the database looked through from beside the writer, after the night's work.
+async fn inspect(desk: &Desk) {
+    let Some(directory) = desk.with(|keeper| keeper.config.state_dir.clone()).await else { return };
+    let (say, said) = tokio::sync::oneshot::channel();
+    // A thread of its own: nobody waits for it when the daemon stops.
+    let looking = std::thread::Builder::new().name("inspection".into()).spawn(move || {
+        let _ = say.send(damage::inspect(&directory));
+    });
+    if looking.is_err() {
+        return;
+    }
+    match said.await {
+        Ok(Ok(Some(why))) => {
+            let begun = desk.with(|keeper| {
+                keeper.is_damaged(why);
+                keeper.find_way()
+            });
+            if let Some(Err(error)) = begun.await {
+                tracing::error!(%error, "no fresh database could be begun; it is tried again");
+            }
+        }
+        Ok(Ok(None)) | Err(_) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the database could not be looked through tonight"),
+    }
+}
+
 /// Prunes what is due, for as long as the daemon runs.
 pub(super) async fn nightly(desk: Desk, clock: Clock) {
     let mut tick = tokio::time::interval(clock.real(TICK.0).max(TICK.1));
@@ -401,5 +428,6 @@ pub(super) async fn nightly(desk: Desk, clock: Clock) {
             }
             tokio::time::sleep(PAUSE).await;
         }
+        inspect(&desk).await;
     }
 }

@@ -239,8 +239,11 @@ impl Lock {
 }
 
 /// Opens the store and the books for the configured sources.
-pub fn open(config: &Config, plans: &[SourcePlan]) -> Result<(Store, Books, HashMap<String, u16>), SetUpError> {
-    let mut store = Store::open(&config.state_dir)?;
+pub fn open(
+    config: &Config,
+    plans: &[SourcePlan],
+    mut store: Store,
+) -> Result<(Store, Books, HashMap<String, u16>), SetUpError> {
     let mut ids = HashMap::new();
     let work = store.begin()?;
     for plan in plans {

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, ToSpan as _};
 
 use super::disk::{Budget, Disk, Reserve};
 use super::hold::Held;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Waiting};
+use super::loss;
 use super::memory;
 use super::outlook::outlook;
 use super::relays::RelayStatus;
@@ -65,6 +66,9 @@ pub struct Snapshot {
     /// Today's external inbound calls that are on nobody's list, and in no document.
     #[serde(default)]
     pub unowned: u64,
+    /// Lines that wait in memory, where nothing can be stored.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
     /// Room for the database.
     #[serde(default)]
     pub disk: Disk,
@@ -200,6 +204,14 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     let local = |instant: jiff::Timestamp| zone.to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let mut problems = Vec::new();
     problems.extend(keeper.trouble.clone());
+    if let Some(waiting) = &keeper.waiting {
+        problems.push(format!(
+            "{} lines wait in memory since {}{}; a power cut loses them",
+            waiting.lines,
+            local(waiting.since),
+            if waiting.full { ", there is no room for more, and the PBXs are held back" } else { "" }
+        ));
+    }
     let mut sources = Vec::new();
     for plan in &keeper.plans {
         let Some(row) = keeper.row(&plan.name) else { continue };
@@ -313,6 +325,8 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
              [[practice]] or [[other-tenant]], or say unmatched = true for one of them"
         ));
     }
+    let lost = loss::losses(&keeper.store)?;
+    problems.extend(lost.iter().filter(|loss| loss.settled.is_none()).map(|loss| loss.problem(&zone)));
     let disk = Disk::of(keeper)?;
     problems.extend(disk.problem(&keeper.config.state_dir));
     problems.extend(Budget::of(keeper)?.problem(keeper)?);
@@ -342,6 +356,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         supplier,
         today: practices,
         unowned,
+        waiting: keeper.waiting.clone(),
         disk,
         versions: Versions {
             sqlite: read.sqlite_version()?,

@@ -26,16 +26,32 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// What was observed of a source from `at` on is not known any more, for the reason that is one word: until its link is up
+    /// again.
+    pub fn link_lost(&self, source: u16, at: Timestamp, cause: &str) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "INSERT INTO link VALUES (?1, ?2, ?2, ?3) ON CONFLICT DO UPDATE SET cause = excluded.cause",
+            )?
+            .execute((source, at.as_millisecond(), cause))?;
+        Ok(())
+    }
+
     /// Ends the links that an earlier run left open, at the last moment it is known to have lived; not those of the
     /// sources `unbroken`. Gives the sources whose links are still open.
-    pub fn links_left_open(&self, alive: Timestamp, unbroken: &BTreeSet<u16>) -> Result<BTreeSet<u16>, StoreError> {
+    pub fn links_left_open(
+        &self,
+        alive: Timestamp,
+        unbroken: &BTreeSet<u16>,
+        cause: &str,
+    ) -> Result<BTreeSet<u16>, StoreError> {
         let open: BTreeSet<u16> = self
             .tx
             .prepare_cached("SELECT source FROM link WHERE to_ms IS NULL")?
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for source in open.difference(unbroken) {
-            self.link_down(*source, alive, "not-running")?;
+            self.link_down(*source, alive, cause)?;
         }
         Ok(open.intersection(unbroken).copied().collect())
     }

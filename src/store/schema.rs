@@ -11,20 +11,53 @@ const MIGRATIONS: &[&str] = &[
     include_str!("beginning.sql"),
 ];
 
+/// By how much a newer smdrd's schema can be ahead: more is no number of a schema.
+const FURTHEST: i64 = 1000;
+
 /// Brings the schema up to date.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let known = MIGRATIONS.len() as i64;
     let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if !(0..=known + FURTHEST).contains(&found) {
+        return Err(StoreError::Damaged { how: format!("it says that its schema is {found}") });
+    }
     if found > known {
         return Err(StoreError::Newer { found, known });
     }
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute_batch(sql)?;
+        tx.execute_batch(sql).map_err(|reason| match reason.sqlite_error_code() {
+            // What the migration makes is there, or what it changes is not.
+            Some(rusqlite::ErrorCode::Unknown) => {
+                StoreError::Damaged { how: format!("it is not of schema {index}, as it says: {reason}") }
+            }
+            _ => reason.into(),
+        })?;
         tx.pragma_update(None, "user_version", index as i64 + 1)?;
         tx.commit()?;
     }
     Ok(())
+}
+
+/// Whether tables and indexes are those that the migrations make, word for word; else what is not. What somebody added by
+/// hand is no fault.
+pub(super) fn compare(db: &Connection) -> Result<(), String> {
+    let said = |error: StoreError| error.to_string();
+    let mut model = Connection::open_in_memory().map_err(|error| error.to_string())?;
+    migrate(&mut model).map_err(said)?;
+    let (wanted, found) = (made(&model)?, made(db)?);
+    match wanted.iter().find(|one| !found.contains(one)) {
+        Some((name, _)) => Err(format!("{name} is not laid out as smdrd lays it out")),
+        None => Ok(()),
+    }
+}
+
+fn made(db: &Connection) -> Result<Vec<(String, Option<String>)>, String> {
+    let read = || -> rusqlite::Result<Vec<(String, Option<String>)>> {
+        let mut query = db.prepare("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")?;
+        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    read().map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
