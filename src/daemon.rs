@@ -30,6 +30,7 @@ mod outlook;
 pub mod prune;
 pub mod reader;
 pub mod rebuild;
+pub mod recover;
 pub mod relays;
 pub mod reload;
 mod repeats;

@@ -15,6 +15,7 @@ mod learn;
 mod parse;
 mod push;
 mod rebuild;
+mod recover;
 mod reload;
 mod run;
 mod setup;
@@ -66,6 +67,7 @@ enum Verb {
     Explain(explain::Arguments),
     Import(import::Arguments),
     Rebuild(rebuild::Arguments),
+    Recover(recover::Arguments),
     Simulate(simulate::Arguments),
     Day(day::Arguments),
     Push(push::Arguments),
@@ -95,6 +97,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(arguments) => explain::run(arguments),
         Verb::Import(arguments) => import::run(arguments),
         Verb::Rebuild(arguments) => rebuild::run(arguments),
+        Verb::Recover(arguments) => recover::run(arguments),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Day(arguments) => day::run(arguments),
         Verb::Push(arguments) => push::run(arguments),

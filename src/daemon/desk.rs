@@ -98,9 +98,12 @@ fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut mpsc::Re
     while !waiting.is_empty() {
         match keeper.take(waiting) {
             Ok(()) => {
-                if keeper.waiting.take().is_some() {
+                if keeper.waiting.is_some() {
                     tracing::info!(lines = waiting.iter().map(lines).sum::<usize>(), "what waited is stored");
                     crate::notify::status("storing again");
+                    if let Err(error) = keeper.waits_no_more() {
+                        tracing::error!(%error, "for how long nothing could be read could not be noted");
+                    }
                 }
                 waiting.clear();
                 keeper.trouble = None;

@@ -96,7 +96,7 @@ pub fn begin(
         let known = |plan: &&SourcePlan| marks.sources.contains_key(&plan.name);
         for plan in plans.iter().filter(known) {
             if let Some(mark) = marks.sources.get(&plan.name) {
-                work.put_source_as(mark.id, &plan.name, &plan.dialect, mark.next_seq)?;
+                work.put_source_as(mark.id, &plan.name, &plan.dialect, 1)?;
             }
         }
         if !marks.device.is_empty() {
@@ -176,7 +176,8 @@ impl Keeper {
             return Ok(());
         }
         let why = "numbers are missing".to_owned();
-        let loss = loss.unwrap_or(Loss { at: now, why, file: None, lines: missing, settled: None });
+        let loss = loss.unwrap_or(Loss { at: now, why, file: None, lines: BTreeMap::new(), settled: None });
+        let loss = Loss { lines: missing, ..loss };
         let mut all = losses(&self.store)?;
         let today = midnight(&self.zone, date_of(&self.zone, now));
         let work = self.store.begin()?;

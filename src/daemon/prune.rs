@@ -3,6 +3,7 @@
 //! nothing of them stays in a free page or in the log.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -30,6 +31,8 @@ const AUDIT: i64 = 13;
 const SHAPES: i64 = 30;
 /// Days that lines and calls are kept at the least, however little room there is.
 pub const FEWEST: i64 = 8;
+/// How long the copy is kept that is made before an upgrade.
+const COPY: Duration = Duration::from_secs(8 * 24 * 3600);
 /// Lines looked at, or taken away, at a time.
 const PORTION: u32 = 200;
 /// Rows of other kinds taken away at a time.
@@ -170,6 +173,7 @@ impl Pruning {
                     tracing::warn!("somebody is reading the database; its log could not be emptied and will be tomorrow");
                 }
                 if emptied || *tries == TRIES {
+                    forget_copies(&keeper.config.state_dir);
                     self.stage = Stage::Over;
                 }
             }
@@ -323,6 +327,21 @@ fn read_on(plan: &SourcePlan, state: &mut SourceState, wall: &mut Wall, line: &S
     }
     if let Some(stamp) = line.record.as_ref().filter(|_| line.kind == LineKind::Record).and_then(|record| record.stamp) {
         wall.instant(&plan.zone, stamp.at);
+    }
+}
+
+/// Removes the copies that were made before an upgrade, when nobody will go back to the older program any more: they hold
+/// lines whose time is over by now.
+fn forget_copies(state_dir: &Path) {
+    let old = |entry: &std::fs::DirEntry| {
+        let is_copy = entry.file_name().to_string_lossy().starts_with("smdrd.db.before-schema-");
+        let age = entry.metadata().and_then(|file| file.modified()).ok().and_then(|at| at.elapsed().ok());
+        is_copy && age.is_some_and(|age| age > COPY)
+    };
+    for entry in std::fs::read_dir(state_dir).into_iter().flatten().flatten().filter(old) {
+        if let Err(error) = std::fs::remove_file(entry.path()) {
+            tracing::warn!(path = %entry.path().display(), %error, "a copy made before an upgrade could not be removed");
+        }
     }
 }
 

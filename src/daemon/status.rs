@@ -209,7 +209,10 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             "{} lines wait in memory since {}{}; a power cut loses them",
             waiting.lines,
             local(waiting.since),
-            if waiting.full { ", there is no room for more, and the PBXs are held back" } else { "" }
+            match waiting.full {
+                Some(full) => format!(", there is no room for more since {}, and the PBXs are held back", local(full)),
+                None => String::new(),
+            }
         ));
     }
     let mut sources = Vec::new();

@@ -14,6 +14,7 @@ mod lines;
 mod links;
 mod outbox;
 mod prune;
+pub mod salvage;
 mod schema;
 
 use std::path::{Path, PathBuf};

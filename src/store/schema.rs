@@ -24,6 +24,9 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     if found > known {
         return Err(StoreError::Newer { found, known });
     }
+    if (1..known).contains(&found) {
+        copy(db, found)?;
+    }
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         tx.execute_batch(sql).map_err(|reason| match reason.sqlite_error_code() {
@@ -39,6 +42,38 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Copies the database beside it before it is changed: with the older program the copy can be gone back to. Only the newest is
+/// kept, and one that was begun and not finished is made anew.
+fn copy(db: &Connection, found: i64) -> Result<(), StoreError> {
+    let Some(path) = db.path().filter(|path| !path.is_empty()) else { return Ok(()) };
+    let (copy, half) = (format!("{path}.before-schema-{}", found + 1), format!("{path}.copying"));
+    if std::path::Path::new(&copy).exists() {
+        return Ok(());
+    }
+    let _ = std::fs::remove_file(&half);
+    let made = db.execute("VACUUM INTO ?1", [&half]).map_err(|reason| reason.to_string());
+    // What joins the calls of today has no place in a copy that outlives the day.
+    let forget = |_| {
+        let copied = Connection::open(&half)?;
+        copied.pragma_update(None, "secure_delete", 1)?;
+        copied.execute_batch("UPDATE number SET token = NULL; UPDATE call SET token = NULL;")
+    };
+    let made = made.and_then(|rows| forget(rows).map_err(|reason: rusqlite::Error| reason.to_string()));
+    let kept = made.and_then(|()| {
+        let file = std::fs::File::open(&half).and_then(|file| file.sync_all());
+        file.and_then(|()| std::fs::rename(&half, &copy)).map_err(|error| error.to_string())
+    });
+    if let Err(reason) = kept {
+        // A migration loses nothing; without room for a copy the lines that come matter more.
+        tracing::warn!(reason, "no copy could be made before the database is brought up to date");
+        let _ = std::fs::remove_file(&half);
+        return Ok(());
+    }
+    let older = (1..found + 1).map(|schema| format!("{path}.before-schema-{schema}"));
+    older.for_each(|older| drop(std::fs::remove_file(older)));
+    Ok(())
+}
+
 /// Whether tables and indexes are those that the migrations make, word for word; else what is not. What somebody added by
 /// hand is no fault.
 pub(super) fn compare(db: &Connection) -> Result<(), String> {
@@ -50,6 +85,19 @@ pub(super) fn compare(db: &Connection) -> Result<(), String> {
         Some((name, _)) => Err(format!("{name} is not laid out as smdrd lays it out")),
         None => Ok(()),
     }
+}
+
+/// A table or an index: kind, name, table, first page and text.
+pub(super) type LaidOut = (String, String, String, i64, Option<String>);
+
+/// Where smdrd lays its tables: the migrations put them at the same pages in every file.
+pub(super) fn laid_out() -> Result<Vec<LaidOut>, StoreError> {
+    let mut model = Connection::open_in_memory()?;
+    model.pragma_update(None, "auto_vacuum", 2)?;
+    migrate(&mut model)?;
+    let mut query = model.prepare("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema")?;
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+    Ok(query.query_map([], row)?.collect::<Result<_, _>>()?)
 }
 
 fn made(db: &Connection) -> Result<Vec<(String, Option<String>)>, String> {

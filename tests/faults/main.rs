@@ -9,15 +9,22 @@
 #[path = "../receiver/authority.rs"]
 mod authority;
 mod evidence;
+mod f04_disk_full;
+mod f05_read_only;
+mod f06_damaged;
+mod f07_older;
 mod f08_two_daemons;
+mod f26_upgrade;
 #[path = "../daemon/lines.rs"]
 #[allow(dead_code)]
 mod lines;
 #[path = "../machine/loudly.rs"]
 mod loudly;
 mod promises;
+mod retention;
 #[path = "../daemon/rig.rs"]
 #[allow(dead_code)]
 mod rig;
 #[path = "../schema/mod.rs"]
 mod schema;
+mod small_disk;
