@@ -145,8 +145,7 @@ impl Remains {
         {
             remains.files.extend(rows.map_while(Result::ok));
         }
-        remains.audit_head =
-            db.query_row("SELECT hash FROM audit ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).ok();
+        remains.audit_head = db.query_row("SELECT hash FROM audit ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).ok();
         remains
     }
 }
@@ -183,8 +182,8 @@ impl Keeper {
         let work = self.store.begin()?;
         for row in self.rows.values() {
             work.put_source(row)?;
-            if loss.file.is_some() {
-                // What was observed before is not known any more.
+            // What was observed is not known any more: of today, or since the last that is known.
+            if loss.file.is_some() || !work.later_links_lost(row.id, CAUSE)? {
                 work.link_lost(row.id, today, CAUSE)?;
             }
         }
@@ -243,9 +242,8 @@ impl Keeper {
         let file = set_aside(&self.config.state_dir, now)?;
         let mut store = Store::open(&self.config.state_dir)?;
         let loss = Loss { at: now, why: why.to_owned(), file, lines: BTreeMap::new(), settled: None };
-        let next = |(name, id): (&String, &u16)| {
-            Some((name.clone(), Mark { id: *id, next_seq: self.rows.get(id)?.next_seq }))
-        };
+        let next =
+            |(name, id): (&String, &u16)| Some((name.clone(), Mark { id: *id, next_seq: self.rows.get(id)?.next_seq }));
         let sources = self.ids.iter().filter_map(next).collect();
         let device = self.marks.marks.device.clone();
         let marks = Marks { sources, device, ..Marks::default() };

@@ -170,7 +170,9 @@ impl Pruning {
                 *tries += 1;
                 let emptied = keeper.store.empty_log()?;
                 if !emptied && *tries == TRIES {
-                    tracing::warn!("somebody is reading the database; its log could not be emptied and will be tomorrow");
+                    tracing::warn!(
+                        "somebody is reading the database; its log could not be emptied and will be tomorrow"
+                    );
                 }
                 if emptied || *tries == TRIES {
                     forget_copies(&keeper.config.state_dir);
@@ -202,6 +204,7 @@ impl Pruning {
         }
         if self.why == Why::Budget {
             note_early(&work, self.keep)?;
+            work.keep_from(self.keep)?;
         }
         work.commit()?;
         keeper.books.kept_from(keeper.store.read().kept_from()?);
@@ -230,11 +233,7 @@ impl Scan {
     }
 
     /// Looks at the next lines, and takes away those whose time is over. Says whether these were the last.
-    fn portion(
-        &mut self,
-        keeper: &mut Keeper,
-        (keep, today): (Date, Date),
-    ) -> Result<(Gone, bool), StoreError> {
+    fn portion(&mut self, keeper: &mut Keeper, (keep, today): (Date, Date)) -> Result<(Gone, bool), StoreError> {
         let zone = keeper.zone.clone();
         let ages = keeper.store.read().line_ages(self.source, self.next, PORTION)?;
         let Some(last) = ages.last().map(|line| line.seq) else {
@@ -325,7 +324,8 @@ fn read_on(plan: &SourcePlan, state: &mut SourceState, wall: &mut Wall, line: &S
     if line.idle {
         plan.plan.idle(state, &mut reading);
     }
-    if let Some(stamp) = line.record.as_ref().filter(|_| line.kind == LineKind::Record).and_then(|record| record.stamp) {
+    if let Some(stamp) = line.record.as_ref().filter(|_| line.kind == LineKind::Record).and_then(|record| record.stamp)
+    {
         wall.instant(&plan.zone, stamp.at);
     }
 }

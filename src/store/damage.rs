@@ -176,9 +176,17 @@ mod tests {
         assert_eq!(damage(&|_| {}), Ok(()));
         assert_eq!(damage(&|bytes| bytes[..16].fill(b'!')), Err(true), "no header");
         assert_eq!(damage(&|bytes| bytes.truncate(bytes.len() / 2)), Err(true), "cut");
-        assert_eq!(damage(&|bytes| bytes[60..64].copy_from_slice(&77_777_u32.to_be_bytes())), Err(true), "no such schema");
+        assert_eq!(
+            damage(&|bytes| bytes[60..64].copy_from_slice(&77_777_u32.to_be_bytes())),
+            Err(true),
+            "no such schema"
+        );
         assert_eq!(damage(&|bytes| bytes[60..64].fill(0)), Err(true), "the schema is not what its number says");
-        assert_eq!(damage(&|bytes| bytes[60..64].copy_from_slice(&99_u32.to_be_bytes())), Err(false), "a newer smdrd's");
+        assert_eq!(
+            damage(&|bytes| bytes[60..64].copy_from_slice(&99_u32.to_be_bytes())),
+            Err(false),
+            "a newer smdrd's"
+        );
         let letter = |bytes: &mut Vec<u8>| {
             let at = bytes.windows(9).position(|window| window == b"at_ms INT").unwrap();
             bytes[at] = b'b';

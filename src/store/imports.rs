@@ -309,7 +309,9 @@ impl Reading<'_> {
         // Between a day's end and the first line that is kept, lines are missing.
         let begins = self.beginning(source)?.filter(|(first, ..)| *first <= seq);
         Ok(match begins {
-            Some((first, state, _)) if closed.as_ref().is_none_or(|(closed, _)| *closed <= first) => Some((first, state)),
+            Some((first, state, _)) if closed.as_ref().is_none_or(|(closed, _)| *closed <= first) => {
+                Some((first, state))
+            }
             _ => closed,
         })
     }

@@ -37,6 +37,16 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// What came after the last link of a source that is known is lost, for the reason that is one word. False when no link
+    /// is known.
+    pub fn later_links_lost(&self, source: u16, cause: &str) -> Result<bool, StoreError> {
+        let mut update = self.tx.prepare_cached(
+            "UPDATE link SET cause = CASE WHEN to_ms IS NULL THEN NULL ELSE ?2 END
+             WHERE source = ?1 AND from_ms = (SELECT max(from_ms) FROM link WHERE source = ?1)",
+        )?;
+        Ok(update.execute((source, cause))? > 0)
+    }
+
     /// Ends the links that an earlier run left open, at the last moment it is known to have lived; not those of the
     /// sources `unbroken`. Gives the sources whose links are still open.
     pub fn links_left_open(

@@ -126,9 +126,11 @@ impl Work<'_> {
             .prepare_cached("SELECT min(slot) FROM counter WHERE ods = ?1 AND site = ?2")?
             .query_row((ods.as_str(), site.as_str()), |row| row.get(0))?;
         let Some(oldest) = oldest.filter(|slot| *slot < before.as_second()) else { return Ok(false) };
-        self.tx
-            .prepare_cached("DELETE FROM counter WHERE ods = ?1 AND site = ?2 AND slot < ?3")?
-            .execute((ods.as_str(), site.as_str(), before.as_second().min(oldest + 86_400)))?;
+        self.tx.prepare_cached("DELETE FROM counter WHERE ods = ?1 AND site = ?2 AND slot < ?3")?.execute((
+            ods.as_str(),
+            site.as_str(),
+            before.as_second().min(oldest + 86_400),
+        ))?;
         Ok(true)
     }
 

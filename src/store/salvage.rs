@@ -59,11 +59,14 @@ impl Wreck {
         if let Ok(db) = opened {
             damage::leave_alone(&db, true);
             // An older schema is read as well as a newer one is not: `line` is there from the first on.
-            let is_ours = db.query_row("SELECT count(*) FROM sqlite_schema WHERE name IN ('line', 'call', 'outbox')", [], |row| {
-                row.get::<_, i64>(0)
-            });
+            let is_ours = db.query_row(
+                "SELECT count(*) FROM sqlite_schema WHERE name IN ('line', 'call', 'outbox')",
+                [],
+                |row| row.get::<_, i64>(0),
+            );
             let reads = db.query_row("SELECT seq FROM line LIMIT 1", [], |_| Ok(())).optional();
-            let is_gone = |error: &rusqlite::Error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase);
+            let is_gone =
+                |error: &rusqlite::Error| error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase);
             if is_ours.is_ok_and(|tables| tables == 3) && !reads.as_ref().is_err_and(is_gone) {
                 return Ok(Wreck { db, copy: None });
             }
@@ -122,23 +125,31 @@ impl Wreck {
         let mut portion = Portion::default();
         let lines = format!("SELECT {LINE} FROM line WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq");
         self.around(&lines, source, (first, last), &mut portion.lines, &mut portion.lost);
-        let numbers = format!("SELECT {NUMBER} FROM number WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq, start");
+        let numbers =
+            format!("SELECT {NUMBER} FROM number WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq, start");
         let mut without = Vec::new();
         self.around(&numbers, source, (first, last), &mut portion.numbers, &mut without);
         // A line whose numbers are lost cannot be read again as it was.
         portion.lost.extend(&without);
-        let is_whole = |row: &Row| is_line(row) && !without.iter().any(|(from, to)| (*from..=*to).contains(&number(row, 1)));
+        let is_whole =
+            |row: &Row| is_line(row) && !without.iter().any(|(from, to)| (*from..=*to).contains(&number(row, 1)));
         for row in portion.lines.iter().filter(|row| !is_whole(row)) {
             portion.lost.push((number(row, 1), number(row, 1)));
         }
         portion.lines.retain(is_whole);
-        portion.lost.sort_unstable();
-        portion.lost.dedup();
+        portion.lost = joined(portion.lost);
         portion
     }
 
     /// Halves what cannot be read until only what is damaged is left.
-    fn around(&self, sql: &str, source: i64, (first, last): (i64, i64), rows: &mut Vec<Row>, lost: &mut Vec<(i64, i64)>) {
+    fn around(
+        &self,
+        sql: &str,
+        source: i64,
+        (first, last): (i64, i64),
+        rows: &mut Vec<Row>,
+        lost: &mut Vec<(i64, i64)>,
+    ) {
         if first > last {
             return;
         }
@@ -240,6 +251,19 @@ fn with_new_first_page(path: &Path, copy: &Path) -> Result<Connection, String> {
         }
     }
     Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sql)
+}
+
+/// Stretches of numbers that overlap or follow each other, as one.
+fn joined(mut stretches: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    stretches.sort_unstable();
+    let mut joined: Vec<(i64, i64)> = Vec::new();
+    for (from, to) in stretches {
+        match joined.last_mut() {
+            Some((_, last)) if from <= *last + 1 => *last = to.max(*last),
+            _ => joined.push((from, to)),
+        }
+    }
+    joined
 }
 
 fn number(row: &Row, column: usize) -> i64 {
@@ -366,11 +390,8 @@ impl Work<'_> {
 
     /// Puts audit rows in before those that are there.
     pub fn put_audit(&self, rows: &[Row]) -> Result<u64, StoreError> {
-        let known: HashSet<String> = self
-            .tx
-            .prepare("SELECT hash FROM audit")?
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+        let known: HashSet<String> =
+            self.tx.prepare("SELECT hash FROM audit")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let first: i64 = self.tx.query_row("SELECT min(0, coalesce(min(id), 0)) FROM audit", [], |row| row.get(0))?;
         let last = rows.iter().map(|row| number(row, 0)).max().unwrap_or(0);
         let mut new = 0;
@@ -457,7 +478,8 @@ pub const AUDIT: &str = "id, at_ms, who, what, hash";
 /// Columns of `day`.
 pub const DAY: &str = "ods, site, day, closed_ms, changed, rolled";
 /// Columns of `source_day`.
-pub const SOURCE_DAY: &str = "source, day, clock_offset_s, first_seq, state, wall, line_errors, stripped, cut, from_s, to_s,
+pub const SOURCE_DAY: &str =
+    "source, day, clock_offset_s, first_seq, state, wall, line_errors, stripped, cut, from_s, to_s,
      forgotten_calls, may_repeat";
 /// Columns of `call`.
 pub const CALL: &str = "source, seq, ods, site, day, kind, arrival_ms, end_ms, outcome, rule, wait_s, talk_s, answered,
@@ -465,3 +487,13 @@ pub const CALL: &str = "source, seq, ods, site, day, kind, arrival_ms, end_ms, o
 /// Columns of `import`.
 pub const IMPORT: &str =
     "source, of, options, assume_year, began_ms, touched_ms, oldest, lines, hash, head, overlap, done";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_are_told_once() {
+        assert_eq!(joined(vec![(7, 9), (1, 3), (8, 8), (4, 5), (9, 12)]), [(1, 5), (7, 12)]);
+    }
+}

@@ -34,7 +34,11 @@ pub fn check(config: &Config, findings: &mut Findings<'_>) {
         findings.fault("disk.budget-mib", "not a room that a database can keep to (8 to 1048576 MiB)", remedy);
     }
     if *config.disk.reserve_mib.get_ref() > RESERVE {
-        findings.fault("disk.reserve-mib", "more than is ever of use", "keep at most 1024, or leave the key out for 16");
+        findings.fault(
+            "disk.reserve-mib",
+            "more than is ever of use",
+            "keep at most 1024, or leave the key out for 16",
+        );
     }
 }
 
