@@ -78,7 +78,7 @@ impl MarksFile {
         let marks = Marks { times: self.marks.times + 1, ..marks };
         let (Some(file), Ok(text)) = (&self.file, serde_json::to_string(&marks)) else { return };
         let line = format!("{} {text}\n", hex(&Sha256::digest(&text)));
-        let at = if marks.times % 2 == 0 { 0 } else { PLACE };
+        let at = if marks.times.is_multiple_of(2) { 0 } else { PLACE };
         if line.len() as u64 <= PLACE && file.write_all_at(line.as_bytes(), at).is_ok() {
             self.marks = marks;
             self.synced = false;
@@ -126,7 +126,7 @@ mod tests {
         }
         file.sync();
         // The newest is written half only: the one before counts.
-        let at = if file.marks.times % 2 == 0 { 0 } else { PLACE };
+        let at = if file.marks.times.is_multiple_of(2) { 0 } else { PLACE };
         file.file.as_ref().unwrap().write_all_at(b"????????????", at + 70).unwrap();
         assert_eq!(next(), Some(700_000));
         std::fs::write(folder.path().join(NAME), b"rubbish").unwrap();

@@ -71,7 +71,7 @@ pub struct Pruning {
 
 #[derive(Debug)]
 enum Stage {
-    Lines(Vec<u16>, Option<Scan>),
+    Lines(Vec<u16>, Option<Box<Scan>>),
     Days,
     Figures(Vec<Owner>),
     Audit,
@@ -113,7 +113,7 @@ impl Pruning {
         match &mut self.stage {
             Stage::Lines(sources, scan) => match scan {
                 None => match sources.pop() {
-                    Some(source) => *scan = Some(Scan::new(keeper, source)?),
+                    Some(source) => *scan = Some(Box::new(Scan::new(keeper, source)?)),
                     None => self.stage = Stage::Days,
                 },
                 Some(open) => {
@@ -354,21 +354,16 @@ impl Keeper {
     /// The pruning that is due now.
     pub fn pruning_due(&self) -> Result<Option<Pruning>, StoreError> {
         let now = self.clock.now();
-        let today = self.date(now);
-        if self.trouble.is_some() || !self.days_being_imported(now)?.is_empty() {
-            return Ok(None);
-        }
-        if self.first_open_day(now) != today || self.anything_to_close(now)? {
-            return Ok(None);
-        }
         let done = self.store.read().meta(DONE)?.and_then(|text| text.parse::<Date>().ok());
-        if done != Some(today) {
-            return Pruning::new(self, Why::Night, self.by_age()).map(Some);
-        }
-        match Budget::of(self)?.keep_from(self)? {
-            Some(keep) => Pruning::new(self, Why::Budget, keep).map(Some),
-            None => Ok(None),
-        }
+        let due = match done == Some(self.date(now)) {
+            false => Some((Why::Night, self.by_age())),
+            true => Budget::of(self)?.keep_from(self)?.map(|keep| (Why::Budget, keep)),
+        };
+        let Some((why, keep)) = due else { return Ok(None) };
+        // What is over is closed first, and what comes in is in first.
+        let waits =
+            self.trouble.is_some() || !self.days_being_imported(now)?.is_empty() || self.anything_to_close(now)?;
+        if waits { Ok(None) } else { Pruning::new(self, why, keep).map(Some) }
     }
 
     /// The first day whose lines are kept by their age.
@@ -380,6 +375,9 @@ impl Keeper {
     /// Whether a day is over and not closed yet: its document tells its peaks from its calls.
     fn anything_to_close(&self, now: Timestamp) -> Result<bool, StoreError> {
         let (open_day, oldest) = (self.first_open_day(now), self.oldest_day(now));
+        if open_day < self.date(now) {
+            return Ok(true);
+        }
         for owner in self.practices() {
             if self.days_to_close(&owner, open_day)?.iter().any(|date| *date >= oldest) {
                 return Ok(true);
@@ -429,6 +427,7 @@ pub(super) async fn nightly(desk: Desk, clock: Clock) {
             None => return,
         };
         let Some(mut pruning) = due else { continue };
+        let why = pruning.why;
         loop {
             let stepped = desk
                 .with(move |keeper| {
@@ -447,6 +446,8 @@ pub(super) async fn nightly(desk: Desk, clock: Clock) {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        inspect(&desk).await;
+        if why == Why::Night {
+            inspect(&desk).await;
+        }
     }
 }

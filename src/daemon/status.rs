@@ -204,6 +204,9 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     let local = |instant: jiff::Timestamp| zone.to_datetime(instant).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let mut problems = Vec::new();
     problems.extend(keeper.trouble.clone());
+    if let Some(why) = &keeper.damage {
+        problems.push(format!("the database is damaged ({why}) and no new one can be begun; nothing is stored"));
+    }
     if let Some(waiting) = &keeper.waiting {
         problems.push(format!(
             "{} lines wait in memory since {}{}; a power cut loses them",

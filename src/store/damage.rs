@@ -13,7 +13,7 @@ use super::{Store, StoreError, schema};
 pub const NAME: &str = "smdrd.db";
 /// A database that is not larger is looked through when it is opened; a larger one in the night only, since collecting
 /// begins within seconds.
-const AT_ONCE: u64 = 64 << 20;
+const AT_ONCE: u64 = 32 << 20;
 
 thread_local! {
     /// What this thread was last told by SQLite that only damage explains. Errors come up in a hundred places; this is the

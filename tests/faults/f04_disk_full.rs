@@ -90,3 +90,46 @@ fn the_reserve_lets_the_books_go_on_and_is_taken_again() {
     daemon.stop();
     figures("F4 reserve", "400 lines on a full disk with a reserve of 2 MiB", "all stored while it was full");
 }
+
+#[test]
+fn what_finds_no_room_in_memory_is_held_back_and_on_a_cable_it_was_not_observed() {
+    // More lines than may wait: they are short of 4 MiB together after some 6,000.
+    let many = tries(8_000, 12_000);
+    let pbxs = [Pbx::serial("cable", "avaya-ipoffice"), Pbx::tcp("network", "avaya-ipoffice")];
+    let rig = Rig::new(SITE, &pbxs);
+    let Some(disk) = SmallDisk::in_memory(&rig.path("state"), 48) else {
+        return say_loudly("F4: a small file system cannot be mounted here, so a full disk cannot be tried");
+    };
+    let daemon = rig.run(&clock("2026-11-20T15:00:00Z", 1));
+    let [mut cable, mut network] = pbxs;
+    cable.connect();
+    network.connect();
+    assert!(cable.print(&[call(1)]) && network.print(&[call(2)]));
+    rig.wait_for_lines(2);
+    let filler = disk.fill();
+    let printing = std::thread::spawn(move || {
+        let mut kept = true;
+        for first in (3..many).step_by(50) {
+            kept &= network.print(&(first..first + 50).map(call).collect::<Vec<_>>());
+        }
+        (kept, network)
+    });
+    let status = wait_for("no room", || Some(rig.status()).filter(|status| !status["waiting"]["full"].is_null()));
+    let waiting = status["waiting"]["lines"].as_u64().unwrap();
+    assert!((1_000..=10_064).contains(&waiting), "{status:#}");
+    assert!(status["problems"].to_string().contains("held back"), "{status:#}");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(rig.status()["waiting"]["lines"].as_u64().unwrap() <= waiting + 64, "no more waits than may");
+    std::fs::remove_file(&filler).unwrap();
+    let (kept, _network) = printing.join().unwrap();
+    assert!(kept, "who can be held back loses nothing");
+    let sent = (3..many).step_by(50).count() * 50 + 2;
+    rig.wait_for_lines(sent);
+    let gaps = rig.status()["today"][0]["gaps"].clone();
+    let overrun: Vec<_> = gaps.as_array().unwrap().iter().filter(|gap| gap["cause"] == "overrun").collect();
+    assert!(!overrun.is_empty() && overrun.iter().all(|gap| gap["source"] == "cable"), "{gaps:#}");
+    assert_kept(&rig, "", "after lines were held back");
+    daemon.stop();
+    let tried = format!("{sent} lines while {waiting} could wait");
+    figures("F4 no room in memory", &tried, "all stored; the cable's time counted as not observed");
+}

@@ -161,3 +161,33 @@ fn the_budget_takes_the_oldest_lines_early_and_says_so() {
     daemon.stop();
     figures("budget", "a database beyond it", "the oldest lines went early, audited, counted and said");
 }
+
+#[test]
+fn a_file_is_known_again_though_its_lines_are_gone() {
+    let rig = Rig::new(&format!("{SITE}[retention]\ncall-days = 8\n"), &[Pbx::tcp("reception", "avaya-ipoffice")]);
+    let file = rig.path("file");
+    let write =
+        |lines: &[String]| std::fs::write(&file, lines.iter().map(|line| format!("{line}\r\n")).collect::<String>());
+    let mut all = lines("2026/11/04", 1, 30);
+    all.extend(lines("2026/11/09", 31, 20));
+    write(&all).unwrap();
+    let import = |clock: &str| {
+        let verb = ["import", "--dialect", "avaya-ipoffice", file.to_str().unwrap()];
+        let (code, report) = rig.json(&verb, clock);
+        assert_eq!(code, 0, "{report:#}");
+        report["files"][0].clone()
+    };
+    assert_eq!(import(&clock("2026-11-10T12:00:00Z", 1))["state"], "imported");
+    let daemon = rig.run(&clock("2026-11-15T00:11:00Z", 60));
+    pruned(&rig, "2026-11-15");
+    assert_eq!(rig.count("SELECT count(*) FROM line"), 20);
+    assert_eq!(import("")["state"], "unchanged");
+    all.extend(lines("2026/11/12", 51, 5));
+    write(&all).unwrap();
+    let grown = import("");
+    assert_eq!((&grown["state"], &grown["lines"]), (&"continued".into(), &5.into()), "{grown:#}");
+    let status = status(&rig);
+    assert_eq!((&status["lines"]["lines"], &status["calls"]["stored"]), (&55.into(), &25.into()), "{status:#}");
+    assert_kept(&rig, "", "after an import went on");
+    daemon.stop();
+}
