@@ -2,10 +2,8 @@
 //! said aloud until somebody has seen to it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
 use super::keeper::Keeper;
@@ -13,8 +11,8 @@ use super::marks::{Mark, Marks};
 use super::setup::{self, SetUpError, SourcePlan};
 use crate::aggregate::slots::{date_of, midnight};
 use crate::config::Config;
-use crate::source::FileMark;
 use crate::store::damage::{self, set_aside};
+use crate::store::salvage::Remains;
 use crate::store::{SourceRow, Store, StoreError, Work};
 
 /// Why a stretch of a day was not observed, or not any more.
@@ -88,7 +86,9 @@ pub fn begin(
     marks: &Marks,
     loss: Option<&Loss>,
 ) -> Result<(), StoreError> {
-    let old = loss.and_then(|loss| loss.file.as_ref()).map(|file| Remains::of(&config.state_dir.join(file)));
+    let old = loss
+        .and_then(|loss| loss.file.as_ref())
+        .map(|file| Remains::of(&config.state_dir.join(file), TAKEN_OVER.into_iter().chain([LOSSES])));
     let old = old.unwrap_or_default();
     let fresh = store.read().sources()?.is_empty();
     let work = store.begin()?;
@@ -116,38 +116,6 @@ pub fn begin(
         }
     }
     work.commit()
-}
-
-/// What can be read at once of a damaged database.
-#[derive(Debug, Default)]
-struct Remains {
-    meta: Vec<(String, String)>,
-    files: Vec<FileMark>,
-    audit_head: Option<String>,
-}
-
-impl Remains {
-    fn of(path: &Path) -> Remains {
-        let mut remains = Remains::default();
-        let Ok(db) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY) else { return remains };
-        let of_meta = |key: &str| db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
-        for key in TAKEN_OVER.into_iter().chain([LOSSES]) {
-            if let Ok(value) = of_meta(key) {
-                remains.meta.push((key.to_owned(), value));
-            }
-        }
-        let mark = |row: &rusqlite::Row<'_>| {
-            let read_to = row.get::<_, i64>(2)? as u64;
-            Ok(FileMark { file: row.get(0)?, source: row.get(1)?, read_to, whole: row.get(3)? })
-        };
-        if let Ok(mut query) = db.prepare("SELECT file, source, read_to, whole FROM dropped_file")
-            && let Ok(rows) = query.query_map([], mark)
-        {
-            remains.files.extend(rows.map_while(Result::ok));
-        }
-        remains.audit_head = db.query_row("SELECT hash FROM audit ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).ok();
-        remains
-    }
 }
 
 /// Every loss that is noted.

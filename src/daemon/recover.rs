@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
-use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 
 use super::answers::{gone, stored};
@@ -17,7 +16,9 @@ use super::rebuild::{Difference, rebuild};
 use crate::aggregate::slots::midnight;
 use crate::control::Refusal;
 use crate::store::damage::those_set_aside;
-use crate::store::salvage::{self, PutIn, Row, Wreck, WreckError};
+use crate::store::salvage::{
+    self, PutIn, Row, Table, Value, Wreck, WreckError, number_in as number, set, text_in as text,
+};
 use crate::store::{StoreError, day_number};
 
 /// Numbers of lines looked at in one go: a line that comes meanwhile waits for one of them.
@@ -177,11 +178,13 @@ impl Recovery {
 
     /// Whose lines these are: a source is known by its name. Where the names cannot be read, numbers are what they were.
     fn find_sources(&mut self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let (rows, whole) = self.rows("source", "id, name, dialect, next_seq", "id");
-        let imports = self.rows("import", salvage::IMPORT, "source").0;
+        let (rows, whole) = self.rows(&salvage::SOURCE);
+        let imports = self.rows(&salvage::IMPORT).0;
         let mut known: Vec<(i64, String, String, i64)> = rows
             .iter()
-            .filter_map(|row| Some((number(row, 0)?, text(row, 1)?, text(row, 2)?, number(row, 3)?)))
+            .filter_map(|row| {
+                Some((number(row, 0)?, text(row, 1)?.to_owned(), text(row, 2)?.to_owned(), number(row, 3)?))
+            })
             .collect();
         if !whole {
             for plan in &keeper.plans {
@@ -229,19 +232,17 @@ impl Recovery {
         let id = work.source(&name, dialect)?.id;
         if let Some(row) = import {
             let mut row = row.clone();
-            if let Some(cell) = row.first_mut() {
-                *cell = Value::Integer(id.into());
-            }
-            work.put_row("import", salvage::IMPORT, &row)?;
+            set(&mut row, 0, Value::Integer(id.into()));
+            work.put_row(&salvage::IMPORT, &row)?;
         }
         work.commit()?;
         Ok(Some(id))
     }
 
-    fn rows(&mut self, table: &str, columns: &str, key: &str) -> (Vec<Row>, bool) {
-        let (rows, whole) = self.wreck.rows(table, columns, key);
+    fn rows(&mut self, table: &Table) -> (Vec<Row>, bool) {
+        let (rows, whole) = self.wreck.rows(table);
         if !whole {
-            self.found.torn.push(table.to_owned());
+            self.found.torn.push(table.name.to_owned());
         }
         (rows, whole)
     }
@@ -273,21 +274,21 @@ impl Recovery {
     /// Everything beside lines, in one transaction.
     fn finish(mut self, keeper: &mut Keeper, who: &str) -> Result<Recovered, StoreError> {
         let now = keeper.clock.now();
-        let documents = self.rows("outbox", salvage::OUTBOX, "ods, site, day, revision").0;
-        let days = self.rows("day", salvage::DAY, "ods, site, day").0;
-        let source_days = self.rows("source_day", salvage::SOURCE_DAY, "source, day").0;
-        let counts = self.rows("line_count", "source, day, kind, n", "source, day, kind").0;
-        let counters = self.rows("counter", "ods, site, slot, metric, n", "ods, site, slot, metric").0;
-        let calls = self.rows("call", salvage::CALL, "source, seq").0;
-        let links = self.rows("link", "source, from_ms, to_ms, cause", "source, from_ms").0;
-        let audit = self.rows("audit", salvage::AUDIT, "id").0;
+        let documents = self.rows(&salvage::OUTBOX).0;
+        let days = self.rows(&salvage::DAY).0;
+        let source_days = self.rows(&salvage::SOURCE_DAY).0;
+        let counts = self.rows(&salvage::LINE_COUNT).0;
+        let counters = self.rows(&salvage::COUNTER).0;
+        let calls = self.rows(&salvage::CALL).0;
+        let links = self.rows(&salvage::LINK).0;
+        let audit = self.rows(&salvage::AUDIT).0;
         // A table that older files do not have.
-        let begins = self.wreck.rows("beginning", "source, first_seq, state, wall", "source").0;
+        let begins = self.wreck.rows(&salvage::BEGINNING).0;
         let here: BTreeMap<i64, u16> = self.sources.iter().filter_map(|walk| Some((walk.there, walk.here?))).collect();
         let moved = |row: &Row| -> Option<Row> {
             let mut row = row.clone();
             let id = here.get(&number(&row, 0)?)?;
-            *row.first_mut()? = Value::Integer((*id).into());
+            set(&mut row, 0, Value::Integer((*id).into()));
             Some(row)
         };
         let date = |key: &str| self.wreck.meta(key).and_then(|text| text.parse::<Date>().ok());
@@ -323,10 +324,10 @@ impl Recovery {
             work.merge_line_count(&row)?;
         }
         for row in counters.iter().filter(|row| number(row, 2).is_some_and(|slot| slot < first)) {
-            work.put_row("counter", "ods, site, slot, metric, n", row)?;
+            work.put_row(&salvage::COUNTER, row)?;
         }
         for row in calls.iter().filter_map(moved).filter(|row| number(row, 4).is_some_and(|day| day < before)) {
-            work.put_row("call", salvage::CALL, &row)?;
+            work.put_row(&salvage::CALL, &row)?;
         }
         for source in here.values() {
             work.links_found(*source, CAUSE)?;
@@ -334,11 +335,11 @@ impl Recovery {
         for row in links.iter().filter_map(moved) {
             let source = number(&row, 0).and_then(|source| u16::try_from(source).ok()).unwrap_or(0);
             for row in pieces(row, alive, holes.get(&source).map_or(&[][..], Vec::as_slice)) {
-                work.put_row("link", "source, from_ms, to_ms, cause", &row)?;
+                work.put_row(&salvage::LINK, &row)?;
             }
         }
         for row in begins.iter().filter_map(moved) {
-            work.put_row("beginning", "source, first_seq, state, wall", &row)?;
+            work.put_row(&salvage::BEGINNING, &row)?;
         }
         for source in here.values() {
             work.settle_forgotten(*source)?;
@@ -397,9 +398,7 @@ fn pieces(row: Row, alive: i64, holes: &[(i64, i64)]) -> Vec<Row> {
     let cut = |from: i64, to: i64, cause: Value| {
         let mut row = row.clone();
         for (column, value) in [(1, Value::Integer(from)), (2, Value::Integer(to)), (3, cause)] {
-            if let Some(cell) = row.get_mut(column) {
-                *cell = value;
-            }
+            set(&mut row, column, value);
         }
         row
     };
@@ -423,20 +422,6 @@ fn pieces(row: Row, alive: i64, holes: &[(i64, i64)]) -> Vec<Row> {
         pieces.push(cut(begin, to, cause));
     }
     pieces
-}
-
-fn number(row: &Row, column: usize) -> Option<i64> {
-    match row.get(column)? {
-        Value::Integer(number) => Some(*number),
-        _ => None,
-    }
-}
-
-fn text(row: &Row, column: usize) -> Option<String> {
-    match row.get(column)? {
-        Value::Text(text) => Some(text.clone()),
-        _ => None,
-    }
 }
 
 impl Recovered {
@@ -481,7 +466,9 @@ mod tests {
     }
 
     fn shown(rows: Vec<Row>) -> Vec<(i64, i64, String)> {
-        rows.iter().map(|row| (number(row, 1).unwrap(), number(row, 2).unwrap(), text(row, 3).unwrap())).collect()
+        rows.iter()
+            .map(|row| (number(row, 1).unwrap(), number(row, 2).unwrap(), text(row, 3).unwrap().to_owned()))
+            .collect()
     }
 
     #[test]

@@ -4,21 +4,19 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use rusqlite::types::Value;
+pub use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 use sha2::{Digest as _, Sha256};
 
 use super::{StoreError, Work, damage, hex, schema};
 use crate::record::{LineKind, MaskedRecord};
+use crate::source::FileMark;
 
 /// A row, as it stands.
 pub type Row = Vec<Value>;
 
 /// Peers below this are those of a running daemon; salvaged ones are moved out of their way.
 const PEERS: i64 = 1 << 30;
-
-const LINE: &str = "source, seq, at_ms, day, kind, text, reason, col, idle, shape, record, call_seq, repeats";
-const NUMBER: &str = "source, seq, start, class, digits, peer, token, own";
 
 /// A file that nothing can be read of.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +79,8 @@ impl Wreck {
 
     /// The rows of a table that can be read: from its beginning up to the first damaged page, and from its end down to it.
     /// The second says whether these are all.
-    pub fn rows(&self, table: &str, columns: &str, key: &str) -> (Vec<Row>, bool) {
+    pub fn rows(&self, table: &Table) -> (Vec<Row>, bool) {
+        let Table { name: table, columns, key } = table;
         let down = key.split(", ").map(|column| format!("{column} DESC")).collect::<Vec<_>>().join(", ");
         let (mut rows, whole) = self.read(&format!("SELECT {columns} FROM {table} ORDER BY {key}"), []);
         if !whole {
@@ -123,10 +122,13 @@ impl Wreck {
     /// The lines of a source from `first` to `last`, around what cannot be read.
     pub fn lines(&self, source: i64, first: i64, last: i64) -> Portion {
         let mut portion = Portion::default();
-        let lines = format!("SELECT {LINE} FROM line WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq");
+        let lines =
+            format!("SELECT {} FROM line WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq", LINE.columns);
         self.around(&lines, source, (first, last), &mut portion.lines, &mut portion.lost);
-        let numbers =
-            format!("SELECT {NUMBER} FROM number WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq, start");
+        let numbers = format!(
+            "SELECT {} FROM number WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq, start",
+            NUMBER.columns
+        );
         let mut without = Vec::new();
         self.around(&numbers, source, (first, last), &mut portion.numbers, &mut without);
         // A line whose numbers are lost cannot be read again as it was.
@@ -326,7 +328,7 @@ impl Work<'_> {
                     if row.get(12) == Some(&Value::Integer(0)) {
                         set(&mut row, 12, Value::Integer(-1));
                     }
-                    self.put_row("line", LINE, &row)?;
+                    self.put_row(&LINE, &row)?;
                     *counts.entry((number(line, 3), number(line, 4))).or_default() += 1;
                     new.insert((number(line, 1), number(line, 3)));
                     came.new += 1;
@@ -345,7 +347,7 @@ impl Work<'_> {
             if *day < today {
                 set(&mut row, 6, Value::Null);
             }
-            self.put_row("number", NUMBER, &row)?;
+            self.put_row(&NUMBER, &row)?;
         }
         for ((day, kind), n) in counts {
             self.tx
@@ -364,9 +366,10 @@ impl Work<'_> {
     }
 
     /// Puts a row in unless one with its key is there; says whether it was put in.
-    pub fn put_row(&self, table: &str, columns: &str, row: &Row) -> Result<bool, StoreError> {
+    pub fn put_row(&self, table: &Table, row: &Row) -> Result<bool, StoreError> {
+        let Table { name, columns, .. } = table;
         let places = (1..=row.len()).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ");
-        let sql = format!("INSERT OR IGNORE INTO {table} ({columns}) VALUES ({places})");
+        let sql = format!("INSERT OR IGNORE INTO {name} ({columns}) VALUES ({places})");
         Ok(self.tx.prepare_cached(&sql)?.execute(params_from_iter(row))? > 0)
     }
 
@@ -376,7 +379,7 @@ impl Work<'_> {
         if hex(&Sha256::digest(body)) != *sha256 {
             return Ok(None);
         }
-        if self.put_row("outbox", super::salvage::OUTBOX, row)? {
+        if self.put_row(&OUTBOX, row)? {
             return Ok(Some(PutIn { new: 1, ..PutIn::default() }));
         }
         let there: String = self.tx.query_row(
@@ -401,7 +404,7 @@ impl Work<'_> {
                 let mut row = row.clone();
                 let id = number(&row, 0);
                 set(&mut row, 0, Value::Integer(first - 1 - (last - id)));
-                new += u64::from(self.put_row("audit", AUDIT, &row)?);
+                new += u64::from(self.put_row(&AUDIT, &row)?);
             }
         }
         Ok(new)
@@ -409,7 +412,7 @@ impl Work<'_> {
 
     /// Makes a day's row what both say: closed where either has it closed, and to be looked at again.
     pub fn merge_day(&self, row: &Row) -> Result<(), StoreError> {
-        if !self.put_row("day", DAY, row)? {
+        if !self.put_row(&DAY, row)? {
             self.tx
                 .prepare_cached(
                     "UPDATE day SET closed_ms = coalesce(closed_ms, ?4), rolled = max(rolled, ?6), changed = 1
@@ -422,7 +425,7 @@ impl Work<'_> {
 
     /// Makes what is noted of a source's day what both say.
     pub fn merge_source_day(&self, row: &Row) -> Result<(), StoreError> {
-        if !self.put_row("source_day", SOURCE_DAY, row)? {
+        if !self.put_row(&SOURCE_DAY, row)? {
             self.tx
                 .prepare_cached(
                     "UPDATE source_day SET clock_offset_s = coalesce(clock_offset_s, ?3),
@@ -463,30 +466,122 @@ impl Work<'_> {
     }
 }
 
-fn set(row: &mut Row, column: usize, value: Value) {
+/// A table that is read and put in row by row.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    columns: &'static str,
+    key: &'static str,
+}
+
+const fn table(name: &'static str, columns: &'static str, key: &'static str) -> Table {
+    Table { name, columns, key }
+}
+
+/// Sources: number, name, dialect, and the number of the next line.
+pub const SOURCE: Table = table("source", "id, name, dialect, next_seq", "id");
+/// Imports: source first, the instant it began fifth.
+pub const IMPORT: Table = table(
+    "import",
+    "source, of, options, assume_year, began_ms, touched_ms, oldest, lines, hash, head, overlap, done",
+    "source",
+);
+/// Documents: the receipt is the eleventh.
+pub const OUTBOX: Table = table(
+    "outbox",
+    "ods, site, day, revision, sha256, body, state, attempts, next_ms, problem, receipt, cause, poll, approved, failed,
+     tried_ms",
+    "ods, site, day, revision",
+);
+/// The audit.
+pub const AUDIT: Table = table("audit", "id, at_ms, who, what, hash", "id");
+/// Days.
+pub const DAY: Table = table("day", "ods, site, day, closed_ms, changed, rolled", "ods, site, day");
+/// What is noted of sources' days.
+pub const SOURCE_DAY: Table = table(
+    "source_day",
+    "source, day, clock_offset_s, first_seq, state, wall, line_errors, stripped, cut, from_s, to_s, forgotten_calls,
+     may_repeat",
+    "source, day",
+);
+/// Lines by day and kind: the day is the second.
+pub const LINE_COUNT: Table = table("line_count", "source, day, kind, n", "source, day, kind");
+/// Figures: the slot is the third.
+pub const COUNTER: Table = table("counter", "ods, site, slot, metric, n", "ods, site, slot, metric");
+/// Calls: the day is the fifth.
+pub const CALL: Table = table(
+    "call",
+    "source, seq, ods, site, day, kind, arrival_ms, end_ms, outcome, rule, wait_s, talk_s, answered, not_people,
+     callback_made, later_s, earlier_s, trunk, class, peer, token, open, legs, repeat",
+    "source, seq",
+);
+/// Links: from, to and cause after the source.
+pub const LINK: Table = table("link", "source, from_ms, to_ms, cause", "source, from_ms");
+/// Where kept lines begin.
+pub const BEGINNING: Table = table("beginning", "source, first_seq, state, wall", "source");
+const LINE: Table = table(
+    "line",
+    "source, seq, at_ms, day, kind, text, reason, col, idle, shape, record, call_seq, repeats",
+    "source, seq",
+);
+const NUMBER: Table = table("number", "source, seq, start, class, digits, peer, token, own", "source, seq, start");
+
+/// A whole number in a row.
+pub fn number_in(row: &Row, column: usize) -> Option<i64> {
+    match row.get(column)? {
+        Value::Integer(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// Text in a row.
+pub fn text_in(row: &Row, column: usize) -> Option<&str> {
+    match row.get(column)? {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Puts a value in the place of another.
+pub fn set(row: &mut Row, column: usize, value: Value) {
     if let Some(cell) = row.get_mut(column) {
         *cell = value;
     }
 }
 
-/// Columns of the tables that are put in row by row.
-pub const OUTBOX: &str =
-    "ods, site, day, revision, sha256, body, state, attempts, next_ms, problem, receipt, cause, poll, approved, failed,
-     tried_ms";
-/// Columns of `audit`.
-pub const AUDIT: &str = "id, at_ms, who, what, hash";
-/// Columns of `day`.
-pub const DAY: &str = "ods, site, day, closed_ms, changed, rolled";
-/// Columns of `source_day`.
-pub const SOURCE_DAY: &str =
-    "source, day, clock_offset_s, first_seq, state, wall, line_errors, stripped, cut, from_s, to_s,
-     forgotten_calls, may_repeat";
-/// Columns of `call`.
-pub const CALL: &str = "source, seq, ods, site, day, kind, arrival_ms, end_ms, outcome, rule, wait_s, talk_s, answered,
-     not_people, callback_made, later_s, earlier_s, trunk, class, peer, token, open, legs, repeat";
-/// Columns of `import`.
-pub const IMPORT: &str =
-    "source, of, options, assume_year, began_ms, touched_ms, oldest, lines, hash, head, overlap, done";
+/// What can be read at once of a database that is set aside.
+#[derive(Debug, Default)]
+pub struct Remains {
+    /// Values remembered by name.
+    pub meta: Vec<(String, String)>,
+    /// How far files of drop folders were read.
+    pub files: Vec<FileMark>,
+    /// Head of the audit chain.
+    pub audit_head: Option<String>,
+}
+
+impl Remains {
+    /// Of this file, with the values of these names. What cannot be read is not there.
+    pub fn of<'a>(path: &Path, keys: impl Iterator<Item = &'a str>) -> Remains {
+        let mut remains = Remains::default();
+        let Ok(db) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY) else { return remains };
+        damage::leave_alone(&db, true);
+        let of_meta = |key: &str| db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+        remains.meta.extend(keys.filter_map(|key| Some((key.to_owned(), of_meta(key).ok()?))));
+        let mark = |row: &rusqlite::Row<'_>| {
+            let read_to = row.get::<_, i64>(2)? as u64;
+            Ok(FileMark { file: row.get(0)?, source: row.get(1)?, read_to, whole: row.get(3)? })
+        };
+        if let Ok(mut query) = db.prepare("SELECT file, source, read_to, whole FROM dropped_file")
+            && let Ok(rows) = query.query_map([], mark)
+        {
+            remains.files.extend(rows.map_while(Result::ok));
+        }
+        remains.audit_head = db.query_row("SELECT hash FROM audit ORDER BY id DESC LIMIT 1", [], |row| row.get(0)).ok();
+        remains
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -29,12 +29,16 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     }
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute_batch(sql).map_err(|reason| match reason.sqlite_error_code() {
+        tx.execute_batch(sql).map_err(|reason| {
             // What the migration makes is there, or what it changes is not.
-            Some(rusqlite::ErrorCode::Unknown) => {
-                StoreError::Damaged { how: format!("it is not of schema {index}, as it says: {reason}") }
+            let of_the_schema = match &reason {
+                rusqlite::Error::SqlInputError { .. } => true,
+                other => other.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown),
+            };
+            match of_the_schema {
+                true => StoreError::Damaged { how: format!("it is not of schema {index}, as it says: {reason}") },
+                false => reason.into(),
             }
-            _ => reason.into(),
         })?;
         tx.pragma_update(None, "user_version", index as i64 + 1)?;
         tx.commit()?;
