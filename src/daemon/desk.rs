@@ -22,6 +22,10 @@ const ROOM: usize = 10_000;
 const ROOM_BYTES: usize = 4 << 20;
 /// How often to look for errands while waiting for the disk.
 const LOOK: Duration = Duration::from_millis(50);
+/// Lines of what has waited that are stored at a time.
+const FEW: usize = 250;
+/// How long errands are looked for between them.
+const GLANCE: Duration = Duration::from_millis(1);
 /// For how long the disk is still tried when the daemon stops.
 const LAST: Duration = Duration::from_secs(5);
 /// How long to wait after a failed commit, at first and at most.
@@ -96,10 +100,17 @@ fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut mpsc::Re
     let mut patience = PATIENCE.0;
     let mut last_try = None;
     while !waiting.is_empty() {
-        match keeper.take(waiting) {
+        // What has waited long is much: it goes in a little at a time, so that nobody else waits for all of it.
+        let few = if keeper.waiting.is_some() { few(waiting) } else { waiting.len() };
+        match keeper.take(waiting.get(..few).unwrap_or_default()) {
+            Ok(()) if few < waiting.len() => {
+                // The trouble is over when all of it is stored: who asks for a receipt goes by that.
+                waiting.drain(..few);
+                wait(keeper, waiting, receiver, GLANCE);
+            }
             Ok(()) => {
                 if keeper.waiting.is_some() {
-                    tracing::info!(lines = waiting.iter().map(lines).sum::<usize>(), "what waited is stored");
+                    tracing::info!("what waited is stored");
                     crate::notify::status("storing again");
                     if let Err(error) = keeper.waits_no_more() {
                         tracing::error!(%error, "for how long nothing could be read could not be noted");
@@ -168,6 +179,17 @@ fn wait(
         }
     }
     Others::There
+}
+
+/// How many events at the beginning make a few lines.
+fn few(waiting: &[Event]) -> usize {
+    let mut room = FEW;
+    let fits = |event: &&Event| {
+        let fits = room > 0;
+        room = room.saturating_sub(lines(event));
+        fits
+    };
+    waiting.iter().take_while(fits).count()
 }
 
 /// Where an errand came upon damage, a fresh database is begun at once: nobody may tell us anything for hours.
@@ -259,5 +281,12 @@ mod tests {
         room.take(&event(900, 4_000));
         assert!(!room.is_left());
         assert!(Room::beside(&[]).is_left());
+    }
+
+    #[test]
+    fn what_waited_goes_in_a_little_at_a_time_and_never_not_at_all() {
+        assert_eq!(few(&[event(5_000, 1), event(1, 1)]), 1);
+        assert_eq!(few(&[event(100, 1), event(100, 1), event(100, 1), event(1, 1)]), 3);
+        assert_eq!(few(&[event(1, 1)]), 1);
     }
 }

@@ -182,7 +182,7 @@ fn a_file_is_known_again_though_its_lines_are_gone() {
     pruned(&rig, "2026-11-15");
     assert_eq!(rig.count("SELECT count(*) FROM line"), 20);
     assert_eq!(import("")["state"], "unchanged");
-    all.extend(lines("2026/11/12", 51, 5));
+    all.extend(lines("2026/11/11", 51, 5));
     write(&all).unwrap();
     let grown = import("");
     assert_eq!((&grown["state"], &grown["lines"]), (&"continued".into(), &5.into()), "{grown:#}");
