@@ -13,6 +13,8 @@ use super::keeper::{Event, Keeper};
 
 /// Events that wait for the writer before the reading side is held back.
 const QUEUE: usize = 64;
+/// Most events that come of one happening.
+const HAPPENING: usize = 8;
 /// Most events in one commit.
 const PORTION: usize = 64;
 /// Most lines that wait in memory while nothing can be stored; then the reading side, and the PBX behind it, is held
@@ -33,15 +35,12 @@ const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 
 type Errand = Box<dyn FnOnce(&mut Keeper) + Send>;
 
-enum Message {
-    Event(Box<Event>),
-    Errand(Errand),
-}
-
 /// A way to the writer thread.
 #[derive(Clone)]
 pub struct Desk {
-    sender: mpsc::Sender<Message>,
+    events: mpsc::Sender<Event>,
+    /// Beside the events: whoever asks is answered also where no event finds room.
+    errands: mpsc::Sender<Errand>,
 }
 
 impl std::fmt::Debug for Desk {
@@ -53,14 +52,28 @@ impl std::fmt::Debug for Desk {
 impl Desk {
     /// Starts the writer thread. It ends when every [`Desk`] is gone and everything is written.
     pub fn start(keeper: Keeper) -> std::io::Result<(Desk, JoinHandle<()>)> {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || write(keeper, receiver))?;
-        Ok((Desk { sender }, thread))
+        let (events, told) = mpsc::channel(QUEUE);
+        let (errands, asked) = mpsc::channel(QUEUE);
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let mut receiver = Receiver { told, asked };
+        let write = move || write(keeper, &mut receiver, &runtime);
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(write)?;
+        Ok((Desk { events, errands }, thread))
     }
 
     /// Hands over what happened; waits while the writer is behind.
     pub async fn tell(&self, event: Event) {
-        let _ = self.sender.send(Message::Event(Box::new(event))).await;
+        let _ = self.events.send(event).await;
+    }
+
+    /// Waits until there is room for what one happening may come to.
+    pub async fn room(&self) {
+        let _ = self.events.reserve_many(HAPPENING).await;
+    }
+
+    /// Whether there is hardly any room.
+    pub fn is_behind(&self) -> bool {
+        self.events.capacity() < HAPPENING
     }
 
     /// Runs an errand in the writer thread, after everything told before it; nothing when the thread is gone.
@@ -69,34 +82,60 @@ impl Desk {
         let errand: Errand = Box::new(move |keeper| {
             let _ = answer.send(errand(keeper));
         });
-        self.sender.send(Message::Errand(errand)).await.ok()?;
+        self.errands.send(errand).await.ok()?;
         answered.await.ok()
     }
 }
 
-fn write(mut keeper: Keeper, mut receiver: mpsc::Receiver<Message>) {
-    let mut waiting: Vec<Event> = Vec::new();
-    while let Some(message) = receiver.blocking_recv() {
-        let mut next = Some(message);
-        while let Some(message) = next {
-            match message {
-                Message::Event(event) => waiting.push(*event),
-                Message::Errand(errand) => {
-                    // An errand sees everything that was told before it.
-                    commit(&mut keeper, &mut waiting, &mut receiver);
-                    errand(&mut keeper);
-                    mend(&mut keeper);
-                }
-            }
-            next = if waiting.len() < PORTION { receiver.try_recv().ok() } else { None };
+struct Receiver {
+    told: mpsc::Receiver<Event>,
+    asked: mpsc::Receiver<Errand>,
+}
+
+enum Next {
+    Event(Event),
+    Errand(Errand),
+}
+
+impl Receiver {
+    /// What comes next; nothing when nobody can reach us any more.
+    async fn next(&mut self) -> Option<Next> {
+        tokio::select! {
+            Some(event) = self.told.recv() => Some(Next::Event(event)),
+            Some(errand) = self.asked.recv() => Some(Next::Errand(errand)),
+            else => None,
         }
-        commit(&mut keeper, &mut waiting, &mut receiver);
+    }
+}
+
+fn write(mut keeper: Keeper, receiver: &mut Receiver, runtime: &tokio::runtime::Runtime) {
+    let mut waiting: Vec<Event> = Vec::new();
+    while let Some(next) = runtime.block_on(receiver.next()) {
+        let errand = match next {
+            Next::Event(event) => {
+                waiting.push(event);
+                None
+            }
+            Next::Errand(errand) => Some(errand),
+        };
+        // An errand sees everything that was told before it.
+        while errand.is_some() || waiting.len() < PORTION {
+            match receiver.told.try_recv() {
+                Ok(event) => waiting.push(event),
+                Err(_) => break,
+            }
+        }
+        commit(&mut keeper, &mut waiting, receiver);
+        if let Some(errand) = errand {
+            errand(&mut keeper);
+            mend(&mut keeper);
+        }
     }
 }
 
 /// Commits what is waiting; tries again for as long as it takes. Between tries errands are run all the same: whoever
 /// asks how the daemon is must get an answer above all when the disk is full.
-fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut mpsc::Receiver<Message>) {
+fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut Receiver) {
     let mut patience = PATIENCE.0;
     let mut last_try = None;
     while !waiting.is_empty() {
@@ -151,30 +190,30 @@ enum Others {
 }
 
 /// Waits for the next try, answers errands meanwhile, and takes in what comes as long as there is room.
-fn wait(
-    keeper: &mut Keeper,
-    waiting: &mut Vec<Event>,
-    receiver: &mut mpsc::Receiver<Message>,
-    patience: Duration,
-) -> Others {
+fn wait(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut Receiver, patience: Duration) -> Others {
     let again = Instant::now() + patience;
     let mut room = Room::beside(waiting);
     while let Some(left) = again.checked_duration_since(Instant::now()) {
-        let message = if room.is_left() { receiver.try_recv() } else { Err(TryRecvError::Empty) };
+        let mut asked = false;
+        while let Ok(errand) = receiver.asked.try_recv() {
+            errand(keeper);
+            keeper.look_for_damage();
+            asked = true;
+        }
+        // Who stops has little left to say, and is to be heard to the end.
+        let message =
+            if room.is_left() || keeper.stopping { receiver.told.try_recv() } else { Err(TryRecvError::Empty) };
         match message {
-            Ok(Message::Errand(errand)) => {
-                errand(keeper);
-                keeper.look_for_damage();
-            }
-            Ok(Message::Event(event)) => {
+            Ok(event) => {
                 room.take(&event);
-                waiting.push(*event);
+                waiting.push(event);
                 keeper.still_waits(waiting, !room.is_left());
             }
             Err(TryRecvError::Disconnected) => {
                 std::thread::sleep(left);
                 return Others::Gone;
             }
+            Err(TryRecvError::Empty) if asked => {}
             Err(TryRecvError::Empty) => std::thread::sleep(left.min(LOOK)),
         }
     }

@@ -116,6 +116,8 @@ pub struct Keeper {
     pub(super) marks: MarksFile,
     /// How it showed that the database is damaged, until a fresh one goes on.
     pub(super) damage: Option<String>,
+    /// The daemon is on its way down.
+    pub(super) stopping: bool,
     /// The sources whose links are up in the books.
     pub(super) up: BTreeSet<u16>,
 }
@@ -138,6 +140,7 @@ impl Keeper {
             astray: false,
             marks,
             damage: None,
+            stopping: false,
             up: BTreeSet::new(),
             zone,
             linked,

@@ -186,7 +186,8 @@ impl Loop {
         let mut pulse = notify::watchdog_interval().map(|interval| tokio::time::interval(interval / 3));
         loop {
             tokio::select! {
-                happening = happenings.recv() => match happening {
+                // What waits for the writer must keep nobody from stopping us, or from asking.
+                happening = next(&self.desk, &mut happenings) => match happening {
                     Some(happening) => self.happening(happening).await,
                     None => break,
                 },
@@ -195,8 +196,8 @@ impl Loop {
                 () = beat(&mut pulse) => self.alive().await,
                 Some((who, answer)) = asked.recv() => { let _ = answer.send(self.reload(&who).await); }
                 _ = hangup.recv() => { self.reload("SIGHUP").await; }
-                _ = terminate.recv() => { begin_to_stop(&stop); unconfigured = None; }
-                _ = interrupt.recv() => { begin_to_stop(&stop); unconfigured = None; }
+                _ = terminate.recv() => { begin_to_stop(&stop, &self.desk); unconfigured = None; }
+                _ = interrupt.recv() => { begin_to_stop(&stop, &self.desk); unconfigured = None; }
             }
         }
         drop(unconfigured);
@@ -341,6 +342,9 @@ impl Loop {
 
     /// Takes half a line or half a group for all, where nothing has come for a while.
     async fn look(&mut self) {
+        if self.desk.is_behind() {
+            return;
+        }
         let now = self.clock.instant();
         let at = self.clock.now();
         let mut batches = Vec::new();
@@ -447,9 +451,17 @@ async fn beat(pulse: &mut Option<tokio::time::Interval>) {
     }
 }
 
-fn begin_to_stop(stop: &watch::Sender<bool>) {
+/// What happens next, once the writer can take it.
+async fn next(desk: &Desk, happenings: &mut mpsc::Receiver<Happening>) -> Option<Happening> {
+    desk.room().await;
+    happenings.recv().await
+}
+
+fn begin_to_stop(stop: &watch::Sender<bool>, desk: &Desk) {
     tracing::info!("stopping");
     notify::stopping();
+    let desk = desk.clone();
+    tokio::spawn(async move { desk.with(|keeper| keeper.stopping = true).await });
     let _ = stop.send(true);
 }
 
