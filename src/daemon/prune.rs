@@ -65,6 +65,8 @@ pub struct Pruning {
     keep: Date,
     stage: Stage,
     gone: Gone,
+    /// The first day whose figures are kept: those of lines that are kept are, also where a wild clock has put them in 1970.
+    figures: Date,
     /// Something was taken away since the log was last carried into the file: that is a portion of its own.
     carry: bool,
 }
@@ -99,9 +101,10 @@ impl Pruning {
     /// As of now.
     pub fn new(keeper: &Keeper, why: Why, keep: Date) -> Result<Pruning, StoreError> {
         let now = keeper.clock.now();
+        let today = keeper.date(now);
         let sources = keeper.store.read().sources()?.into_iter().rev().map(|(id, ..)| id).collect();
         let stage = Stage::Lines(sources, None);
-        Ok(Pruning { why, today: keeper.date(now), now, keep, stage, gone: Gone::default(), carry: false })
+        Ok(Pruning { why, today, now, keep, stage, gone: Gone::default(), figures: back(today, FIGURES), carry: false })
     }
 
     /// The next portion. False when all is done.
@@ -123,13 +126,14 @@ impl Pruning {
                     self.gone.shapes += gone.shapes;
                     self.carry = gone != Gone::default();
                     if over {
+                        self.figures = open.with_lines.first().map_or(self.figures, |first| self.figures.min(*first));
                         *scan = None;
                     }
                 }
             },
             Stage::Days => {
                 let work = keeper.store.begin()?;
-                let (documents, days) = work.forget_days(back(self.today, FIGURES), ROWS)?;
+                let (documents, days) = work.forget_days(self.figures, ROWS)?;
                 work.commit()?;
                 self.gone.documents += documents;
                 self.gone.days += days;
@@ -139,7 +143,7 @@ impl Pruning {
             }
             Stage::Figures(owners) => match owners.last() {
                 Some(owner) => {
-                    let before = midnight(&keeper.zone, back(self.today, FIGURES));
+                    let before = midnight(&keeper.zone, self.figures);
                     let work = keeper.store.begin()?;
                     let more = work.forget_figures(owner, before)?;
                     work.commit()?;

@@ -23,8 +23,6 @@ use crate::store::{StoreError, day_number};
 
 /// Numbers of lines looked at in one go: a line that comes meanwhile waits for one of them.
 const PORTION: i64 = 300;
-/// The newest number that is looked for where nobody knows how many there were.
-const FURTHEST: i64 = 100_000;
 
 /// What was recovered of one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,7 +198,8 @@ impl Recovery {
             let running = here.and_then(|id| keeper.rows.get(&id)).map_or(0, |row| row.next_seq as i64);
             let (first, newest) = self.wreck.span(there);
             let last = newest.unwrap_or(0).max(next - 1);
-            let last = if last <= 0 { (running - 1).max(FURTHEST) } else { last };
+            // Where it does not say how many there were, the numbers that were given out since do.
+            let last = if last <= 0 { running - 1 } else { last };
             self.sources.push(Walk { there, here, next: first.unwrap_or(1), last });
         }
         Ok(())
