@@ -92,6 +92,8 @@ struct Receiver {
     asked: mpsc::Receiver<Errand>,
 }
 
+// Nearly all are events, so room for events is no waste.
+#[allow(clippy::large_enum_variant)]
 enum Next {
     Event(Event),
     Errand(Errand),
