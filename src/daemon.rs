@@ -41,6 +41,7 @@ pub mod sending;
 pub mod setup;
 pub mod status;
 pub mod tap;
+pub mod waiting;
 
 pub use answers::{AskError, ask, serve_one};
 pub use run::{RunError, run};
