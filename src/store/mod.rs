@@ -16,6 +16,7 @@ mod outbox;
 mod prune;
 pub mod salvage;
 mod schema;
+mod tables;
 
 use std::path::{Path, PathBuf};
 
