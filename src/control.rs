@@ -70,6 +70,15 @@ pub enum Request {
         /// Put it in place, rather than only say what differs.
         apply: bool,
     },
+    /// Put back what can be read of a database that was set aside.
+    Recover {
+        /// Which files; none: all that were set aside and nobody has seen to.
+        files: Vec<PathBuf>,
+        /// Only say what would be put back.
+        dry_run: bool,
+        /// Put nothing back: it is not wanted.
+        dismiss: bool,
+    },
     /// Propose roles from what was heard.
     Discover {
         /// In the last so many days, today included.

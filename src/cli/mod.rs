@@ -17,6 +17,7 @@ mod outages;
 mod parse;
 mod push;
 mod rebuild;
+mod recover;
 mod reload;
 mod run;
 mod setup;
@@ -70,6 +71,7 @@ enum Verb {
     Explain(explain::Arguments),
     Import(import::Arguments),
     Rebuild(rebuild::Arguments),
+    Recover(recover::Arguments),
     Simulate(simulate::Arguments),
     Day(day::Arguments),
     Push(push::Arguments),
@@ -101,6 +103,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(arguments) => explain::run(arguments),
         Verb::Import(arguments) => import::run(arguments),
         Verb::Rebuild(arguments) => rebuild::run(arguments),
+        Verb::Recover(arguments) => recover::run(arguments),
         Verb::Simulate(arguments) => simulate::run(arguments),
         Verb::Day(arguments) => day::run(arguments),
         Verb::Push(arguments) => push::run(arguments),

@@ -164,8 +164,10 @@ fn readable(snapshot: &Snapshot) -> String {
     }
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     text += &format!(
-        "disk: {} used, {} free\n",
+        "disk: {} used of {}, {} kept back, {} free\n",
         mib(snapshot.disk.used),
+        mib(snapshot.disk.budget),
+        mib(snapshot.disk.reserve),
         snapshot.disk.free.map_or_else(|| "?".to_owned(), mib),
     );
     text

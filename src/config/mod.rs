@@ -76,6 +76,9 @@ pub struct Config {
     pub retention: Retention,
     /// Whom alerts go to, beside the journal.
     pub alerts: Option<Spanned<Alerts>>,
+    /// How much room the database may take.
+    #[serde(default)]
+    pub disk: Disk,
 }
 
 fn default_state_dir() -> PathBuf {
@@ -459,6 +462,32 @@ impl Default for Retention {
 
 fn default_call_days() -> Spanned<u16> {
     Spanned::new(0..0, 45)
+}
+
+/// How much room the database may take.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Disk {
+    /// MiB that the database may take before lines are taken away early: 64 to 1048576. Default 1024.
+    #[serde(default = "default_budget_mib")]
+    pub budget_mib: Spanned<u32>,
+    /// MiB that are kept for the moment when the disk is full; 0 keeps none. At most 1024. Default 16.
+    #[serde(default = "default_reserve_mib")]
+    pub reserve_mib: Spanned<u32>,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Disk { budget_mib: default_budget_mib(), reserve_mib: default_reserve_mib() }
+    }
+}
+
+fn default_budget_mib() -> Spanned<u32> {
+    Spanned::new(0..0, 1024)
+}
+
+fn default_reserve_mib() -> Spanned<u32> {
+    Spanned::new(0..0, 16)
 }
 
 impl Config {

@@ -16,6 +16,7 @@ use super::keeper::Keeper;
 use super::memory;
 use super::outages::outages;
 use super::rebuild::rebuild;
+use super::recover;
 use super::sending;
 use super::setup::{Lock, SetUpError};
 use super::status::snapshot;
@@ -103,6 +104,15 @@ pub async fn answer(
         Request::Import(_) => Err(Refusal::new("an import comes with its file", "use smdrd import")),
         Request::Explain { call, at, minute } => explain::answer(desk, config, who, call, at, minute).await,
         Request::Discover { days } => discover::answer(desk, config, who, days).await,
+        Request::Recover { dismiss: true, .. } => {
+            let who = who.to_owned();
+            let report = desk.with(move |keeper| recover::dismiss(keeper, &who)).await.ok_or_else(gone)?;
+            serde_json::to_value(report.map_err(stored)?).map_err(|error| Refusal::new(error, "report this"))
+        }
+        Request::Recover { files, dry_run, dismiss: false } => {
+            let report = recover::recover(desk, who, files, dry_run).await?;
+            serde_json::to_value(report).map_err(|error| Refusal::new(error, "report this"))
+        }
         Request::Rebuild { apply } => {
             let who = who.to_owned();
             let difference = desk

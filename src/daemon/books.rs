@@ -31,6 +31,9 @@ const WITH_RECORD: SignedDuration = SignedDuration::from_mins(10);
 /// passes in seconds of the box's.
 const SWEEP: SignedDuration = SignedDuration::from_hours(12);
 
+/// What is said of a record that may be one whose lines are kept no more.
+const GONE: &str = "may repeat a record that is counted and kept no more";
+
 /// A line as it leaves `privacy`.
 #[derive(Debug, Clone)]
 pub struct MaskedLine {
@@ -129,6 +132,8 @@ pub struct Books {
     pub(super) corrections: HashMap<u16, ClockCorrection>,
     /// Whether lines come at the pace of the box's clock, so that they say how the PBX's goes.
     pub(super) measures: bool,
+    /// The first day whose every line is kept, where older ones were taken away.
+    kept_from: Option<Date>,
 }
 
 impl Books {
@@ -146,6 +151,7 @@ impl Books {
             decided: HashMap::new(),
             corrections: HashMap::new(),
             measures: true,
+            kept_from: None,
         }
     }
 
@@ -176,6 +182,23 @@ impl Books {
     /// What its days are in.
     pub(super) fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// Notes from which day on every line is kept.
+    pub fn kept_from(&mut self, date: Option<Date>) {
+        self.kept_from = date;
+    }
+
+    /// Whether a record may be one that is counted and kept no more: with its lines gone nothing tells a repetition from a
+    /// call, so one that bears a stamp within what was counted for such a day is not counted again.
+    fn may_be_gone(&self, work: &Work<'_>, source: u16, record: Option<&MaskedRecord>) -> Result<bool, StoreError> {
+        let Some(stamp) = record.and_then(|record| record.stamp) else { return Ok(false) };
+        if self.kept_from.is_none_or(|kept| stamp.at.date() >= kept) {
+            return Ok(false);
+        }
+        let stretch = work.read().forgotten_stretch(source, stamp.at.date())?;
+        let second = second_of_day(stamp.at);
+        Ok(stretch.is_some_and(|(from, to)| (from..=to).contains(&second)))
     }
 
     /// Notes that the lines of a source come late.
@@ -242,9 +265,16 @@ impl Books {
                     let corrected = self.corrected(source.id, record.as_ref());
                     let record = if corrected.is_some() { &corrected } else { record };
                     let (line, kind) = (LineRef { source: source.id, seq: *seq }, *kind);
+                    if record.is_some() && work.read().repeats(line)?.is_none() {
+                        // The line is lost: a call without one could not be told again.
+                        continue;
+                    }
                     let repeats = self.settles(work, line, record.as_ref())?;
                     let (kind, reason) = match repeats {
                         Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(work.repeats_line(source.id, of)?)),
+                        _ if self.may_be_gone(work, source.id, record.as_ref())? => {
+                            (LineKind::Duplicate, Some(GONE.to_owned()))
+                        }
                         _ => (kind, reason.clone()),
                     };
                     let counts = kind != LineKind::Duplicate && repeats != Some(Repeats::Waits);
@@ -293,8 +323,10 @@ impl Books {
             (_, Some((day, at))) if line.at.duration_since(at).abs() <= WITH_RECORD => day,
             _ => date_of(&self.zone, line.at),
         };
-        let repeats = self.look(work, portion, source.id, line)?;
+        let gone = self.may_be_gone(work, source.id, line.record.as_ref())?;
+        let repeats = if gone { None } else { self.look(work, portion, source.id, line)? };
         let (kind, reason) = match repeats {
+            _ if gone => (LineKind::Duplicate, Some(GONE.to_owned())),
             Some(Repeats::Line(of)) => (LineKind::Duplicate, Some(work.repeats_line(source.id, of)?)),
             _ => (line.kind, line.reason.clone()),
         };

@@ -188,7 +188,11 @@ impl Keeper {
         sources.extend(files.into_iter().filter(|file| heard(&file.of)).map(|file| file.input));
         let features = practice.and_then(|practice| practice.features).unwrap_or(self.config.features);
         let counters = read.counters_of(owner, start, end)?;
-        let peaks: BTreeMap<_, _> = peaks(&read.line_use(owner, start, end)?);
+        // The peak of a day is told from its calls: where they are kept no more, it is what its document says.
+        let peaks: BTreeMap<_, _> = match newest.filter(|_| read.kept_from().is_ok_and(|kept| Some(date) <= kept)) {
+            Some(row) => peaks_of(&row.body),
+            None => peaks(&read.line_use(owner, start, end)?),
+        };
         let (ods, site) = owner.key();
         Ok(render(&DayInputs {
             practice: PracticeSite { ods: ods.to_string(), site: site.to_string() },
@@ -274,6 +278,16 @@ impl Keeper {
 fn is_of(practice: &Practice, owner: &Owner) -> bool {
     let (ods, site) = owner.key();
     practice.ods.get_ref().as_str() == ods && practice.site.get_ref().as_str() == site
+}
+
+/// The peaks that a document says, by slot.
+fn peaks_of(body: &[u8]) -> BTreeMap<Timestamp, u64> {
+    let document: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let slots = document["slots"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let peak = |slot: &serde_json::Value| {
+        Some((slot["start"].as_str()?.parse().ok()?, slot["trunks"]["peak_concurrent"].as_u64()?))
+    };
+    slots.iter().filter_map(peak).collect()
 }
 
 fn unrendered(error: serde_json::Error) -> StoreError {

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
 use super::box_clock::{Leap, Timeline, Watchmaker};
+use super::disk::Reserve;
 use super::hold::{Hold, SharedHold};
+use super::loss;
+use super::marks::MarksFile;
 use super::numbered;
 use super::observed::Errors;
 use super::pulse::Progress;
@@ -22,6 +25,7 @@ use super::repeats::CALLERS_SINCE;
 use super::setup::{self, SetUpError, SourcePlan};
 use super::silence::{self, Ear};
 use super::turned_away::Callers;
+pub use super::waiting::Waiting;
 use crate::aggregate::sequence::{Numbers, Sequence};
 use crate::aggregate::slots::date_of;
 use crate::alert::Book;
@@ -80,6 +84,8 @@ pub struct Keeper {
     pub linked: bool,
     /// Why nothing can be stored at present.
     pub trouble: Option<String>,
+    /// What waits in memory until it can be.
+    pub waiting: Option<Waiting>,
     /// Lines that no rule understands, as they came.
     pub hold: SharedHold,
     /// What the last reload of dialects came to.
@@ -124,6 +130,12 @@ pub struct Keeper {
     pub(super) errors: BTreeMap<u16, Errors>,
     /// The day on which what was heard long ago was last forgotten.
     pub(super) heard_since: Option<Date>,
+    /// How far the numbering has come.
+    pub(super) marks: MarksFile,
+    /// How it showed that the database is damaged, until a fresh one goes on.
+    pub(super) damage: Option<String>,
+    /// The sources whose links are up in the books.
+    pub(super) up: BTreeSet<u16>,
 }
 
 impl Keeper {
@@ -131,7 +143,11 @@ impl Keeper {
     pub fn open(config: Config, clock: Clock) -> Result<Keeper, SetUpError> {
         setup::check_clock(&config, &clock)?;
         let plans = SourcePlan::all(&config)?;
-        let (store, books, ids) = setup::open(&config, &plans)?;
+        let marks = MarksFile::open(&config.state_dir);
+        let before = marks.marks.clone();
+        let (mut store, loss) = loss::open(&config, clock.now())?;
+        loss::begin(&mut store, &config, &plans, &before, loss.as_ref())?;
+        let (store, books, ids) = setup::open(&config, &plans, store)?;
         let zone = config.time_zone();
         let linked = setup::links_calls(&config, &clock);
         let mut keeper = Keeper {
@@ -148,9 +164,13 @@ impl Keeper {
             sequences: BTreeMap::new(),
             errors: BTreeMap::new(),
             heard_since: None,
+            marks,
+            damage: None,
+            up: BTreeSet::new(),
             zone,
             linked,
             trouble: None,
+            waiting: None,
             hold: Hold::off("no daemon is running").into(),
             reloaded: None,
             files_in_the_way: BTreeMap::new(),
@@ -169,6 +189,9 @@ impl Keeper {
         };
         keeper.books.measures = !keeper.clock.is_fast();
         keeper.load_rows()?;
+        keeper.note_loss(loss, &before)?;
+        keeper.note_marks();
+        keeper.marks.sync();
         keeper.load_alerts()?;
         keeper.next_nightly = keeper.nightly_after(keeper.clock.now())?;
         Ok(keeper)
@@ -235,6 +258,7 @@ impl Keeper {
         };
         let unreadable = self.store.read().unreadable_states()?;
         let open = self.end_abandoned_links(unbroken)?;
+        self.up = open.clone();
         self.collecting = true;
         let now = self.clock.now();
         self.began = Some(now);
@@ -315,6 +339,8 @@ impl Keeper {
         work.audit(self.clock.now(), "smdrd", &ended)?;
         work.set_meta(HALF_LINES, &serde_json::to_string(half).unwrap_or_default())?;
         work.commit()?;
+        self.note_marks();
+        self.marks.sync();
         Ok(self.trouble.is_none())
     }
 
@@ -325,8 +351,11 @@ impl Keeper {
         let Some(alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) else {
             return Ok(BTreeSet::new());
         };
+        // Of what came after the last that is known, nothing is known where something was lost.
+        let lost = loss::losses(&self.store)?.last().is_some_and(|loss| loss.at > alive && loss.settled.is_none());
+        let cause = if lost { loss::CAUSE } else { "not-running" };
         let work = self.store.begin()?;
-        let open = work.links_left_open(alive, unbroken)?;
+        let open = work.links_left_open(alive, unbroken, cause)?;
         work.commit()?;
         Ok(open)
     }
@@ -336,12 +365,26 @@ impl Keeper {
     pub fn take(&mut self, events: &[Event]) -> Result<(), StoreError> {
         self.find_way()?;
         let result = self.try_take(events);
-        self.changed(result)
+        let result = self.changed(result);
+        if result.is_ok() {
+            for event in events {
+                match event {
+                    Event::Up(source, _) => drop(self.up.insert(*source)),
+                    Event::Down(source, ..) => drop(self.up.remove(source)),
+                    _ => {}
+                }
+            }
+            self.note_marks();
+        }
+        result
     }
 
     /// Puts the books in step with what is stored, where a change failed half-way. Nothing else may be done with them
     /// before.
     pub(super) fn find_way(&mut self) -> Result<(), StoreError> {
+        if let Some(why) = self.damage.clone() {
+            self.begin_afresh(&why)?;
+        }
         if self.astray {
             self.reload()?;
             self.astray = false;
@@ -427,6 +470,10 @@ impl Keeper {
         self.look_at_the_clock()?;
         let now = self.clock.now();
         self.find_way()?;
+        self.marks.sync();
+        if self.collecting {
+            Reserve::of(&self.config).make();
+        }
         let result = self.try_tick(now);
         self.changed(result)
     }

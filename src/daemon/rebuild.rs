@@ -100,8 +100,8 @@ fn derive(keeper: &mut Keeper, apply: bool, mut retry: Option<&mut Retry>) -> Re
         let work = derived.begin()?;
         let Some(mut row) = work.read().source(&plan.name)? else { continue };
         row.id = source;
-        if !keeper.ids.contains_key(&plan.name) {
-            begin_file(&keeper.store.read(), &mut row)?;
+        if !keeper.ids.contains_key(&plan.name) || keeper.store.read().beginning(source)?.is_some() {
+            begin(&keeper.store.read(), &mut row)?;
         }
         books.source(&work.read(), &row, plan.rules())?;
         work.commit()?;
@@ -213,8 +213,8 @@ fn all_plans(keeper: &Keeper) -> Result<Vec<(u16, SourcePlan)>, StoreError> {
     Ok(plans)
 }
 
-/// Puts a file where it stood before the first of its lines that is kept.
-fn begin_file(read: &crate::store::Reading<'_>, row: &mut SourceRow) -> Result<(), StoreError> {
+/// Puts a file, or a source whose older lines are gone, where it stood before the first of its lines that is kept.
+fn begin(read: &crate::store::Reading<'_>, row: &mut SourceRow) -> Result<(), StoreError> {
     let Some(first) = read.lines(row.id, 1, 1)?.pop() else { return Ok(()) };
     // A title before the first record was counted with it.
     row.last_record = Some((first.day, first.at));

@@ -18,6 +18,7 @@ use super::keeper::{Event, Keeper};
 use super::keys::KeyRing;
 use super::memory;
 use super::orders::Orders;
+use super::prune;
 use super::pulse;
 use super::reader::{Gate, Reader};
 use super::relays;
@@ -196,6 +197,7 @@ impl Loop {
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
+        let pruning = tokio::spawn(prune::nightly(self.desk.clone(), self.clock));
         notify::ready();
         notify::status(&match names.as_slice() {
             [] => alerting::idle(),
@@ -208,7 +210,8 @@ impl Loop {
         loop {
             progress.turned();
             tokio::select! {
-                happening = happenings.recv() => match happening {
+                // What waits for the writer must keep nobody from stopping us, or from asking.
+                happening = next(&self.desk, &mut happenings) => match happening {
                     Some(happening) => self.happening(happening).await,
                     None => break,
                 },
@@ -219,7 +222,7 @@ impl Loop {
             }
         }
         stopper.abort();
-        let beside = [courier, server, alerts];
+        let beside = [courier, pruning, server, alerts];
         beside.iter().for_each(tokio::task::JoinHandle::abort);
         for task in beside {
             let _ = task.await;
@@ -376,6 +379,9 @@ impl Loop {
         for heard in self.links.values_mut().filter_map(|link| link.heard.as_mut()).filter(|_| late >= LOOK) {
             *heard += late;
         }
+        if self.desk.is_behind() {
+            return;
+        }
         let now = self.clock.instant();
         let at = self.clock.now();
         let mut batches = Vec::new();
@@ -465,6 +471,12 @@ impl Loop {
             None => tracing::error!("the writer is gone"),
         }
     }
+}
+
+/// What happens next, once the writer can take it.
+async fn next(desk: &Desk, happenings: &mut mpsc::Receiver<Happening>) -> Option<Happening> {
+    desk.room().await;
+    happenings.recv().await
 }
 
 /// Gives a receipt when everything told so far is on disk.

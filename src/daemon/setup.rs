@@ -240,8 +240,11 @@ impl Lock {
 }
 
 /// Opens the store and the books for the configured sources.
-pub fn open(config: &Config, plans: &[SourcePlan]) -> Result<(Store, Books, HashMap<String, u16>), SetUpError> {
-    let mut store = Store::open(&config.state_dir)?;
+pub fn open(
+    config: &Config,
+    plans: &[SourcePlan],
+    mut store: Store,
+) -> Result<(Store, Books, HashMap<String, u16>), SetUpError> {
     let mut ids = HashMap::new();
     let work = store.begin()?;
     for plan in plans {
@@ -291,6 +294,7 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
         let files = store.read().files_of(&plan.name)?;
         books.watch(&store.read(), row.id, &files, source.is_some_and(is_acknowledged))?;
     }
+    books.kept_from(store.read().kept_from()?);
     Ok(books)
 }
 

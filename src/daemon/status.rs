@@ -8,10 +8,11 @@ use jiff::{SignedDuration, ToSpan as _};
 use super::alerting;
 use super::clocks::ClockStatus;
 use super::courier::practice_of;
-use super::disk::Disk;
+use super::disk::{Budget, Disk, Reserve};
 use super::garbled;
 use super::hold::Held;
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Waiting};
+use super::loss;
 use super::memory;
 use super::observed::missing;
 use super::outages::{in_words, remedy};
@@ -82,6 +83,9 @@ pub struct Snapshot {
     /// Today's external inbound calls that are on nobody's list, and in no document.
     #[serde(default)]
     pub unowned: u64,
+    /// Lines that wait in memory, where nothing can be stored.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
     /// Room for the database.
     #[serde(default)]
     pub disk: Disk,
@@ -275,6 +279,22 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
     let mut problems: Vec<Problem> = Vec::new();
     problems.extend(keeper.trouble.as_ref().map(|trouble| Problem::new(Code::CannotStore, trouble)));
     problems.extend(keeper.clock_is_doubted(now).map(|what| Problem::new(Code::ClockOff, what)));
+    if let Some(why) = &keeper.damage {
+        let what = format!("the database is damaged ({why}) and no new one can be begun; nothing is stored");
+        problems.push(Problem::new(Code::CannotStore, what));
+    }
+    if let Some(waiting) = &keeper.waiting {
+        let what = format!(
+            "{} lines wait in memory since {}{}; a power cut loses them",
+            waiting.lines,
+            local(waiting.since),
+            match waiting.full {
+                Some(full) => format!(", there is no room for more since {}, and the PBXs are held back", local(full)),
+                None => String::new(),
+            }
+        );
+        problems.push(Problem::new(Code::CannotStore, what));
+    }
     let mut sources = Vec::new();
     let (start, end) = bounds(&zone, today);
     for plan in &keeper.plans {
@@ -417,8 +437,24 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             None => problem,
         });
     }
-    let disk = Disk::under(&keeper.config.state_dir);
+    let lost = loss::losses(&keeper.store)?;
+    problems.extend(
+        lost.iter()
+            .filter(|loss| loss.settled.is_none())
+            .map(|loss| Problem::new(Code::DatabaseSetAside, loss.problem(&zone))),
+    );
+    let disk = Disk::of(keeper)?;
     problems.extend(disk.problem(&keeper.config.state_dir));
+    problems.extend(Budget::of(keeper)?.problem(keeper)?.map(|what| Problem::new(Code::DiskLow, what)));
+    if running {
+        problems.extend(Reserve::of(&keeper.config).problem().map(|what| Problem::new(Code::DiskLow, what)));
+    }
+    if let Some(date) = &disk.kept_from {
+        notes.push(format!(
+            "lines and calls are kept from {date} on only: older ones went before their time, so that the database keeps \
+             to its budget (disk.budget-mib)"
+        ));
+    }
     problems.extend(keeper.alerts.problems());
     keeper.alerts.complete(&mut problems);
     Ok(Snapshot {
@@ -441,6 +477,7 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
         supplier,
         today: practices,
         unowned,
+        waiting: keeper.waiting.clone(),
         disk,
         versions: Versions {
             sqlite: read.sqlite_version()?,

@@ -143,8 +143,7 @@ impl Work<'_> {
                 .prepare_cached("UPDATE source SET forgotten = forgotten + ?2 WHERE id = ?1")?
                 .execute((source, lines as i64))?;
             // A rebuild may touch only days whose every line is kept.
-            let kept = self.read().kept_from()?.map_or(oldest, |kept| kept.max(oldest));
-            self.set_meta("kept_from", &kept.to_string())?;
+            self.keep_from(oldest)?;
         }
         self.tx
             .prepare_cached(&format!(
@@ -342,6 +341,9 @@ impl Reading<'_> {
     /// Where a rebuild of a source begins: its first kept line, and how it stood there when what is before is kept no
     /// more.
     pub fn stood_at(&self, source: u16, seq: u64) -> Result<Option<(String, String)>, StoreError> {
+        if let Some((_, state, wall)) = self.beginning(source)?.filter(|(first, ..)| *first <= seq) {
+            return Ok(Some((state, wall)));
+        }
         let mut query = self.db.prepare_cached(
             "SELECT state, wall FROM source_day WHERE source = ?1 AND first_seq = ?2 AND state IS NOT NULL
              AND wall IS NOT NULL",
@@ -356,7 +358,15 @@ impl Reading<'_> {
              ORDER BY first_seq DESC LIMIT 1",
         )?;
         let row = query.query_row((source, seq as i64), |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)));
-        Ok(row.optional()?)
+        let closed: Option<(u64, String)> = row.optional()?;
+        // Between a day's end and the first line that is kept, lines are missing.
+        let begins = self.beginning(source)?.filter(|(first, ..)| *first <= seq);
+        Ok(match begins {
+            Some((first, state, _)) if closed.as_ref().is_none_or(|(closed, _)| *closed <= first) => {
+                Some((first, state))
+            }
+            _ => closed,
+        })
     }
 
     /// The first day whose every line is kept; nothing when nothing was ever taken away.

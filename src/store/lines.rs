@@ -93,6 +93,14 @@ impl Work<'_> {
         row.ok_or(StoreError::Sqlite { doing: "making a source", reason: rusqlite::Error::QueryReturnedNoRows })
     }
 
+    /// Puts in a source under the number it had.
+    pub fn put_source_as(&self, id: u16, name: &str, dialect: &str, next_seq: u64) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached("INSERT OR IGNORE INTO source (id, name, dialect, next_seq) VALUES (?1, ?2, ?3, ?4)")?
+            .execute((id, name, dialect, next_seq as i64))?;
+        Ok(())
+    }
+
     /// Saves where a source stands.
     pub fn put_source(&self, source: &SourceRow) -> Result<(), StoreError> {
         self.tx

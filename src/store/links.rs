@@ -81,16 +81,42 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// What was observed of a source from `at` on is not known any more, for the reason that is one word: until its link is up
+    /// again.
+    pub fn link_lost(&self, source: u16, at: Timestamp, cause: &str) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "INSERT INTO link VALUES (?1, ?2, ?2, ?3) ON CONFLICT DO UPDATE SET cause = excluded.cause",
+            )?
+            .execute((source, at.as_millisecond(), cause))?;
+        Ok(())
+    }
+
+    /// What came after the last link of a source that is known is lost, for the reason that is one word. False when no link
+    /// is known.
+    pub fn later_links_lost(&self, source: u16, cause: &str) -> Result<bool, StoreError> {
+        let mut update = self.tx.prepare_cached(
+            "UPDATE link SET cause = CASE WHEN to_ms IS NULL THEN NULL ELSE ?2 END
+             WHERE source = ?1 AND from_ms = (SELECT max(from_ms) FROM link WHERE source = ?1)",
+        )?;
+        Ok(update.execute((source, cause))? > 0)
+    }
+
     /// Ends the links that an earlier run left open, at the last moment it is known to have lived; not those of the
     /// sources `unbroken`. Gives the sources whose links are still open.
-    pub fn links_left_open(&self, alive: Timestamp, unbroken: &BTreeSet<u16>) -> Result<BTreeSet<u16>, StoreError> {
+    pub fn links_left_open(
+        &self,
+        alive: Timestamp,
+        unbroken: &BTreeSet<u16>,
+        cause: &str,
+    ) -> Result<BTreeSet<u16>, StoreError> {
         let open: BTreeSet<u16> = self
             .tx
             .prepare_cached("SELECT source FROM link WHERE to_ms IS NULL")?
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for source in open.difference(unbroken) {
-            self.link_down(*source, alive, "not-running")?;
+            self.link_down(*source, alive, cause)?;
         }
         Ok(open.intersection(unbroken).copied().collect())
     }

@@ -6,6 +6,7 @@
 //! it off. WAL with `synchronous=FULL` loses nothing that was committed when the power fails.
 
 mod calls;
+pub mod damage;
 mod days;
 mod events;
 mod files;
@@ -14,8 +15,11 @@ mod imports;
 mod lines;
 mod links;
 mod outbox;
+mod prune;
 mod repeats;
+pub mod salvage;
 mod schema;
+mod tables;
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +36,7 @@ pub(crate) use imports::second_of_day;
 pub use imports::{ImportDay, ImportRow, Stretch};
 pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};
 pub use outbox::{Cause, OutboxRow, OutboxState};
+pub use prune::{Gone, LineAge};
 pub use repeats::{PrintedLine, Repeats};
 
 /// The database could not be used.
@@ -63,6 +68,12 @@ pub enum StoreError {
         /// The newest one known here.
         known: i64,
     },
+    /// The file is not whole.
+    #[error("the database is damaged: {how}")]
+    Damaged {
+        /// How it showed.
+        how: String,
+    },
     /// The state directory could not be made ready.
     #[error("{path}: {reason}")]
     Directory {
@@ -83,11 +94,25 @@ impl StoreError {
             .sqlite_error_code()
             .is_some_and(|code| matches!(code, DiskFull | ReadOnly | SystemIoFailure | CannotOpen))
     }
+
+    /// Whether there is no room on the disk.
+    pub fn is_full(&self) -> bool {
+        matches!(self, StoreError::Sqlite { reason, .. }
+            if reason.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
     fn from(reason: rusqlite::Error) -> Self {
+        damage::notice(&reason);
         StoreError::Sqlite { doing: "using the database", reason }
+    }
+}
+
+fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |reason| {
+        damage::notice(&reason);
+        StoreError::Sqlite { doing, reason }
     }
 }
 
@@ -105,7 +130,11 @@ impl Store {
         let path = directory.join("smdrd.db");
         let fresh = !path.exists();
         let mut store = Store { db: Connection::open(&path)? };
+        // Until it is known to be whole, nothing is written into it, not even by closing it.
+        damage::leave_alone(&store.db, true);
         store.prepare()?;
+        store.look_through(&path)?;
+        damage::leave_alone(&store.db, false);
         if fresh {
             // The file's name must be as durable as its content before anything is said to be kept.
             std::fs::File::open(directory).and_then(|dir| dir.sync_all()).map_err(fault)?;
@@ -157,7 +186,7 @@ impl Store {
         let tx = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|reason| StoreError::Sqlite { doing: "beginning a transaction", reason })?;
+            .map_err(failed("beginning a transaction"))?;
         Ok(Work { tx })
     }
 
@@ -180,6 +209,12 @@ impl Store {
         Ok(())
     }
 
+    /// Every value remembered by name.
+    pub fn all_meta(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut query = self.db.prepare("SELECT key, value FROM meta")?;
+        Ok(query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
+    }
+
     /// SQLite's own check of the whole file.
     pub fn integrity(&self) -> Result<String, StoreError> {
         Ok(self.db.query_row("PRAGMA integrity_check", [], |row| row.get(0))?)
@@ -195,7 +230,7 @@ pub struct Work<'a> {
 impl Work<'_> {
     /// Makes it durable.
     pub fn commit(self) -> Result<(), StoreError> {
-        self.tx.commit().map_err(|reason| StoreError::Sqlite { doing: "committing", reason })
+        self.tx.commit().map_err(failed("committing"))
     }
 
     /// Reads within the transaction.
@@ -252,7 +287,12 @@ impl Reading<'_> {
     /// Head of the audit chain, as hexadecimal digits; zeros before the first row.
     pub fn audit_head(&self) -> Result<String, StoreError> {
         let mut query = self.db.prepare_cached("SELECT hash FROM audit ORDER BY id DESC LIMIT 1")?;
-        Ok(query.query_row([], |row| row.get(0)).optional()?.unwrap_or_else(|| "0".repeat(64)))
+        let head: Option<String> = query.query_row([], |row| row.get(0)).optional()?;
+        // The first row goes on where rows that are gone ended.
+        match head {
+            Some(head) => Ok(head),
+            None => Ok(self.meta("audit_before")?.unwrap_or_else(|| "0".repeat(64))),
+        }
     }
 }
 

@@ -14,6 +14,10 @@ mod evidence;
 mod f01_kill;
 mod f02_power_cut;
 mod f03_io_errors;
+mod f04_disk_full;
+mod f05_read_only;
+mod f06_damaged;
+mod f07_older;
 mod f08_two_daemons;
 mod f09_unplugged;
 mod f10_cable_pulled;
@@ -32,6 +36,7 @@ mod f22_acks;
 mod f23_long_outage;
 mod f24_sigterm;
 mod f25_hang;
+mod f26_upgrade;
 mod f27_limits;
 mod f29_slow_disk;
 mod f30_model;
@@ -48,6 +53,7 @@ mod model;
 mod network;
 mod process;
 mod promises;
+mod retention;
 #[path = "../daemon/rig.rs"]
 #[allow(dead_code)]
 mod rig;
@@ -56,6 +62,7 @@ mod schema;
 #[path = "../push/scripted.rs"]
 #[allow(dead_code)]
 mod scripted;
+mod small_disk;
 #[path = "../onsite/uart.rs"]
 #[allow(dead_code)]
 mod uart;

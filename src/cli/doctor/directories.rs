@@ -52,7 +52,7 @@ fn gather(path: &Path) -> Option<About> {
 
 pub(super) fn look(config: &Config, account: &Account) -> Vec<Finding> {
     let mut findings = vec![state_dir(&config.state_dir, gather(&config.state_dir), account)];
-    let disk = Disk::under(&config.state_dir);
+    let disk = Disk::under(config);
     findings.extend(gather(&config.state_dir).map(|_| match disk.problem(&config.state_dir) {
         Some(problem) => Finding::fault(
             "disk",

@@ -7,6 +7,11 @@ use crate::config::{Config, keys};
 /// Days that lines and calls may be kept.
 const CALL_DAYS: std::ops::RangeInclusive<u16> = 8..=400;
 
+/// What the database may be given, in MiB.
+const BUDGET: std::ops::RangeInclusive<u32> = 8..=1_048_576;
+/// The largest reserve, in MiB.
+const RESERVE: u32 = 1024;
+
 pub fn check(config: &Config, findings: &mut Findings<'_>) {
     directories(config, findings);
     zone("zone", config.zone.get_ref(), findings);
@@ -23,6 +28,17 @@ pub fn check(config: &Config, findings: &mut Findings<'_>) {
             ("more days than a practice may keep calls here", "keep at most 400; figures are kept 25 months anyway")
         };
         findings.fault("retention.call-days", reason, remedy);
+    }
+    if !BUDGET.contains(config.disk.budget_mib.get_ref()) {
+        let remedy = "8 days of a busy practice want about 64 MiB; leave the key out for 1024";
+        findings.fault("disk.budget-mib", "not a room that a database can keep to (8 to 1048576 MiB)", remedy);
+    }
+    if *config.disk.reserve_mib.get_ref() > RESERVE {
+        findings.fault(
+            "disk.reserve-mib",
+            "more than is ever of use",
+            "keep at most 1024, or leave the key out for 16",
+        );
     }
 }
 

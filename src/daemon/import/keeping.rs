@@ -210,6 +210,11 @@ impl Keeper {
 /// Where the import stands; made when it is new.
 fn open(work: &Work<'_>, import: &mut Import, now: Timestamp) -> Result<SourceRow, StoreError> {
     let is_new = import.row.source == 0;
+    let there = work.read().imports()?.iter().any(|known| known.source == import.row.source);
+    if !is_new && !there {
+        let how = "a new one was begun while the file came in".to_owned();
+        return Err(StoreError::Damaged { how });
+    }
     let row = work.source(&import.row.name, &import.row.dialect)?;
     if is_new {
         import.row.source = row.id;
