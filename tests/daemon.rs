@@ -43,6 +43,7 @@ mod relay;
 #[path = "daemon/reload.rs"]
 mod reload;
 #[path = "daemon/rig.rs"]
+#[allow(dead_code)]
 mod rig;
 mod schema;
 #[path = "daemon/sharing.rs"]

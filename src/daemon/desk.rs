@@ -332,6 +332,7 @@ mod tests {
                 numbers: Vec::new(),
                 record: None,
                 stamp: None,
+                sequence: None,
                 idle: false,
                 shape: false,
             })

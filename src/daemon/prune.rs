@@ -358,6 +358,10 @@ impl Keeper {
     /// The pruning that is due now.
     pub fn pruning_due(&self) -> Result<Option<Pruning>, StoreError> {
         let now = self.clock.now();
+        // By a clock that is not trusted nothing is old.
+        if self.clock_is_doubted(now).is_some() {
+            return Ok(None);
+        }
         let done = self.store.read().meta(DONE)?.and_then(|text| text.parse::<Date>().ok());
         let due = match done == Some(self.date(now)) {
             false => Some((Why::Night, self.by_age())),

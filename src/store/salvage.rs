@@ -77,7 +77,8 @@ impl Wreck {
     /// The rows of a table that can be read: from its beginning up to the first damaged page, and from its end down to it.
     /// The second says whether these are all.
     pub fn rows(&self, table: &Table) -> (Vec<Row>, bool) {
-        let Table { name: table, columns, key } = table;
+        let columns = self.columns(table);
+        let Table { name: table, key, .. } = table;
         let down = key.split(", ").map(|column| format!("{column} DESC")).collect::<Vec<_>>().join(", ");
         let (mut rows, whole) = self.read(&format!("SELECT {columns} FROM {table} ORDER BY {key}"), []);
         if !whole {
@@ -85,6 +86,16 @@ impl Wreck {
             rows.extend(rest);
         }
         (rows, whole)
+    }
+
+    /// The columns of a table; one that the file does not have, since an earlier smdrd made it, says nothing.
+    fn columns(&self, table: &Table) -> String {
+        let there = |column: &str| {
+            let sql = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
+            self.db.query_row(sql, [table.name, column], |row| row.get::<_, i64>(0)).map_or(true, |many| many > 0)
+        };
+        let columns = table.columns.split(',').map(str::trim);
+        columns.map(|column| if there(column) { column } else { "NULL" }).collect::<Vec<_>>().join(", ")
     }
 
     fn read<const N: usize>(&self, sql: &str, keys: [i64; N]) -> (Vec<Row>, bool) {
@@ -119,13 +130,12 @@ impl Wreck {
     /// The lines of a source from `first` to `last`, around what cannot be read.
     pub fn lines(&self, source: i64, first: i64, last: i64) -> Portion {
         let mut portion = Portion::default();
-        let lines =
-            format!("SELECT {} FROM line WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq", LINE.columns);
+        let columns = self.columns(&LINE);
+        let lines = format!("SELECT {columns} FROM line WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq");
         self.around(&lines, source, (first, last), &mut portion.lines, &mut portion.lost);
-        let numbers = format!(
-            "SELECT {} FROM number WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq, start",
-            NUMBER.columns
-        );
+        let columns = self.columns(&NUMBER);
+        let numbers =
+            format!("SELECT {columns} FROM number WHERE source = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq, start");
         let mut without = Vec::new();
         self.around(&numbers, source, (first, last), &mut portion.numbers, &mut without);
         // A line whose numbers are lost cannot be read again as it was.

@@ -47,7 +47,7 @@ pub const DAY: Table = table("day", "ods, site, day, closed_ms, changed, rolled"
 pub const SOURCE_DAY: Table = table(
     "source_day",
     "source, day, clock_offset_s, first_seq, state, wall, line_errors, stripped, cut, from_s, to_s, forgotten_calls,
-     may_repeat",
+     may_repeat, clock_resolution_s, clock_steps, clock_corrected_s",
     "source, day",
 );
 /// Lines by day and kind: the day is the second.
@@ -67,7 +67,8 @@ pub const LINK: Table = table("link", "source, from_ms, to_ms, cause", "source, 
 pub const BEGINNING: Table = table("beginning", "source, first_seq, state, wall", "source");
 pub(super) const LINE: Table = table(
     "line",
-    "source, seq, at_ms, day, kind, text, reason, col, idle, shape, record, call_seq, repeats",
+    "source, seq, at_ms, day, kind, text, reason, col, idle, shape, record, call_seq, repeats,
+     repeats_source, places",
     "source, seq",
 );
 pub(super) const NUMBER: Table =

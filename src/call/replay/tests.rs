@@ -126,7 +126,11 @@ fn a_line_with_the_number_of_the_last_is_that_line_and_needs_no_company() {
     replay.boundary();
     replay.comes_again();
     let again = replay.line(4, call("b", 9, DAY), at);
-    assert_eq!(again, Seen { clear: vec![(4, Verdict::Repeats(3))], waits: false }, "whoever called");
+    assert_eq!(
+        again,
+        Seen { clear: vec![(4, Verdict::Repeats(LineRef { source: 0, seq: 3 }))], waits: false },
+        "whoever called"
+    );
     assert_eq!(replay.line(5, call("b", 2, DAY), at), Seen::default(), "and it is the only one");
     replay.boundary();
     replay.comes_again();
