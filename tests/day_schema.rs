@@ -82,7 +82,10 @@ fn every_member_of_a_document_is_described_and_every_described_one_is_there() {
     });
     // Seen on real days only, see `aggregate::document::Internal` and `SourceDay`.
     named.insert("calls_seen".to_owned());
-    named.extend(["may_repeat", "missing", "lost_s", "records", "clock_corrected_s", "clock_fault"].map(str::to_owned));
+    named.extend(
+        ["may_repeat", "missing", "lost_s", "records", "clock_corrected_s", "clock_fault", "diverted_outside_is_staff"]
+            .map(str::to_owned),
+    );
     assert_eq!(described, named);
 }
 

@@ -54,13 +54,14 @@ impl Keeper {
             .map_or(Timestamp::MAX, |zoned| zoned.timestamp() + CLOSING)
     }
 
-    /// Closes the days that are over; with `changed`, renders those again that changed since. That is done when the time
-    /// for sending has come, so then documents are due at once.
-    pub fn settle_days(&mut self, now: Timestamp, changed: bool) -> Result<(), StoreError> {
+    /// Closes the days that are over; with `changed`, renders those again that changed since. Where the time for sending has
+    /// come documents are due `at_once`, else at the next instant for it: what is made up for in the morning does not go
+    /// over the practice's line in its busiest hour.
+    pub fn settle_days(&mut self, now: Timestamp, changed: bool, at_once: bool) -> Result<(), StoreError> {
         let (_, open_day) = self.judged(now);
         let oldest = self.oldest_day(now);
         let busy = self.days_being_imported(now)?;
-        let next = if changed { now } else { self.first_try(now)? };
+        let next = if at_once { now } else { self.first_try(now)? };
         for owner in self.practices() {
             for date in self.days_to_close(&owner, open_day)?.into_iter().filter(|date| *date >= oldest) {
                 self.progress.worked();

@@ -5,9 +5,9 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
@@ -63,6 +63,9 @@ pub struct HalfLine {
     /// How long the half is.
     pub bytes: u64,
 }
+
+/// For how long after the nightly instant documents are sent as they are rendered; later it is for the next window.
+const SENT_AT_ONCE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Where half lines are noted until the next run.
 const HALF_LINES: &str = "half_lines";
@@ -542,7 +545,8 @@ impl Keeper {
         self.look_at_numbers(now)?;
         self.forget_heard(now)?;
         let nightly_due = now >= self.next_nightly;
-        self.settle_days(now, nightly_due)?;
+        let on_time = nightly_due && now.duration_since(self.next_nightly) < SENT_AT_ONCE;
+        self.settle_days(now, nightly_due, on_time)?;
         if nightly_due {
             self.nightly_done(now)?;
         }

@@ -104,7 +104,7 @@ pub(super) async fn push(
         date.map_or(Ok(()), |date| is_over(keeper, date))?;
         audit(keeper, &who, "push").map_err(stored)?;
         keeper.tick().map_err(stored)?;
-        keeper.settle_days(keeper.clock.now(), true).map_err(stored)?;
+        keeper.settle_days(keeper.clock.now(), true, true).map_err(stored)?;
         park_stopped(keeper).map_err(stored)?;
         let standing = keeper.standing().map_err(stored)?;
         let mut owners = keeper.practices();
@@ -226,7 +226,7 @@ pub(super) async fn approve(desk: &Desk, who: &str, date: Date, practice: Option
         is_over(keeper, date)?;
         // What is released is what `smdrd day` shows, and not an older state of it.
         keeper.tick().map_err(stored)?;
-        keeper.settle_days(keeper.clock.now(), true).map_err(stored)?;
+        keeper.settle_days(keeper.clock.now(), true, true).map_err(stored)?;
         let before = keeper.store.read().newest(&owner, date).map_err(stored)?;
         let released = before.is_some_and(|row| row.state == OutboxState::Held);
         match keeper.approve(&owner, date, &who).map_err(stored)? {

@@ -100,7 +100,7 @@ impl Field {
     fn read(&self, line: &Line<'_>, span: Span, marks: &mut Vec<Mark>) -> Result<Value, LineFault> {
         match self.value(line, span, marks) {
             // What no rule asks for does not make a line unreadable; it is text then.
-            Err(_) if self.slot.is_none() && !self.required => {
+            Err(_) if !self.asked && !self.required => {
                 if let Some(mark) = marks.last_mut() {
                     mark.holds = Holds::Text;
                 }
@@ -225,7 +225,7 @@ impl Field {
     /// Marks what is known by its looks only: unless a rule asks for it, nothing else speaks for it.
     fn looks(&self, marks: &mut Vec<Mark>, from: usize, to: usize, holds: Holds) {
         mark(marks, from, to, holds);
-        if self.slot.is_none()
+        if !self.asked
             && let Some(mark) = marks.last_mut()
         {
             mark.role = Role::Unasked;

@@ -163,6 +163,9 @@ pub(super) struct Field {
     pub name: String,
     /// Where its value goes; nothing when no rule asks for it and it is only marked.
     pub slot: Option<usize>,
+    /// Whether a rule of records asks for it. One that only the numbering asks for proves nothing of a call, and where it
+    /// cannot be read the call is one all the same.
+    pub asked: bool,
     pub source: Source,
     pub kind: Type,
     pub formats: Vec<Format>,

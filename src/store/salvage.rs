@@ -440,7 +440,9 @@ impl Work<'_> {
                      line_errors = max(line_errors, ?7), stripped = max(stripped, ?8), cut = max(cut, ?9),
                      from_s = min(coalesce(from_s, ?10), coalesce(?10, from_s)),
                      to_s = max(coalesce(to_s, ?11), coalesce(?11, to_s)),
-                     forgotten_calls = max(forgotten_calls, ?12), may_repeat = max(may_repeat, ?13)
+                     forgotten_calls = max(forgotten_calls, ?12), may_repeat = max(may_repeat, ?13),
+                     clock_resolution_s = coalesce(clock_resolution_s, ?14), clock_steps = coalesce(clock_steps, ?15),
+                     clock_corrected_s = coalesce(clock_corrected_s, ?16)
                      WHERE source = ?1 AND day = ?2",
                 )?
                 .execute(params_from_iter(row))?;

@@ -78,11 +78,11 @@ fn a_gap_is_imported_where_a_file_gave_what_the_link_had_not() {
         assert_eq!(gap["start"], "2026-11-20T00:00:00Z", "{gap}");
         gap["cause"].as_str().unwrap().to_owned()
     };
-    assert_eq!(cause(), "not-running");
+    assert_eq!(cause(), "never-connected");
     let path = file(&rig, "same.log", &[&live[..], &[at("11:30:00", 1_000_014)]].concat());
     let report = import(&rig, IP, &[path.to_str().unwrap()], "");
     assert_eq!((&report["records"], &report["duplicates"]), (&1.into(), &3.into()), "{report}");
-    assert_eq!(cause(), "not-running", "of that stretch the file had nothing that was not heard");
+    assert_eq!(cause(), "never-connected", "of that stretch the file had nothing that was not heard");
     let path = file(&rig, "more.log", &[&[at("08:30:00", 1_000_001)], &live[..]].concat());
     let report = import(&rig, IP, &[path.to_str().unwrap()], "");
     assert_eq!((&report["records"], &report["duplicates"]), (&1.into(), &3.into()), "{report}");

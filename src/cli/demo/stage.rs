@@ -142,6 +142,8 @@ auto-attendant = true
 [[source]]
 name = "{RECEPTION}"
 dialect = "avaya-ipoffice"
+# Nobody calls before the day that is played.
+silence-minutes = 0
 [source.tcp-listen]
 address = "{reception}"
 allow = ["127.0.0.1"]
@@ -149,6 +151,7 @@ allow = ["127.0.0.1"]
 [[source]]
 name = "{SURGERY}"
 dialect = "siemens-hipath3000"
+silence-minutes = 0
 [source.serial]
 path = {surgery}
 baud = 9600
@@ -156,6 +159,7 @@ baud = 9600
 [[source]]
 name = "{ANNEXE}"
 dialect = "panasonic-kx"
+silence-minutes = 0
 [source.tcp-connect]
 host = "{host}"
 port = {port}

@@ -280,6 +280,7 @@ impl Compiler<'_> {
         Ok(Field {
             name: name.to_owned(),
             slot: self.slots.iter().position(|slot| slot == name),
+            asked: self.used.contains(name) && self.numbering.as_deref() != Some(name),
             source,
             kind: field.kind,
             formats,

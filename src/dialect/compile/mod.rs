@@ -88,6 +88,8 @@ struct Compiler<'a> {
     options: &'a Chosen,
     slots: Vec<CompactString>,
     used: BTreeSet<String>,
+    /// A field that nothing but the numbering asks for.
+    numbering: Option<String>,
     types: BTreeMap<String, Type>,
     regexes: Vec<Regex>,
 }
@@ -104,6 +106,7 @@ pub(super) fn compile(
         options,
         slots: vec![CompactString::const_new("(moment)")],
         used: BTreeSet::new(),
+        numbering: None,
         types: BTreeMap::new(),
         regexes: Vec::new(),
     };
@@ -206,7 +209,6 @@ impl<'a> Compiler<'a> {
             let stamp = stamp.get_ref();
             used.extend([&stamp.field, &stamp.date, &stamp.time, &stamp.year].into_iter().flatten().cloned());
         }
-        used.extend(file.sequence.iter().map(|sequence| sequence.get_ref().field.clone()));
         for row in file.facts.iter().flat_map(|table| &table.get_ref().rows).map(Spanned::get_ref) {
             used.extend(row.when.keys().cloned());
             used.extend(row.put.values().flat_map(|names| names.0.iter().cloned()));
@@ -223,6 +225,9 @@ impl<'a> Compiler<'a> {
             let moments = line.get_ref().fields.iter().filter(|(_, field)| field.get_ref().moment);
             used.extend(moments.map(|(name, _)| name.clone()));
         }
+        let numbering = file.sequence.iter().map(|sequence| sequence.get_ref().field.clone());
+        self.numbering = numbering.into_iter().find(|field| !used.contains(field));
+        used.extend(self.numbering.clone());
         self.slots.extend(used.iter().map(|name| CompactString::from(name.as_str())));
     }
 
