@@ -274,7 +274,7 @@ impl Weighed {
             let held = line.get(usize::from(mark.start)..usize::from(mark.end)).unwrap_or_default();
             self.proven += weight(held)
                 * match (&mark.holds, mark.role) {
-                    (Holds::Typed, Role::Unasked) => 0.5,
+                    (Holds::Typed, Role::Unasked | Role::Numbering) => 0.5,
                     (Holds::Typed, _) => 1.0,
                     (Holds::Number(_), _) => 0.9,
                     (Holds::Account, _) => 0.5,

@@ -228,7 +228,7 @@ impl Field {
         if !self.asked
             && let Some(mark) = marks.last_mut()
         {
-            mark.role = Role::Unasked;
+            mark.role = if self.slot.is_none() { Role::Unasked } else { Role::Numbering };
         }
     }
 

@@ -128,6 +128,8 @@ pub enum Role {
     PerhapsDdi,
     /// A code, counter or cost that no rule asks for: its looks are all that speaks for it.
     Unasked,
+    /// Typed by its looks, and asked for by the numbering of records only: it is kept, and proves nothing of a call.
+    Numbering,
 }
 
 /// What a part of a line holds, for masking.

@@ -52,9 +52,14 @@ impl Store {
     /// Looks whether the file is whole, as far as that can be done in a moment.
     pub(super) fn look_through(&self, path: &Path) -> Result<(), StoreError> {
         let damaged = |how: String| StoreError::Damaged { how };
-        schema::compare(&self.db).map_err(damaged)?;
+        if let Some(how) = schema::unlike(&self.db)? {
+            return Err(damaged(how));
+        }
         if std::fs::metadata(path).is_ok_and(|file| file.len() <= AT_ONCE) {
             let said: String = self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+            if let Some(code) = could_not_be_read(&said) {
+                return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(said)).into());
+            }
             if said != "ok" {
                 return Err(damaged(said));
             }
@@ -66,6 +71,13 @@ impl Store {
     pub fn let_go(self) {
         leave_alone(&self.db, true);
     }
+}
+
+/// What SQLite's own check says of a page that the disk did not give is no word on the file: the code of that error.
+fn could_not_be_read(said: &str) -> Option<i32> {
+    let (_, code) = said.split_once("error code=")?;
+    let code: i32 = code.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()?;
+    (code & 0xff == rusqlite::ffi::SQLITE_IOERR).then_some(code)
 }
 
 /// Whether closing the connection may carry the log into the file.
@@ -84,7 +96,10 @@ pub fn inspect(directory: &Path) -> Result<Option<String>, rusqlite::Error> {
     leave_alone(&db, true);
     match db.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0)) {
         Ok(said) if said == "ok" => Ok(None),
-        Ok(said) => Ok(Some(said)),
+        Ok(said) => match could_not_be_read(&said) {
+            Some(code) => Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(said))),
+            None => Ok(Some(said)),
+        },
         Err(error) if is_damage(&error) => Ok(Some(error.to_string())),
         Err(error) => Err(error),
     }

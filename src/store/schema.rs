@@ -81,17 +81,13 @@ fn copy(db: &Connection, found: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether tables and indexes are those that the migrations make, word for word; else what is not. What somebody added by
-/// hand is no fault.
-pub(super) fn compare(db: &Connection) -> Result<(), String> {
-    let said = |error: StoreError| error.to_string();
-    let mut model = Connection::open_in_memory().map_err(|error| error.to_string())?;
-    migrate(&mut model).map_err(said)?;
+/// What of tables and indexes is not as the migrations make it, word for word. What somebody added by hand is no fault.
+pub(super) fn unlike(db: &Connection) -> Result<Option<String>, StoreError> {
+    let mut model = Connection::open_in_memory()?;
+    migrate(&mut model)?;
     let (wanted, found) = (made(&model)?, made(db)?);
-    match wanted.iter().find(|one| !found.contains(one)) {
-        Some((name, _)) => Err(format!("{name} is not laid out as smdrd lays it out")),
-        None => Ok(()),
-    }
+    let first = wanted.into_iter().find(|one| !found.contains(one));
+    Ok(first.map(|(name, _)| format!("{name} is not laid out as smdrd lays it out")))
 }
 
 /// A table or an index: kind, name, table, first page and text.
@@ -107,12 +103,9 @@ pub(super) fn laid_out() -> Result<Vec<LaidOut>, StoreError> {
     Ok(query.query_map([], row)?.collect::<Result<_, _>>()?)
 }
 
-fn made(db: &Connection) -> Result<Vec<(String, Option<String>)>, String> {
-    let read = || -> rusqlite::Result<Vec<(String, Option<String>)>> {
-        let mut query = db.prepare("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")?;
-        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-    };
-    read().map_err(|error| error.to_string())
+fn made(db: &Connection) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    let mut query = db.prepare("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")?;
+    Ok(query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

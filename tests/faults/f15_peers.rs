@@ -140,7 +140,8 @@ fn whoever_else_knocks_is_turned_away_and_counted_and_the_pbx_is_heard() {
     }
     let sent = 5 + connects.div_ceil(10);
     stored(&rig, i64::from(sent));
-    wait_for("the end of those links", || (descriptors(daemon.child.id()) <= before).then_some(()));
+    // The daemon opens a file of its own now and then; links that stayed would be dozens.
+    wait_for("the end of those links", || (descriptors(daemon.child.id()) <= before + 8).then_some(()));
     let held: Vec<TcpStream> = (0..40).map(|_| call(port)).collect();
     held.iter().for_each(|link| link.set_nonblocking(true).unwrap());
     // One that is held says nothing and stays; one too many has ended.
