@@ -8,6 +8,7 @@
 
 pub mod alerting;
 mod answers;
+pub mod batch;
 pub mod books;
 pub mod box_clock;
 mod callers;
@@ -18,6 +19,7 @@ mod days;
 pub mod desk;
 pub mod discover;
 pub mod disk;
+mod ending;
 pub mod explain;
 mod files;
 mod garbled;
@@ -50,8 +52,10 @@ mod run;
 pub mod sending;
 pub mod setup;
 pub mod silence;
+pub mod snapshot;
 pub mod status;
 pub mod tap;
+mod ticking;
 pub mod turned_away;
 pub mod waiting;
 

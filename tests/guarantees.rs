@@ -57,7 +57,6 @@ const ELSEWHERE: [(usize, &str, &str); 12] = [
     (28, "tests/hardness/typos.rs", "each_typo_is_cited_with_its_place_and_what_to_do"),
 ];
 
-
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }

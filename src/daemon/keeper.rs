@@ -5,14 +5,13 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
 use super::box_clock::{Leap, Timeline, Watchmaker};
-use super::disk::Reserve;
 use super::hold::{Hold, SharedHold};
 use super::loss;
 use super::marks::MarksFile;
@@ -64,11 +63,8 @@ pub struct HalfLine {
     pub bytes: u64,
 }
 
-/// For how long after the nightly instant documents are sent as they are rendered; later it is for the next window.
-const SENT_AT_ONCE: SignedDuration = SignedDuration::from_hours(1);
-
 /// Where half lines are noted until the next run.
-const HALF_LINES: &str = "half_lines";
+pub(super) const HALF_LINES: &str = "half_lines";
 
 /// The database and everything that is derived from it.
 #[derive(Debug)]
@@ -137,6 +133,8 @@ pub struct Keeper {
     pub(super) marks: MarksFile,
     /// How it showed that the database is damaged, until a fresh one goes on.
     pub(super) damage: Option<String>,
+    /// How often in a row it looked damaged and was found whole.
+    pub(super) suspicions: u32,
     /// The sources whose links are up in the books.
     pub(super) up: BTreeSet<u16>,
 }
@@ -169,6 +167,7 @@ impl Keeper {
             heard_since: None,
             marks,
             damage: None,
+            suspicions: 0,
             up: BTreeSet::new(),
             zone,
             linked,
@@ -318,35 +317,6 @@ impl Keeper {
         Ok(open)
     }
 
-    /// Notes that of so many links, or of all where that is 0, it cannot be read where the run before left them.
-    pub fn note_unreadable(&mut self, links: usize) -> Result<(), StoreError> {
-        let which = match links {
-            0 => "what the run before left".to_owned(),
-            links => format!("where the run before left {links} link(s)"),
-        };
-        let work = self.store.begin()?;
-        let what = format!("{which} cannot be read: half lines are lost, and the time is a gap");
-        work.audit(self.clock.now(), "smdrd", &what)?;
-        work.commit()
-    }
-
-    /// Notes that collecting ends with so many links left open for the next run, and the lines that are `half` read on
-    /// them. Says whether everything that was read is stored.
-    pub fn end(&mut self, links: usize, half: &[HalfLine]) -> Result<bool, StoreError> {
-        self.tick()?;
-        let work = self.store.begin()?;
-        let ended = match links {
-            0 => "stopped".to_owned(),
-            links => format!("stopped; {links} link(s) left open for the next run"),
-        };
-        work.audit(self.clock.now(), "smdrd", &ended)?;
-        work.set_meta(HALF_LINES, &serde_json::to_string(half).unwrap_or_default())?;
-        work.commit()?;
-        self.note_marks();
-        self.marks.sync();
-        Ok(self.trouble.is_none())
-    }
-
     /// Ends the links that an earlier run left open, at the last moment it is known to have lived; not those of sources
     /// that go on `unbroken`. Gives the sources whose links are still open.
     pub fn end_abandoned_links(&mut self, unbroken: &BTreeSet<u16>) -> Result<BTreeSet<u16>, StoreError> {
@@ -467,90 +437,14 @@ impl Keeper {
         self.load_rows()
     }
 
-    /// What time brings: seals calls, closes days, rolls them up, and renders changed days when the nightly instant
-    /// has come.
-    pub fn tick(&mut self) -> Result<(), StoreError> {
-        self.look_at_the_clock()?;
-        let now = self.clock.now();
-        self.find_way()?;
-        self.marks.sync();
-        if self.collecting {
-            Reserve::of(&self.config).make();
-        }
-        let result = self.try_tick(now);
-        self.changed(result)
-    }
-
-    /// Seals the calls whose time has passed.
-    pub fn seal(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        self.find_way()?;
-        let result = self.try_seal(now);
-        self.changed(result)
-    }
-
-    /// Decides which of the lines that wait for it repeat what was printed before, where no more came for a while by
-    /// `now`.
-    pub(super) fn decide(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        self.find_way()?;
-        if !self.books.waits() {
-            return Ok(());
-        }
-        let result = self.try_decide(now);
-        self.changed(result)
-    }
-
     /// Notes how a change of the books ended.
-    fn changed(&mut self, result: Result<(), StoreError>) -> Result<(), StoreError> {
+    pub(super) fn changed(&mut self, result: Result<(), StoreError>) -> Result<(), StoreError> {
         self.astray = result.is_err();
         if !self.astray {
+            self.suspicions = 0;
             self.looking = self.books.looking();
         }
         result
-    }
-
-    fn try_decide(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let work = self.store.begin()?;
-        let mut portion = Portion::default();
-        self.books.quiet(&work, &mut portion, now)?;
-        self.books.finish(&work, portion)?;
-        work.commit()
-    }
-
-    fn try_seal(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let (judged, open_day) = self.judged(now);
-        let work = self.store.begin()?;
-        let mut portion = Portion::default();
-        self.books.quiet(&work, &mut portion, now)?;
-        self.books.tick(&work, &mut portion, judged, open_day)?;
-        self.books.finish(&work, portion)?;
-        if self.collecting {
-            if open_day > Date::MIN {
-                note_first_day(&work, date_of(&self.zone, now))?;
-                Keeper::trust(&work, now)?;
-            }
-            work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
-        }
-        work.commit()
-    }
-
-    fn try_tick(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        self.try_seal(now)?;
-        if self.clock_is_doubted(now).is_some() {
-            return Ok(());
-        }
-        self.leap = None;
-        self.first_nightly(now)?;
-        self.listen(now)?;
-        self.look_at_lines(now)?;
-        self.look_at_numbers(now)?;
-        self.forget_heard(now)?;
-        let nightly_due = now >= self.next_nightly;
-        let on_time = nightly_due && now.duration_since(self.next_nightly) < SENT_AT_ONCE;
-        self.settle_days(now, nightly_due, on_time)?;
-        if nightly_due {
-            self.nightly_done(now)?;
-        }
-        self.roll_up(now)
     }
 
     /// Puts the books in step after a rebuild.
@@ -575,7 +469,7 @@ impl Keeper {
 }
 
 /// Remembers the first day of collecting, by a clock that is trusted.
-fn note_first_day(work: &Work<'_>, today: Date) -> Result<(), StoreError> {
+pub(super) fn note_first_day(work: &Work<'_>, today: Date) -> Result<(), StoreError> {
     let known = work.read().meta("first_day")?.and_then(|text| text.parse::<Date>().ok());
     // One that lies ahead was noted by a clock that was wrong.
     if known.is_none_or(|known| known.duration_since(today).as_hours() > 48) {

@@ -15,6 +15,9 @@ use crate::store::damage::{self, set_aside};
 use crate::store::salvage::Remains;
 use crate::store::{SourceRow, Store, StoreError, Work};
 
+/// How often in a row a database may look damaged and be found whole.
+const SUSPICIONS: u32 = 3;
+
 /// Why a stretch of a day was not observed, or not any more.
 pub const CAUSE: &str = "database-lost";
 /// Where losses are noted.
@@ -193,6 +196,24 @@ impl Keeper {
     /// begin a fresh database.
     pub(super) fn look_for_damage(&mut self) -> bool {
         let Some(why) = damage::noticed().filter(|_| self.damage.is_none()) else { return false };
+        // A page that the disk did not give once can look like damage in the midst of a change. So it is looked at again, from
+        // beside this connection; what is found whole and says so again and again is damaged all the same.
+        self.suspicions += 1;
+        if self.suspicions <= SUSPICIONS {
+            match damage::inspect(&self.config.state_dir) {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    tracing::warn!(why, "a second look finds the database whole: it goes on");
+                    self.astray = true;
+                    return false;
+                }
+                Err(error) => {
+                    tracing::warn!(why, %error, "the database cannot be looked at; it is tried again");
+                    self.astray = true;
+                    return false;
+                }
+            }
+        }
         self.is_damaged(why);
         true
     }

@@ -75,8 +75,9 @@ impl Store {
 
 /// What SQLite's own check says of a page that the disk did not give is no word on the file: the code of that error.
 fn could_not_be_read(said: &str) -> Option<i32> {
-    let (_, code) = said.split_once("error code=")?;
-    let code: i32 = code.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()?;
+    let (_, code) = said.split_once("error code")?;
+    let code: i32 =
+        code.trim_start_matches(['=', ' ']).split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()?;
     (code & 0xff == rusqlite::ffi::SQLITE_IOERR).then_some(code)
 }
 
@@ -87,11 +88,19 @@ pub(super) fn leave_alone(db: &Connection, alone: bool) {
     }
 }
 
-/// Looks through a database from beside the writer, as thoroughly as SQLite can; says what is wrong.
+/// Looks through a database from beside the writer, as thoroughly as SQLite can; says what is wrong. A page that the disk
+/// does not give once can look like damage, so that is looked at twice.
 ///
 /// # Errors
 /// It could not be looked through; that says nothing of the file.
 pub fn inspect(directory: &Path) -> Result<Option<String>, rusqlite::Error> {
+    match look(directory)? {
+        Some(_) => look(directory),
+        None => Ok(None),
+    }
+}
+
+fn look(directory: &Path) -> Result<Option<String>, rusqlite::Error> {
     let db = Connection::open_with_flags(directory.join(NAME), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     leave_alone(&db, true);
     match db.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0)) {

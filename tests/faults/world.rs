@@ -127,7 +127,7 @@ impl World {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, served).await.unwrap() });
         let text = format!(
-            "state-dir = {:?}\nruntime-dir = {:?}\n{SITE}[[source]]\nname = \"reception\"\ndialect = \"siemens-hipath3000\"\n\
+            "state-dir = {:?}\nruntime-dir = {:?}\n{SITE}[[source]]\nname = \"reception\"\ndialect = \"siemens-hipath3000\"\nsilence-minutes = 0\n\
              [source.tcp-listen]\naddress = \"127.0.0.1:40999\"\nallow = [\"127.0.0.1\"]\n\
              [supplier]\nurl = {url:?}\ntoken-file = {:?}\n",
             path("state"),
