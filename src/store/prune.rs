@@ -170,12 +170,14 @@ impl Work<'_> {
     }
 
     /// Takes away at most `most` rows of the audit that are older than `before`. The last of them leaves its hash behind, so
-    /// that the chain can still be followed from there.
+    /// that the chain can still be followed from there. A row that is written while the box does not know the time looks old and
+    /// stands behind younger ones: it goes when those go.
     pub fn forget_audit(&self, before: Timestamp, most: u32) -> Result<u64, StoreError> {
         let last: Option<(i64, String)> = self
             .tx
             .prepare_cached(
-                "SELECT id, hash FROM (SELECT id, hash FROM audit WHERE at_ms < ?1 ORDER BY id LIMIT ?2)
+                "SELECT id, hash FROM (SELECT id, hash FROM audit
+                     WHERE id < coalesce((SELECT min(id) FROM audit WHERE at_ms >= ?1), 9223372036854775807) ORDER BY id LIMIT ?2)
                  WHERE id < (SELECT max(id) FROM audit) ORDER BY id DESC LIMIT 1",
             )?
             .query_row((before.as_millisecond(), most), |row| Ok((row.get(0)?, row.get(1)?)))
