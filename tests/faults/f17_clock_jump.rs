@@ -201,9 +201,9 @@ fn however_the_clock_is_set_each_day_is_closed_once_and_nightly_work_is_done_onc
             .collect::<Vec<_>>()
     );
     assert_eq!(site.rig.count("SELECT count(*) FROM day WHERE closed_ms IS NOT NULL"), 3);
-    let night: String =
-        site.rig.db().query_row("SELECT value FROM meta WHERE key = 'nightly'", [], |row| row.get(0)).unwrap();
-    assert_eq!(night, "2026-11-23");
+    wait_for("the night's work", || {
+        (site.rig.count("SELECT count(*) FROM meta WHERE key = 'nightly' AND value = '2026-11-23'") == 1).then_some(())
+    });
     assert_kept(&site.rig, "", "after all steps");
     daemon.stop();
     figures(
