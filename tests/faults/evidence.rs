@@ -2,9 +2,20 @@
 
 use std::io::Write as _;
 
+use super::loudly::say_loudly;
+
 /// Whether the suite runs in full: `SMDRD_FAULTS=full`.
 pub fn in_full() -> bool {
     std::env::var_os("SMDRD_FAULTS").is_some_and(|how| how == "full")
+}
+
+/// Whether `what` is left to a run in full; said aloud, and shown beside the runner's counts.
+pub fn is_left_to_a_run_in_full(what: &str) -> bool {
+    let left = !in_full();
+    if left {
+        say_loudly(&format!("{what}: `make faults` tries it"));
+    }
+    left
 }
 
 /// `small` tries in a run of all tests, `full` in a run in full.

@@ -18,8 +18,9 @@ use super::published::outliers;
 use super::record::{
     FileOfBuild, Included, LeftOut, MANIFEST, Manifest, SUBMISSION, Said, Submission, Window, changes,
 };
-use super::table::{TableError, hex};
+use super::table::TableError;
 use super::template::{Template, TemplateError};
+use crate::push::parcel::sha256_hex;
 use crate::supplier::archive::{Archive, ArchiveError};
 
 /// Nothing was built.
@@ -181,7 +182,7 @@ pub fn build(order: &Order<'_>, archive: &Archive) -> Result<Built, BuildError> 
 
     let mut files = BTreeMap::new();
     for (file, rows) in [(&aggregated, rows), (&mapping, mapped), (&exceptions, odd)] {
-        let sha256 = hex(&fs::read(place.join(file)).map_err(write(file))?);
+        let sha256 = sha256_hex(&fs::read(place.join(file)).map_err(write(file))?);
         files.insert(file.clone(), FileOfBuild { sha256, rows });
     }
     let mut inputs = BTreeMap::from([

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
+use crate::push::parcel::sha256_hex;
 
 /// A table that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,7 @@ impl Table {
 
     fn of(path: &Path, bytes: &[u8]) -> Result<Table, TableError> {
         let bad = |line, reason: String| TableError::Row { path: path.to_owned(), line, reason };
-        let sha256 = hex(bytes);
+        let sha256 = sha256_hex(bytes);
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if let Err(error) = std::str::from_utf8(text) {
             let line = 1 + text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -217,11 +217,6 @@ pub fn shown(text: &str) -> String {
         said.push('…');
     }
     said
-}
-
-/// SHA-256 in hex.
-pub fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
 
 use super::field::{Code, Field};
-use super::table::{hex, shown};
+use super::table::shown;
 use crate::aggregate::document::EDGES_S;
+use crate::push::parcel::sha256_hex;
 
 /// A template that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -214,7 +215,7 @@ impl Template {
             bands,
             buckets,
             confirmed: written.confirmed,
-            sha256: (hex(&bytes), hex(&sample)),
+            sha256: (sha256_hex(&bytes), sha256_hex(&sample)),
         })
     }
 
