@@ -148,13 +148,14 @@ fn a_wrong_speed_or_parity_is_told_by_what_comes() {
             let problems = rig.status()["problems"].as_array().unwrap().clone();
             problems.iter().map(|one| one.as_str().unwrap().to_owned()).find(|one| one.contains("wrong speed"))
         };
-        // Where the garbage has no ends of lines in it, silence ends what has come.
-        let said = wait_for("what it looks like", || {
+        // The garbage of a slower line has no ends of lines in it: a silence of some seconds ends what has come.
+        let pause = Duration::from_millis(if format.baud < 9600 { 4500 } else { 1500 });
+        let said = wait_for(&format!("what {format:?} looks like"), || {
             line.send(&format.heard_at(9600, all(next, next + 5).as_bytes()));
             next += 5;
             let said = problem();
             if said.is_none() {
-                std::thread::sleep(Duration::from_millis(1500));
+                std::thread::sleep(pause);
             }
             said
         });

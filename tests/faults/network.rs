@@ -10,6 +10,8 @@ pub struct Network {
     space: String,
     /// Our end of the cable.
     ours: String,
+    /// The box's.
+    theirs: String,
     /// The PBX's address, on this side.
     pub pbx: Ipv4Addr,
     /// The box's.
@@ -36,8 +38,8 @@ impl Network {
         if !done(&["netns", "add", &space]) {
             return None;
         }
-        let network = Network { space, ours, pbx, inside };
-        let (Network { space, ours, .. }, theirs) = (&network, theirs.as_str());
+        let network = Network { space, ours, theirs, pbx, inside };
+        let Network { space, ours, theirs, .. } = &network;
         let made = done(&["link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", space])
             && done(&["addr", "add", &format!("{pbx}/30"), "dev", ours])
             && done(&["link", "set", ours, "up"])
@@ -67,15 +69,21 @@ impl Network {
         assert!(done(&["link", "set", &self.ours, up]));
     }
 
-    /// Loses everything that goes through the cable, or nothing any more; false where there is no `tc` for it.
-    pub fn loses(&self, everything: bool) -> bool {
-        let tc = |arguments: &[&str]| Command::new("tc").args(arguments).output();
-        let netem: &[&str] = if everything {
-            &["qdisc", "replace", "dev", &self.ours, "root", "netem", "loss", "100%"]
-        } else {
-            &["qdisc", "del", "dev", &self.ours, "root"]
-        };
-        tc(netem).is_ok_and(|output| output.status.success())
+    /// Loses everything that goes through the cable, or nothing any more. Each end takes the other for a card that is not there, so that
+    /// what it sends is taken by nobody, and neither is told.
+    pub fn loses(&self, everything: bool) {
+        const NOBODY: &str = "02:00:00:00:00:99";
+        let ends = [(None, &self.ours, self.inside), (Some(&self.space), &self.theirs, self.pbx)];
+        for (space, device, other) in ends {
+            let other = other.to_string();
+            let mut arguments = space.map_or(vec![], |space| vec!["-n", space.as_str()]);
+            if everything {
+                arguments.extend(["neigh", "replace", &other, "lladdr", NOBODY, "nud", "permanent", "dev", device]);
+            } else {
+                arguments.extend(["neigh", "del", &other, "dev", device]);
+            }
+            assert!(done(&arguments), "{arguments:?}");
+        }
     }
 }
 
