@@ -24,6 +24,11 @@ impl Callers {
         Added { repeat: place > 0, now_repeat: before.filter(|_| place == 0) }
     }
 
+    /// How many calls are noted.
+    pub fn noted(&self) -> usize {
+        self.calls.values().map(Vec::len).sum()
+    }
+
     /// Takes a call out again. Answers with the call that is first of its number now, if this one was: it is no
     /// repeat any more.
     pub fn remove(&mut self, token: u64, arrival: Timestamp, id: LineRef) -> Option<(Timestamp, LineRef)> {

@@ -10,6 +10,10 @@ use crate::aggregate::slots::slot_of;
 use crate::call::{Call, CallKind, LineRef, Owner};
 use crate::store::{StoreError, StoredCall, Work};
 
+/// Most calls of other days that are remembered when a further day is touched. Those of busy days of several practices are
+/// fewer; a file or a buffer of months has more, and the store has them all.
+const REMEMBERED: usize = 20_000;
+
 /// The callers of one day of one practice.
 #[derive(Debug)]
 pub(super) struct DayCallers {
@@ -82,7 +86,8 @@ impl Books {
     ) -> Result<&mut DayCallers, StoreError> {
         let key = (owner.clone(), day);
         if !self.callers.contains_key(&key) {
-            if self.callers.len() > 100 {
+            let noted: usize = self.callers.values().map(|day| day.callers.noted()).sum();
+            if self.callers.len() > 100 || noted > REMEMBERED {
                 self.callers.clear();
             }
             let mut callers = Callers::default();
