@@ -1,4 +1,4 @@
-//! `docs/openapi.yaml` says what the receiver's own table says.
+//! `docs/supplier/openapi.yaml` says what the receiver's own table says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 use smdrd::supplier::contract::OPERATIONS;
 use smdrd::supplier::problem::Kind;
 
-const DESCRIPTION: &str = include_str!("../../docs/openapi.yaml");
+const DESCRIPTION: &str = include_str!("../../docs/supplier/openapi.yaml");
 
 /// Path and method, and for each status the names of its problems.
 type Answers = BTreeMap<(String, String), BTreeMap<u16, BTreeSet<String>>>;
@@ -68,7 +68,7 @@ fn every_kind_is_named_once_and_described() {
 fn the_document_is_described_by_its_schema() {
     let (_, schemas) = DESCRIPTION.split_once("\n    DayDocument:\n").unwrap();
     assert!(schemas.lines().take(4).any(|line| line.trim() == "$ref: day-document.schema.json"), "{schemas}");
-    let schema: Value = serde_json::from_str(include_str!("../../docs/day-document.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../docs/supplier/day-document.schema.json")).unwrap();
     for (ours, theirs) in [("Ods", "ods"), ("Name", "name")] {
         let pattern = schema["$defs"][theirs]["pattern"].as_str().unwrap();
         let line = DESCRIPTION.lines().find(|line| line.starts_with(&format!("    {ours}: {{"))).unwrap();

@@ -1,12 +1,12 @@
-//! Holds documents to `docs/day-document.schema.json`, with a validator that is not ours. Every test that lets documents
-//! be sent holds all of them to it.
+//! Holds documents to `docs/supplier/day-document.schema.json`, with a validator that is not ours. Every test that lets
+//! documents be sent holds all of them to it.
 
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
 use serde_json::Value;
 
-pub const SCHEMA: &str = include_str!("../../docs/day-document.schema.json");
+pub const SCHEMA: &str = include_str!("../../docs/supplier/day-document.schema.json");
 
 pub static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
     let schema = serde_json::from_str(SCHEMA).unwrap();
