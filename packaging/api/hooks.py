@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DIGEST = re.compile("sha-256=:[A-Za-z0-9+/]{43}=:")
 ODS = re.compile("[A-Z][0-9]{5}")
 DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+ANY_DIGEST = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"
 PRACTICE = "A81001"
 NAMESPACE = "urn:smdr-feed:problem:"
 
@@ -106,6 +107,9 @@ def before_call(context, case, kwargs):
         if right and dates and isinstance(case.body, dict) and (RUN == "links" or chance(case, "whole", 5)):
             case.body = whole_day(case)
             WHOLE.add(case.id)
+        # A body that is wrong is to be looked at: its digest is right.
+        if negative(case, location.BODY) and not negative(case, location.PATH):
+            case.headers = {**(case.headers or {}), "Content-Digest": ANY_DIGEST}
         if DIGEST.fullmatch(str((case.headers or {}).get("Content-Digest", ""))):
             kwargs["auth"] = Digest()
 
