@@ -15,6 +15,8 @@ mod golden;
 #[path = "machine/loudly.rs"]
 mod loudly;
 mod schema;
+#[path = "kit/signed.rs"]
+mod signed;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,19 +40,24 @@ fn tools() -> bool {
     there
 }
 
-/// Runs the script; its exit code and what it says.
+/// Runs the script with the first box's token; its exit code and what it says.
 fn conform(url: &str, folder: &Path, more: &[&str]) -> (i32, Value) {
     let token = folder.join("token");
     if !token.exists() {
         private_file(&token, TOKEN);
     }
-    let mut command = Command::new("python3");
+    run(&[&["--url", url, "--token-file", token.to_str().unwrap()], more].concat())
+}
+
+/// Runs the script with the kit's test key.
+fn conform_signed(url: &str, more: &[&str]) -> (i32, Value) {
+    let key = kit("golden/test-key.pem");
+    run(&[&["--url", url, "--device-key", key.to_str().unwrap()], more].concat())
+}
+
+fn run(arguments: &[&str]) -> (i32, Value) {
     // A script that was run must not leave compiled files beside the sources.
-    command.arg("-B").arg(kit("conform")).args(["--json", "--url", url, "--token-file"]).arg(token).args(more);
-    for proxy in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
-        command.env_remove(proxy);
-    }
-    let output = command.output().unwrap();
+    let output = Command::new("python3").arg("-B").arg(kit("conform")).arg("--json").args(arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     let report = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said} {complaint}"));

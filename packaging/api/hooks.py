@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import sys
 
 import schemathesis
 from hypothesis import strategies
@@ -24,6 +25,8 @@ NAMESPACE = "urn:smdr-feed:problem:"
 
 
 def conform():
+    # Nothing compiled is left beside the kit.
+    sys.dont_write_bytecode = True
     loader = importlib.machinery.SourceFileLoader("conform", str(ROOT / "docs/supplier/conform"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("conform", loader))
     loader.exec_module(module)

@@ -10,6 +10,8 @@ use serde_json::Value;
 /// A request on its way.
 pub struct Asked {
     pub method: Method,
+    /// Host and port, as the asker has them.
+    pub authority: String,
     /// Path and query.
     pub target: String,
     pub headers: HeaderMap,
@@ -109,11 +111,12 @@ async fn pass(State(way): State<Way>, request: Request) -> Response {
     // Half a body is nothing that could be handed on.
     let Ok(body) = to_bytes(body, usize::MAX).await else { return StatusCode::BAD_REQUEST.into_response() };
     let mut headers = head.headers;
+    let authority = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     for name in ["host", "content-length", "transfer-encoding", "connection"] {
         headers.remove(name);
     }
     let target = head.uri.path_and_query().unwrap().to_string();
-    let mut asked = Asked { method: head.method, target, headers, body: body.to_vec() };
+    let mut asked = Asked { method: head.method, authority, target, headers, body: body.to_vec() };
     if let Bend::Ask(bend) = way.bend {
         bend(&mut asked);
     }

@@ -204,6 +204,7 @@ fn what_the_schema_refuses_the_receiver_refuses() {
         json!("\u{0}"),
         json!("caf\u{e9}"),
         json!("2026-11-20T00:00:00"),
+        json!("2026-11-20T00:00:00+00:00"),
         json!([]),
         json!([0]),
         json!({}),
