@@ -188,9 +188,13 @@ fn what_the_schema_refuses_the_receiver_refuses() {
     let day: Value = serde_json::from_slice(&std::fs::read(kit("golden/ordinary.json")).unwrap()).unwrap();
     let mut places = Vec::new();
     every("", &day, &mut places);
-    // One slot stands for all.
-    let places =
-        places.iter().filter(|at| !at.is_empty() && (!at.starts_with("/slots/") || at.starts_with("/slots/16")));
+    // One slot stands for all and for the totals, the first count of a histogram for the others.
+    let telling = |at: &&String| {
+        let figures = at.starts_with("/slots/16") || !(at.starts_with("/slots/") || at.starts_with("/totals/"));
+        let first = at.rsplit('/').next().is_some_and(|last| matches!(last, "0" | "16") || last.parse::<u8>().is_err());
+        !at.is_empty() && figures && first
+    };
+    let places = places.iter().filter(telling);
     let values = [
         json!(null),
         json!(-1),
@@ -231,5 +235,5 @@ fn what_the_schema_refuses_the_receiver_refuses() {
         }
     }
     assert!(lax.is_empty(), "{} of {refused}: {lax:#?}", lax.len());
-    assert!(refused > 1_000, "{refused}");
+    assert!(refused > 800, "{refused}");
 }
