@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # Where rustup puts cargo, for shells that have not been told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint deny bench load man guides handover faults fuzz fuzz-short deb
+.PHONY: help setup build demo test lint deny api bench load man guides handover faults fuzz fuzz-short deb
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ lint: setup ## format, clippy (warnings denied), and the build without features
 
 deny: setup ## licences, banned crates, sources, advisories
 	@packaging/deny
+
+api: setup ## the receiver under requests generated from its OpenAPI description (schemathesis)
+	packaging/api/run
 
 bench: setup ## the two ratios and the dearest lines of docs/performance.md
 	cargo bench --locked --bench wire

@@ -76,6 +76,7 @@ async fn refused(response: Response) -> (String, Value) {
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     let status = response.status().as_u16();
     let problem = json_of(response).await;
+    schema::assert_is("problem", &problem);
     assert_eq!(problem["status"], status, "{problem}");
     assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
     let kind = problem["type"].as_str().unwrap().strip_prefix("urn:smdr-feed:problem:").unwrap().to_owned();
@@ -91,6 +92,7 @@ async fn a_day_is_kept_and_a_receipt_given() {
     assert_eq!(response.status(), 201);
     assert_eq!(response.headers()["idempotency-key"], "\"k\"");
     let mut receipt = json_of(response).await;
+    schema::assert_is("receipt", &receipt);
     let received: jiff::Timestamp = receipt["received_at"].as_str().unwrap().parse().unwrap();
     assert!(jiff::Timestamp::now().duration_since(received).as_secs() < 600);
     let fields = receipt.as_object_mut().unwrap();
@@ -109,6 +111,7 @@ async fn a_day_is_kept_and_a_receipt_given() {
     let again = send(&feed, &parcel).await;
     assert_eq!(again.status(), 200);
     let again = json_of(again).await;
+    schema::assert_is("receipt", &again);
     assert_eq!((&again["replayed"], &again["receipt_id"]), (&json!(true), &name));
     assert_eq!(feed.revisions(), 1);
 }
@@ -164,7 +167,9 @@ async fn the_manifest_names_the_newest_of_each_day() {
     }
     let manifest = async |query: &str| {
         let path = format!("/v1/practices/A81001/sites/main/days{query}");
-        json_of(get(&feed, &path).send().await.unwrap()).await
+        let manifest = json_of(get(&feed, &path).send().await.unwrap()).await;
+        schema::assert_is("manifest", &manifest);
+        manifest
     };
     assert_eq!(manifest("").await, json!(expected));
     assert_eq!(manifest("?from=2026-11-19&to=2026-11-20").await, json!(expected[1..3]));

@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn every_counter_is_a_figure_of_the_document() {
-        let schema = include_str!("../../docs/day-document.schema.json");
+        let schema = include_str!("../../docs/supplier/day-document.schema.json");
         for metric in PLAIN {
             let figure = metric.figure();
             let key = figure.rsplit('.').next().unwrap();

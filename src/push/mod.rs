@@ -6,7 +6,7 @@
 //! is what is known of the supplier between two tries, [`manifest`] the nightly comparison of what it holds with what it
 //! should, [`route`] how it is reached. What is queued, and what became of it, is the `store`'s to keep.
 //!
-//! The contract is in `docs/upload.md` and `docs/openapi.yaml`.
+//! The contract is in `docs/upload.md` and `docs/supplier/openapi.yaml`.
 
 pub mod answer;
 pub mod auth;

@@ -1,5 +1,5 @@
 //! What is served: the table that the router is built from, that every answer is held to in debug builds, and that
-//! `docs/openapi.yaml` is compared with.
+//! `docs/supplier/openapi.yaml` is compared with.
 
 use super::problem::Kind;
 

@@ -40,6 +40,43 @@ pub fn absent(given: &Value, ours: &Value) -> Option<String> {
     }
 }
 
+/// The largest whole number that every reader of JSON reads as it is (RFC 8785, 3.2.2.3).
+const LARGEST: u64 = (1 << 53) - 1;
+
+/// The first field of `given` that was understood and is written otherwise than the schema says: an instant that is not in UTC,
+/// a day with a time, a number that not every reader can hold. `ours` is what was understood.
+pub fn misshapen(given: &Value, ours: &Value) -> Option<(String, String)> {
+    let deeper = |part: &str, found: (String, String)| (format!("/{}{}", escaped(part), found.0), found.1);
+    match (given, ours) {
+        (Value::Object(given), Value::Object(ours)) => {
+            ours.iter().find_map(|(key, ours)| misshapen(given.get(key)?, ours).map(|found| deeper(key, found)))
+        }
+        (Value::Array(given), Value::Array(ours)) => {
+            let pairs = given.iter().zip(ours).enumerate();
+            pairs
+                .into_iter()
+                .find_map(|(at, (given, ours))| misshapen(given, ours).map(|found| deeper(&at.to_string(), found)))
+        }
+        // Texts are kept as they are, but for days and instants.
+        (Value::String(given), Value::String(ours)) if given != ours && !is_utc(given) => {
+            Some((String::new(), format!("is not written as {ours:?} is")))
+        }
+        (Value::Number(_), Value::Number(ours)) if ours.as_u64().is_some_and(|number| number > LARGEST) => {
+            Some((String::new(), format!("is {ours}, at most {LARGEST} can be read everywhere")))
+        }
+        _ => None,
+    }
+}
+
+/// Whether it is an instant as RFC 3339 has it, in UTC, with a fraction of a second or without.
+fn is_utc(text: &str) -> bool {
+    let Some((whole, "Z")) = text.split_at_checked(text.len().saturating_sub(1)) else { return false };
+    let (second, fraction) = whole.split_once('.').map_or((whole, None), |(second, fraction)| (second, Some(fraction)));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let shape = second.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+    shape.eq(*b"0000-00-00T00:00:00") && fraction.is_none_or(digits)
+}
+
 /// The message without its position, which names a byte nobody will count.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -154,6 +191,27 @@ mod tests {
         assert_eq!(wrong(|v| drop(v, "", "totals")), "/totals");
         assert_eq!(wrong(|v| drop(v, "/slots/0/inbound", "calls_seen")), "/slots/0/inbound/calls_seen");
         assert_eq!(wrong(|v| drop(v, "/day", "start")), "/day/start");
+    }
+
+    #[test]
+    fn a_field_is_written_as_the_schema_says() {
+        let look = |change: fn(&mut Value)| {
+            let mut given = example();
+            change(&mut given);
+            let ours = serde_json::to_value(read_document(given.to_string().as_bytes()).unwrap()).unwrap();
+            misshapen(&given, &ours).map(|(pointer, _)| pointer)
+        };
+        assert_eq!(look(|_| ()), None);
+        assert_eq!(look(|v| v["produced_at"] = json!("2026-11-21T00:41:07.50Z")), None);
+        for other in ["2026-11-21T01:41:07+01:00", "2026-11-21 00:41:07Z", "20261121T004107Z", "2026-11-21T00:41Z"] {
+            let mut given = example();
+            given["slots"][1]["start"] = json!(other);
+            let ours = serde_json::to_value(read_document(given.to_string().as_bytes()).unwrap()).unwrap();
+            assert_eq!(misshapen(&given, &ours).unwrap().0, "/slots/1/start", "{other}");
+        }
+        assert_eq!(look(|v| v["date"] = json!("2026-11-20T00:00:00")).unwrap(), "/date");
+        assert_eq!(look(|v| v["cbt"]["CBT006"] = json!(LARGEST)), None);
+        assert_eq!(look(|v| v["cbt"]["CBT006"] = json!(LARGEST + 1)).unwrap(), "/cbt/CBT006");
     }
 
     #[test]

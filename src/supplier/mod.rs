@@ -2,7 +2,7 @@
 //!
 //! `smdr-feed serve` is a receiver that a supplier can run as it is, and a reference for one who writes another:
 //! [`contract`] is the table of what it answers, [`verify`] what it asks of a document, [`archive`] how it keeps them.
-//! `docs/upload.md` explains it, `docs/openapi.yaml` describes it to machines.
+//! `docs/upload.md` explains it, `docs/supplier/openapi.yaml` describes it to machines.
 
 use std::process::ExitCode;
 

@@ -55,7 +55,7 @@ pub fn router(receiver: Arc<Receiver>) -> Router {
         .route(contract::GET_DAYS.path, held_to(&contract::GET_DAYS, get(get_days)))
         .route(contract::HEARTBEAT.path, held_to(&contract::HEARTBEAT, post(heartbeat)))
         .route(contract::HEALTH.path, held_to(&contract::HEALTH, get(health)))
-        .fallback(async || Problem::new(Kind::NoSuchResource, "see docs/openapi.yaml for what is served"))
+        .fallback(async || Problem::new(Kind::NoSuchResource, "see docs/supplier/openapi.yaml for what is served"))
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, "the Allow header says which is"))
         .layer(middleware::from_fn_with_state(receiver.clone(), date_and_log))
         .with_state(receiver)

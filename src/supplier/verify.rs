@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::Value;
 
-use super::field::{absent, read_document};
+use super::field::{absent, misshapen, read_document};
 use super::problem::{Kind, Problem};
 use super::tokens::is_ods;
 use crate::aggregate::document::{
@@ -90,6 +90,9 @@ pub fn verify(body: &[u8], address: &Address) -> Result<(DayDocument, bool), Pro
     check_figures("/totals", &document.totals)?;
     check_totals(&document)?;
     check_metrics(&document.cbt)?;
+    if let Some((pointer, said)) = misshapen(&given, &ours) {
+        return Err(invalid(pointer, legible(&said)));
+    }
     let canonical = serde_json::to_vec(&given).is_ok_and(|bytes| bytes == body);
     Ok((document, canonical))
 }
@@ -125,6 +128,17 @@ fn check_head(document: &DayDocument) -> Result<(), Problem> {
     if document.edges_s != EDGES_S {
         return Err(invalid("/edges_s", format!("must be {EDGES_S:?}")));
     }
+    if !document.audit_head.starts_with("sha256:") || document.audit_head.len() > 80 {
+        return Err(invalid("/audit_head", "is not sha256: and a digest"));
+    }
+    let digest = |text: &String| {
+        let hex = text.strip_prefix("sha256:").unwrap_or_default();
+        hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    if !document.previous.as_ref().is_none_or(digest) {
+        return Err(invalid("/previous", "is neither null nor sha256: and 64 digits of lower-case hex"));
+    }
+    check_names(document)?;
     for (index, source) in document.sources.iter().enumerate() {
         let SourceDay { lines, records, continuations, events, headers, noise, unparsed, duplicates, .. } = source;
         let parts = [records, continuations, events, headers, noise, unparsed, duplicates];
@@ -132,6 +146,28 @@ fn check_head(document: &DayDocument) -> Result<(), Problem> {
         if sum != Some(*lines) {
             let pointer = format!("/sources/{index}/lines");
             return Err(invalid(pointer, format!("is {lines}, its seven parts make {}", shown(sum))));
+        }
+    }
+    Ok(())
+}
+
+fn check_names(document: &DayDocument) -> Result<(), Problem> {
+    let empty = |pointer: String| Err(invalid(pointer, "is empty"));
+    for (index, source) in document.sources.iter().enumerate() {
+        if source.name.is_empty() {
+            return empty(format!("/sources/{index}/name"));
+        }
+        if source.dialect.is_empty() {
+            return empty(format!("/sources/{index}/dialect"));
+        }
+    }
+    for (index, gap) in document.coverage.gaps.iter().enumerate() {
+        if gap.source.is_empty() {
+            return empty(format!("/coverage/gaps/{index}/source"));
+        }
+        let word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if gap.cause.is_empty() || !gap.cause.bytes().all(word) {
+            return Err(invalid(format!("/coverage/gaps/{index}/cause"), "is not a word of a-z, 0-9 and '-'"));
         }
     }
     Ok(())

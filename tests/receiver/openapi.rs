@@ -1,4 +1,4 @@
-//! `docs/openapi.yaml` says what the receiver's own table says.
+//! `docs/supplier/openapi.yaml` says what the receiver's own table says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 use smdrd::supplier::contract::OPERATIONS;
 use smdrd::supplier::problem::Kind;
 
-const DESCRIPTION: &str = include_str!("../../docs/openapi.yaml");
+const DESCRIPTION: &str = include_str!("../../docs/supplier/openapi.yaml");
 
 /// Path and method, and for each status the names of its problems.
 type Answers = BTreeMap<(String, String), BTreeMap<u16, BTreeSet<String>>>;
@@ -63,16 +63,42 @@ fn every_kind_is_named_once_and_described() {
     }
 }
 
-/// The document itself is described in one place: the schema, which `tests/day_schema.rs` holds to what is sent.
+/// What travels is described in one place each: by its schema, which is held to what is sent where it is sent.
 #[test]
-fn the_document_is_described_by_its_schema() {
-    let (_, schemas) = DESCRIPTION.split_once("\n    DayDocument:\n").unwrap();
-    assert!(schemas.lines().take(4).any(|line| line.trim() == "$ref: day-document.schema.json"), "{schemas}");
-    let schema: Value = serde_json::from_str(include_str!("../../docs/day-document.schema.json")).unwrap();
+fn what_travels_is_described_by_its_schema() {
+    for (schema, file) in [
+        ("Problem", "problem"),
+        ("Receipt", "receipt"),
+        ("Manifest", "manifest"),
+        ("DayDocument", "day-document"),
+        ("Heartbeat", "heartbeat"),
+    ] {
+        let (_, described) = DESCRIPTION.split_once(&format!("\n    {schema}:\n")).unwrap();
+        let reference = format!("$ref: {file}.schema.json");
+        assert!(described.lines().take(2).any(|line| line.trim() == reference), "{schema}: {described}");
+    }
+    let schema: Value = serde_json::from_str(crate::schema::SCHEMA).unwrap();
     for (ours, theirs) in [("Ods", "ods"), ("Name", "name")] {
         let pattern = schema["$defs"][theirs]["pattern"].as_str().unwrap();
         let line = DESCRIPTION.lines().find(|line| line.starts_with(&format!("    {ours}: {{"))).unwrap();
         assert!(line.contains(&format!("pattern: '{pattern}'")), "{line}: {pattern}");
     }
-    assert!(DESCRIPTION.contains("{const: smdrd.day/1}") && schema["properties"]["schema"]["const"] == "smdrd.day/1");
+    assert!(DESCRIPTION.starts_with("openapi: 3.1.") && schema["properties"]["schema"]["const"] == "smdrd.day/1");
+}
+
+/// The schemas are of the 2020 draft, need nothing from elsewhere, describe every member, and refuse something.
+#[test]
+fn the_schemas_are_schemas() {
+    for (name, text) in crate::schema::OTHERS {
+        let schema: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{name}");
+        assert_eq!(schema["$id"], format!("urn:smdrd:schema:{name}:1"));
+        jsonschema::draft202012::meta::validate(&schema).unwrap();
+        let validator = crate::schema::validator(text);
+        assert!(!validator.is_valid(&Value::from("x")) && !validator.is_valid(&serde_json::json!([{}])), "{name}");
+        let members = schema.get("properties").or_else(|| schema["items"].get("properties")).unwrap();
+        for (member, rule) in members.as_object().unwrap() {
+            assert!(rule["description"].is_string(), "{name}: {member}");
+        }
+    }
 }

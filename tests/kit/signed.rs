@@ -1,0 +1,88 @@
+//! The script with a box's key: signatures are looked at by a doorman of the test's own, with openssl, before our receiver hears
+//! of the request.
+
+use std::process::Command;
+
+use base64::Engine;
+
+use super::bent::{Asked, Bend, bent};
+use super::{SIGNED, TOKEN, cases, conform_signed, kit, receiver, tools};
+
+/// Lets in what is signed with the kit's test key just now, as what comes with the box's token.
+fn doorman(asked: &mut Asked) {
+    asked.headers.remove("authorization");
+    if signed(asked) == Some(true) {
+        asked.set("authorization", &format!("Bearer {TOKEN}"));
+    }
+}
+
+/// RFC 9421, sections 2.5 and 3.2, as far as it is needed here.
+fn signed(asked: &Asked) -> Option<bool> {
+    let header = |name: &str| asked.headers.get(name)?.to_str().ok();
+    let parameters = header("signature-input")?.strip_prefix("smdrd=")?;
+    let (names, rest) = parameters.strip_prefix('(')?.split_once(')')?;
+    let created: i64 = rest.strip_prefix(";created=")?.split(';').next()?.parse().ok()?;
+    let recent = (jiff::Timestamp::now().as_second() - created).abs() <= 300;
+    let names: Vec<&str> = names.split(' ').map(|name| name.trim_matches('"')).collect();
+    let mut wanted = vec!["@method", "@authority", "@path", "@query"];
+    if asked.headers.contains_key("content-digest") {
+        wanted.push("content-digest");
+    }
+    if asked.headers.contains_key("content-type") {
+        wanted.push("content-type");
+    }
+    let covered = wanted.iter().all(|name| names.contains(name));
+    let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));
+    let mut base = String::new();
+    for name in names {
+        let value = match name {
+            "@method" => asked.method.to_string(),
+            "@authority" => asked.authority.clone(),
+            "@path" => path.to_owned(),
+            "@query" => format!("?{query}"),
+            name => header(name)?.to_owned(),
+        };
+        base += &format!("\"{name}\": {value}\n");
+    }
+    base += &format!("\"@signature-params\": {parameters}");
+    let signature = header("signature")?.strip_prefix("smdrd=:")?.strip_suffix(':')?;
+    let signature = base64::engine::general_purpose::STANDARD.decode(signature).ok()?;
+    let folder = tempfile::tempdir().unwrap();
+    let (base_file, signature_file) = (folder.path().join("base"), folder.path().join("signature"));
+    std::fs::write(&base_file, base).unwrap();
+    std::fs::write(&signature_file, signature).unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey"]).arg(kit("golden/test-key.pub.pem"));
+    openssl.arg("-sigfile").arg(signature_file).arg("-in").arg(base_file);
+    Some(recent && covered && openssl.output().unwrap().status.success())
+}
+
+#[test]
+fn a_receiver_that_takes_signatures_passes() {
+    if !tools() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let feed = receiver(folder.path(), None);
+    let url = bent(&feed.url(), Bend::Ask(doorman));
+    // With each kind of request, and what only signatures can do wrong; all the rest is the same with a token.
+    let some =
+        ["first", "manifest-range", "read-revision", "not-participating", "heartbeat", "auth-missing", "auth-wrong"];
+    let only: Vec<&str> = some.iter().chain(&SIGNED).flat_map(|case| ["--only", case]).collect();
+    let (code, report) = conform_signed(&url, &only);
+    assert_eq!((cases(&report, "failed"), code), (vec![], 0), "{report:#}");
+    assert_eq!(cases(&report, "ok").len(), some.len() + SIGNED.len());
+}
+
+#[test]
+fn a_receiver_that_looks_at_no_signature_is_seen() {
+    if !tools() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let feed = receiver(folder.path(), None);
+    let url = bent(&feed.url(), Bend::Ask(|asked| asked.set("authorization", &format!("Bearer {TOKEN}"))));
+    let only: Vec<&str> = SIGNED.iter().chain(&["auth-wrong"]).flat_map(|case| ["--only", case]).collect();
+    let (code, report) = conform_signed(&url, &only);
+    assert_eq!((cases(&report, "failed").len(), code), (4, 1), "{report:#}");
+}
