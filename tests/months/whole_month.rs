@@ -1,0 +1,166 @@
+//! A month of a supplier's practices: box, receiver, files, and the files against what was played.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use jiff::civil::date;
+use serde_json::Value;
+
+use crate::diary::Span;
+use crate::practice::{Fate, Practices, WITHDRAWN};
+use crate::practice_box::{Ran, play};
+use crate::supplier::Supplier;
+use crate::truth::{Cells, blank, count};
+
+/// What was played, and what the file must say of the accounts that go in.
+struct Played {
+    ran: Ran,
+    truth: Cells,
+}
+
+/// Plays every site's month, as many at a time as there are processors.
+fn play_all(practices: &Practices, suppliers: &[&Supplier]) -> Played {
+    let played = Mutex::new(Played { ran: Ran::default(), truth: Cells::new() });
+    let next = AtomicUsize::new(0);
+    let url = suppliers[0].url.clone();
+    let others: Vec<String> = suppliers[1..].iter().map(|supplier| supplier.url.clone()).collect();
+    let goes_in: BTreeMap<&str, bool> =
+        practices.accounts.iter().map(|(account, fate)| (account.as_str(), !matches!(fate, Fate::Out(_)))).collect();
+    let work = || {
+        while let Some(site) = practices.sites.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let day = site.calls(&practices.span);
+            let ran = play(site, &practices.span, &day, &url, &others);
+            let mut played = played.lock().unwrap();
+            played.ran.calls += ran.calls;
+            played.ran.lines += ran.lines;
+            played.ran.documents += ran.documents;
+            if goes_in[site.account.as_str()] {
+                let truth = &mut played.truth;
+                if !truth.keys().any(|[account, ..]| *account == site.account) {
+                    blank(truth, &site.account, &practices.span);
+                }
+                for call in day.calls.iter().filter(|call| !site.loses(call.end())) {
+                    count(truth, &site.account, call, &practices.span.zone);
+                }
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    played.into_inner().unwrap()
+}
+
+#[track_caller]
+fn assert_same(found: &Cells, truth: &Cells) {
+    let differ: Vec<String> = truth
+        .iter()
+        .filter(|(cell, count)| found.get(*cell) != Some(count))
+        .map(|(cell, count)| format!("{cell:?}: played {count}, written {:?}", found.get(cell)))
+        .chain(found.keys().filter(|cell| !truth.contains_key(*cell)).map(|cell| format!("{cell:?}: never played")))
+        .collect();
+    assert!(
+        differ.is_empty(),
+        "{} of {} cells differ:\n{}",
+        differ.len(),
+        truth.len(),
+        differ[..differ.len().min(40)].join("\n")
+    );
+}
+
+/// Each account that is left out, with the words of the reasons.
+fn left_out(built: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let left = built["submission"]["left_out"].as_array().unwrap();
+    let reasons = |left: &Value| {
+        let words = left["reasons"].as_array().unwrap().iter().map(|why| text(&why["word"]));
+        words.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
+    };
+    left.iter().map(|left| (text(&left["account"]), reasons(left))).collect()
+}
+
+/// The whole proof of one month.
+fn prove(first: jiff::civil::Date, many: usize, busy: i64) {
+    let began = Instant::now();
+    let practices = Practices::new(Span::of(first), many, busy);
+    let sqlite = Supplier::new(&practices, None);
+    let suppliers = vec![&sqlite];
+    let Played { ran, truth } = play_all(&practices, &suppliers);
+    let played = began.elapsed();
+
+    let (code, built) = sqlite.build();
+    let took = began.elapsed() - played;
+    let expected: BTreeMap<String, String> = practices
+        .accounts
+        .iter()
+        .filter_map(|(account, fate)| match fate {
+            Fate::Out(why) => Some((account.clone(), (*why).to_owned())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(left_out(&built), expected, "{:#}", built["submission"]["left_out"]);
+    assert_eq!(code, i32::from(!expected.is_empty()), "an account that takes part and is left out is not well");
+    let cells = sqlite.cells(1);
+    assert_same(&cells, &truth);
+    for one in built["submission"]["included"].as_array().unwrap() {
+        let account = one["account"].as_str().unwrap();
+        let fate = practices.accounts.iter().find(|(known, _)| known == account).unwrap().1;
+        assert_eq!(one["accepted"].is_string(), fate == Fate::Accepted, "{one}");
+        let undisturbed = practices.sites.iter().filter(|site| site.account == account).all(|site| {
+            site.outages
+                .iter()
+                .all(|outage| !crate::diary::works(outage.from.to_zoned(practices.span.zone.clone()).date()))
+        });
+        let observed = one["observed"].as_u64().unwrap();
+        assert!(if undisturbed { observed == 10_000 } else { observed < 10_000 }, "{one}");
+    }
+
+    // The same month builds the same bytes; a second desk too.
+    assert_eq!(sqlite.build().1["unchanged"], true);
+
+    // One practice takes its agreement back: exactly that is dropped.
+    if practices.accounts.iter().any(|(account, _)| account == WITHDRAWN) {
+        let codes = practices.sites.iter().filter(|site| site.account != WITHDRAWN).map(|site| site.ods.as_str());
+        sqlite.take_part(codes);
+        let (_, built) = sqlite.build();
+        let mut expected = expected;
+        expected.insert(WITHDRAWN.to_owned(), "not-participating".to_owned());
+        assert_eq!(left_out(&built), expected);
+        let kept: Cells =
+            truth.iter().filter(|([account, ..], _)| account != WITHDRAWN).map(|(c, n)| (c.clone(), *n)).collect();
+        assert!(kept.len() < truth.len());
+        assert_same(&sqlite.cells(2), &kept);
+    }
+    eprintln!(
+        "{}: {} accounts, {} boxes, {} calls played, {} lines, {} documents in {:.0} s; built in {:.1} s, {} cells compared",
+        practices.span.name(),
+        practices.accounts.len(),
+        practices.sites.len(),
+        ran.calls,
+        ran.lines,
+        ran.documents,
+        played.as_secs_f64(),
+        took.as_secs_f64(),
+        truth.len(),
+    );
+}
+
+/// Whether everything is played.
+pub fn in_full() -> bool {
+    std::env::var_os("SMDRD_MONTH").is_some_and(|how| how == "full")
+}
+
+/// October: the clocks go back.
+#[test]
+fn a_month_of_many_practices_is_in_the_files_cell_for_cell() {
+    let (many, busy) = if in_full() { (200, 60) } else { (12, 22) };
+    prove(date(2026, 10, 1), many, busy);
+}
+
+/// March: the clocks go forward, on Easter Sunday, between two bank holidays.
+#[test]
+fn a_month_with_bank_holidays_in_which_the_clocks_go_forward() {
+    let (many, busy) = if in_full() { (24, 60) } else { (3, 22) };
+    prove(date(2027, 3, 1), many, busy);
+}
