@@ -30,3 +30,4 @@ mod stage;
 mod supplier;
 mod truth;
 mod whole_month;
+mod whole_program;

@@ -25,8 +25,13 @@ pub struct Site {
     pub busy: i64,
     pub seed: u64,
     pub outages: Vec<Outage>,
-    /// When the box is put up.
+    /// When the box is put up …
     pub begins: Timestamp,
+    /// … and when it is looked at no more: two nights after the month, as what came late on its last day is sent in the
+    /// second.
+    pub ends: Timestamp,
+    /// More keys of the source.
+    pub keys: &'static str,
 }
 
 impl Site {
@@ -59,7 +64,8 @@ impl Site {
 
     /// Whether what is printed at that moment never comes.
     pub fn loses(&self, at: Timestamp) -> bool {
-        at < self.begins || self.outages.iter().any(|outage| !outage.kept && (outage.from..outage.until).contains(&at))
+        !(self.begins..self.ends).contains(&at)
+            || self.outages.iter().any(|outage| !outage.kept && (outage.from..outage.until).contains(&at))
     }
 
     /// The part of its box's configuration that says where it is and what it hears.
@@ -69,7 +75,8 @@ impl Site {
             "device = \"{device}\"\n[[practice]]\nods = \"{ods}\"\nsite = \"{site}\"\n\
              [features]\nauto-attendant = {menu}\n\
              [numbers]\nown = [\"01632960100-01632960199\"]\naccess-digits = [\"9\"]\n[roles.stations]\n{roles}\n\
-             [[source]]\nname = \"pbx\"\ndialect = \"{dialect}\"\noptions = {{ {options} }}\n{source}",
+             [[source]]\nname = \"pbx\"\ndialect = \"{dialect}\"\noptions = {{ {options} }}\n{keys}{source}",
+            keys = self.keys,
             device = self.device(),
             ods = self.ods,
             site = self.site,
@@ -121,6 +128,8 @@ impl Practices {
             ods: format!("A81{:03}", number + 1),
             site: "main".to_owned(),
             make: pbx::WHOLE[number % 6](),
+            ends: span.at(span.last(), 86_400 * 2 + 36_000),
+            keys: "",
             // Large and small, so that no two are alike.
             busy: busy + (number as i64 * 7) % busy.max(1),
             seed: 1_000 + number as u64,
@@ -187,5 +196,7 @@ fn site_of(site: &Site) -> Site {
         seed: site.seed,
         outages: Vec::new(),
         begins: site.begins,
+        ends: site.ends,
+        keys: site.keys,
     }
 }

@@ -125,10 +125,8 @@ fn moments<'a>(site: &Site, span: &Span, lines: &'a [Printed], day: &Day) -> Vec
         moments.push((outage.until - SignedDuration::from_millis(1), What::Up));
     }
     let zone = &day.zone;
-    // Two nights after the month: what came late on its last day is sent in the second.
-    let over = span.at(span.last(), 86_400 * 2 + 36_000);
     let mut midnight = site.begins.to_zoned(zone.clone()).start_of_day().unwrap();
-    while midnight.timestamp() < over {
+    while midnight.timestamp() < site.ends {
         let at = |second: i64| midnight.timestamp() + SignedDuration::from_secs(second);
         let civil = |second: i64| span.at(midnight.date(), second);
         let night = nightly(&site.device(), zone, midnight.timestamp());
@@ -137,7 +135,7 @@ fn moments<'a>(site: &Site, span: &Span, lines: &'a [Printed], day: &Day) -> Vec
         moments.extend((0..13).map(|hour| (civil(25_200 + 3_600 * hour), What::Tick)));
         midnight = midnight.tomorrow().unwrap();
     }
-    moments.retain(|(at, _)| (site.begins..over).contains(at));
+    moments.retain(|(at, _)| (site.begins..site.ends).contains(at));
     moments.sort_by_key(|(at, _)| *at);
     moments
 }

@@ -1,5 +1,6 @@
 //! The supplier's side: the receiver as it is delivered, and the desk at which the month's files are built.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -95,6 +96,16 @@ impl Supplier {
         let value = serde_json::from_str(&text)
             .unwrap_or_else(|error| panic!("{error}: {text} {}", String::from_utf8_lossy(&output.stderr)));
         (output.status.code().unwrap(), value)
+    }
+
+    /// The newest document of each day of a practice, from a store that is a file.
+    pub fn documents(&self, ods: &str) -> BTreeMap<String, Value> {
+        let database = rusqlite::Connection::open(&self.store).unwrap();
+        let mut query =
+            database.prepare("SELECT date, body FROM day_revision WHERE ods = ?1 ORDER BY date, revision").unwrap();
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?));
+        let rows = query.query_map([ods], row).unwrap().map(Result::unwrap);
+        rows.map(|(date, body)| (date, serde_json::from_slice(&body).unwrap())).collect()
     }
 
     /// A file of a build.
