@@ -199,7 +199,9 @@ impl PracticeBox {
     }
 
     /// What the schedule has for tonight; then the same to the other suppliers.
-    async fn delivers(&self, to: &Client, others: &[Client]) {
+    async fn delivers(&mut self, to: &Client, others: &[Client]) {
+        // Later than all that was made due meanwhile, however long that took.
+        self.now += SignedDuration::from_mins(1);
         let clock = Clock::scaled(self.now, Timestamp::now(), 1.0);
         let pending = self.with(|keeper| keeper.store.read().pending().unwrap()).await;
         (Round { desk: &self.desk, client: to, clock }).scheduled().await.unwrap();

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use crate::aggregate::calendar::is_working_day;
 use crate::aggregate::document::BUCKETS;
 use crate::supplier::archive::{Archive, ArchiveError};
 use crate::supplier::field::read_document;
 use crate::supplier::monthly::field::Code;
-use crate::supplier::monthly::figures::{Counts, DayCounts, HALF_HOURS, Unfit, counts, is_working_day};
+use crate::supplier::monthly::figures::{Counts, DayCounts, HALF_HOURS, Unfit, counts};
 use crate::supplier::monthly::month::Month;
 use crate::supplier::monthly::published::{INBOUND, SHARES, cause};
 
