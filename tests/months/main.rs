@@ -1,7 +1,7 @@
 //! A month of many practices, from the bytes of their PBXs to the files for NHS England. What the files say is compared,
 //! cell for cell, with what was played; nothing of how it is counted here is the product's.
 
-#![cfg(feature = "supplier")]
+#![cfg(feature = "postgres")]
 
 #[path = "../families/day.rs"]
 #[allow(dead_code)]
@@ -13,7 +13,11 @@ mod figures;
 #[path = "../families/link.rs"]
 #[allow(dead_code)]
 mod link;
+#[path = "../machine/loudly.rs"]
+mod loudly;
 mod pbx;
+#[path = "../machine/postgres.rs"]
+mod postgres;
 mod practice;
 mod practice_box;
 #[allow(dead_code)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+use smdrd::push::parcel::sha256_hex;
 
 use crate::diary::Span;
 use crate::practice::{Fate, Practices};
@@ -112,6 +113,13 @@ impl Supplier {
     pub fn file(&self, build: u32, name: &str) -> Vec<u8> {
         let path = self.path(&format!("out/{}/build-{build}/{name}", self.span.name()));
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// What a build wrote, by name: the bytes in hexadecimal digits of their SHA-256.
+    pub fn files(&self, build: u32) -> BTreeMap<String, String> {
+        let folder = self.path(&format!("out/{}/build-{build}", self.span.name()));
+        let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        files.map(|name| (name.clone(), sha256_hex(&self.file(build, &name)))).collect()
     }
 
     /// The cells of a build's aggregated file. None is there twice.

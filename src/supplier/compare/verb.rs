@@ -15,8 +15,8 @@ pub struct Arguments {
     /// The month, YYYY-MM.
     #[arg(long, value_name = "YYYY-MM")]
     month: Month,
-    /// SQLite file of the receiver.
-    #[arg(long, value_name = "FILE")]
+    /// The receiver's store, as it is given to `serve`.
+    #[arg(long, value_name = "STORE")]
     store: PathBuf,
     /// Published files: by day and time, by durations, calls answered.
     #[arg(long, value_name = "CSV", num_args = 1.., required = true)]
@@ -61,7 +61,10 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         }
         Err(error) => {
             eprintln!("smdr-feed compare: {error}");
-            ExitCode::from(if matches!(error, CompareError::Archive(_)) { 1 } else { 78 })
+            ExitCode::from(match error {
+                CompareError::Archive(error) if !error.is_configuration() => 1,
+                _ => 78,
+            })
         }
     }
 }

@@ -79,7 +79,11 @@ pub enum BuildError {
 impl BuildError {
     /// Whether the fault is in what the operator gave.
     pub fn is_configuration(&self) -> bool {
-        !matches!(self, BuildError::Archive(_) | BuildError::Write { .. })
+        match self {
+            BuildError::Archive(error) => error.is_configuration(),
+            BuildError::Write { .. } => false,
+            _ => true,
+        }
     }
 }
 
