@@ -1,6 +1,7 @@
 //! A month of a supplier's practices: box, receiver, files, and the files against what was played.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -9,6 +10,7 @@ use jiff::civil::date;
 use serde_json::Value;
 
 use crate::diary::Span;
+use crate::loudly::say_loudly;
 use crate::postgres;
 use crate::practice::{Fate, Practices, WITHDRAWN};
 use crate::practice_box::{Ran, play};
@@ -147,18 +149,44 @@ fn prove(first: jiff::civil::Date, many: usize, busy: i64) {
         assert_same(&sqlite.cells(2), &kept);
         same_bytes(2);
     }
-    eprintln!(
-        "{}: {} accounts, {} boxes, {} calls played, {} lines, {} documents in {:.0} s; built in {:.1} s, {} cells compared",
-        practices.span.name(),
-        practices.accounts.len(),
-        practices.sites.len(),
-        ran.calls,
-        ran.lines,
-        ran.documents,
-        played.as_secs_f64(),
-        took.as_secs_f64(),
-        truth.len(),
+    note(
+        &practices.span.name(),
+        &format!(
+            "{} | {} | {} | {} | {} | {} | {:.0} s | {:.1} s |",
+            practices.accounts.len(),
+            practices.sites.len(),
+            ran.calls,
+            ran.lines,
+            ran.documents,
+            truth.len(),
+            played.as_secs_f64(),
+            took.as_secs_f64(),
+        ),
     );
+}
+
+const PAGE: &str = "docs/proof.md";
+const BEGIN: &str = "<!-- written by tests/months; make month -->\n";
+const END: &str = "<!-- end of months -->";
+const HEAD: &str = "| month | accounts | boxes | calls played | lines | days | cells compared | played in | built in |\n\
+                    |---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+
+/// Says what a month came to; a run in full that is to write it down puts it into the page, in place of the month's row.
+fn note(month: &str, figures: &str) {
+    let row = format!("| {month} | {figures}\n");
+    eprint!("{row}");
+    if !in_full() || std::env::var_os("UPDATE").is_none() {
+        return;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(BEGIN).expect("the mark before the table");
+    let (given, after) = rest.split_once(END).expect("the mark after the table");
+    let others =
+        given.lines().filter(|line| line.starts_with("| 2") && !line.contains(month)).map(|line| format!("{line}\n"));
+    let rows: BTreeSet<String> = others.chain([row]).collect();
+    let table: String = rows.into_iter().collect();
+    std::fs::write(&path, format!("{before}{BEGIN}{HEAD}{table}{END}{after}")).unwrap();
 }
 
 /// Whether everything is played.
@@ -170,6 +198,9 @@ pub fn in_full() -> bool {
 #[test]
 fn a_month_of_many_practices_is_in_the_files_cell_for_cell() {
     let (many, busy) = if in_full() { (200, 30) } else { (12, 22) };
+    if !in_full() {
+        say_loudly("a month of 200 practices: `make month` plays it; here are 12");
+    }
     prove(date(2026, 10, 1), many, busy);
 }
 

@@ -93,7 +93,8 @@ fn compared(arguments: &Arguments) -> Result<(Published, Vec<Comparison>), Compa
 }
 
 fn show(one: &Comparison) {
-    println!("{}: {} day(s) held", one.ods, one.days);
+    let only = if one.days < one.of_days { "; its own figures are of those" } else { "" };
+    println!("{}: {} of {} days held{only}", one.ods, one.days, one.of_days);
     println!("  {:<24} {:>10} {:>10} {:>10}", "", "own", "published", "difference");
     let said = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
     for line in &one.lines {
