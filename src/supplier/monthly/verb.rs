@@ -19,7 +19,7 @@ pub struct Arguments {
     /// The month, YYYY-MM.
     #[arg(long, value_name = "YYYY-MM")]
     month: Month,
-    /// The receiver's store, as it is given to `serve`.
+    /// The receiver's store: a SQLite file, or postgres://USER@HOST/DATABASE.
     #[arg(long, value_name = "STORE")]
     store: PathBuf,
     /// The operator's file: supplier, lists, accounts, templates.
