@@ -2,6 +2,7 @@
 //! clock that hurries, delivers the same documents, but for what says when and in which revision.
 
 use jiff::civil::date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use smdrd::clock::Clock;
@@ -36,8 +37,9 @@ fn practices(make: usize) -> Practices {
     Practices { span, sites: vec![site], accounts: vec![("1".to_owned(), Fate::In)] }
 }
 
-/// Plays the lines to the program.
-fn play_to_program(site: &Site, lines: &[Printed], supplier: &Supplier) {
+/// Plays the lines to the program. False when the machine was so busy that something came on a later day than it should: on
+/// this clock three hours pass in half a second.
+fn play_to_program(site: &Site, lines: &[Printed], supplier: &Supplier) -> bool {
     let mut link = (site.make.family.link)();
     let mut rig = Rig::new(&site.config(&link.table()), &[]);
     let token = rig.path("token");
@@ -54,11 +56,32 @@ fn play_to_program(site: &Site, lines: &[Printed], supplier: &Supplier) {
     link.finish();
     rig.wait_for_lines(lines.len());
     daemon.stop();
+    let zone = TimeZone::get("Europe/London").unwrap();
+    let day = |at: Timestamp| at.to_zoned(zone.clone()).date();
+    let heard = rig.times("SELECT at_ms FROM line ORDER BY seq");
+    let up = rig.times("SELECT min(from_ms) FROM link");
+    if heard.iter().zip(lines).any(|(heard, line)| day(*heard) != day(line.at)) || day(up[0]) != day(site.begins) {
+        return false;
+    }
     // The days are over; what was not delivered on the way is now.
     let daemon = rig.run(&clock(&ends.to_string(), 1));
     let (code, sent) = rig.json(&["push"], "");
     assert_eq!(code, 0, "{sent:#}");
     daemon.stop();
+    true
+}
+
+trait Times {
+    fn times(&self, sql: &str) -> Vec<Timestamp>;
+}
+
+impl Times for Rig {
+    fn times(&self, sql: &str) -> Vec<Timestamp> {
+        let database = self.db();
+        let mut query = database.prepare(sql).unwrap();
+        let rows = query.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+        rows.map(|ms| Timestamp::from_millisecond(ms.unwrap()).unwrap()).collect()
+    }
 }
 
 /// What a document says, but for when it was made and as which of how many.
@@ -77,12 +100,18 @@ fn said(mut document: Value) -> Value {
 fn prove(make: usize) {
     let practices = practices(make);
     let site = &practices.sites[0];
-    let day = site.calls(&practices.span);
+    let mut day = site.calls(&practices.span);
+    // Not so late that a machine that is busy for a moment has them on the next day.
+    day.calls.retain(|call| (6..19).contains(&call.arrival.to_zoned(day.zone.clone()).hour()));
     let (lines, _) = site.lines(&day);
     assert!(lines.len() > 100);
-    let (shortcut, program) = (Supplier::new(&practices, None), Supplier::new(&practices, None));
+    let shortcut = Supplier::new(&practices, None);
     play(site, &practices.span, &day, &shortcut.url, &[]);
-    play_to_program(site, &lines, &program);
+    let program = (0..8).find_map(|_| {
+        let program = Supplier::new(&practices, None);
+        play_to_program(site, &lines, &program).then_some(program)
+    });
+    let program = program.expect("the machine is not too busy eight times");
     let (ours, theirs) = (shortcut.documents(&site.ods), program.documents(&site.ods));
     // On the first day the link is up a little later.
     for date in ["2026-10-07", "2026-10-08"] {
