@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # Where rustup puts cargo, for shells that have not been told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint deny api bench load man guides handover faults fuzz fuzz-short deb
+.PHONY: help setup build demo test lint deny api bench load man guides handover faults month fuzz fuzz-short deb
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ handover: setup ## 1,000 restarts of the daemon under a steady feed
 
 faults: setup ## F1 to F30 in full, as root, with their table in docs/guarantees.md (docs/guarantees.md says what they try)
 	packaging/faults
+
+month: setup ## a month of 200 practices, from their PBXs' lines to the files on both stores (docs/proof.md)
+	packaging/test-postgres
+	UPDATE=1 SMDRD_MONTH=full cargo test --locked --test months -- --nocapture --test-threads 1 whole_
 
 fuzz: setup ## 1,000,000 executions of every fuzz target, with a table (docs/hardness.md)
 	packaging/fuzz

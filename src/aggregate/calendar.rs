@@ -8,6 +8,11 @@ pub fn bank_holiday(day: Date) -> bool {
     holidays(day.year()).contains(&day)
 }
 
+/// Whether people work on it, so that it has core hours: Monday to Friday, no bank holiday.
+pub fn is_working_day(day: Date, bank_holiday: bool) -> bool {
+    !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday) && !bank_holiday
+}
+
 /// The bank holidays of a year, substitutes included, in order.
 pub fn holidays(year: i16) -> Vec<Date> {
     let monday_from = |day: Date| {

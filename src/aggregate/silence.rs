@@ -8,11 +8,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::{Date, Time, Weekday};
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
-use super::calendar::bank_holiday;
+use super::calendar::{bank_holiday, is_working_day};
 use super::coverage::Up;
 use super::slots::midnight;
 
@@ -44,11 +44,6 @@ const NOT_BY_CHANCE: f64 = 3.0;
 const CELLS: usize = 288;
 /// Stretches in a half-hour.
 const OF_HALF: usize = 6;
-
-/// Whether the day has core hours: Monday to Friday, no bank holiday.
-pub fn is_working_day(date: Date) -> bool {
-    !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) && !bank_holiday(date)
-}
 
 /// What a source normally says, by weekday and five minutes.
 #[derive(Debug, Clone, PartialEq)]
@@ -183,7 +178,8 @@ impl Normal {
             }
             None if self.unlearned.is_zero() => nothing,
             None => {
-                let core = is_working_day(date) && (CORE_HOURS.0..CORE_HOURS.1).contains(&(cell as i64 * CELL_S));
+                let core = is_working_day(date, bank_holiday(date))
+                    && (CORE_HOURS.0..CORE_HOURS.1).contains(&(cell as i64 * CELL_S));
                 let rate = if core { too_many() / self.unlearned.as_secs_f64() } else { 0.0 };
                 Expected { rate, learned: false, busy: core }
             }

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::keeper::Keeper;
-use crate::aggregate::silence::{CORE_HOURS, is_working_day};
+use crate::aggregate::calendar::{bank_holiday, is_working_day};
+use crate::aggregate::silence::CORE_HOURS;
 use crate::aggregate::slots::{bounds, date_of};
 use crate::store::{Event, EventCause, StoreError};
 
@@ -97,7 +98,7 @@ pub fn core_hours(zone: &TimeZone, from: Timestamp, to: Timestamp) -> u64 {
     let (mut day, last) = (date_of(zone, from), date_of(zone, to));
     let mut sum = 0;
     while day <= last {
-        if is_working_day(day) {
+        if is_working_day(day, bank_holiday(day)) {
             // No clock is changed between midnight and core hours of a working day.
             let midnight = bounds(zone, day).0;
             let at = |second| midnight + SignedDuration::from_secs(second);

@@ -62,6 +62,8 @@ fn the_files_say_what_the_documents_say_for_every_code_band_and_bucket() {
     let (code, built) = desk.built(&[]);
     assert_eq!(code, 0, "{built:#}");
     assert!(desk.rows(1) == expected, "the rows differ");
+    let acceptance = json!({"reference": "a letter of a test", "date": "2026-09-30", "name": "A Tester"});
+    assert_eq!(built["submission"]["legacy_pbx_smdr"], acceptance);
     let place = format!("out/{MONTH}/build-1");
     assert_eq!(
         desk.read(&format!("{place}/cbt-mapping-{MONTH}.csv")),
@@ -121,6 +123,17 @@ fn what_is_missing_unknown_or_not_accepted_keeps_an_account_out_and_is_named() {
     assert_eq!((built.0, words(&built.1)), (1, vec!["missing-days"]));
     let said = built.1["submission"]["left_out"][0]["reasons"][0]["what"].as_str().unwrap();
     assert!(said.contains("A81001/main") && said.contains("2026-10-07"), "{said}");
+    // A site that never sent anything, of a practice whose other site did.
+    let half = Desk::new(&[("1", "A81001", "main"), ("1", "A81001", "branch")]);
+    half.hold_month("A81001", "main");
+    let built = half.built(&[]);
+    assert_eq!((built.0, words(&built.1)), (1, vec!["missing-days"]));
+    let said = built.1["submission"]["left_out"][0]["reasons"][0]["what"].as_str().unwrap();
+    assert!(said.contains("A81001/branch") && said.contains("31 day(s)"), "{said}");
+    // An acceptance covers what was not observed, and no missing day.
+    half.write("accept.csv", "Account_Number,Month,Reason\n1,2026-10,we know\n");
+    half.configure("\n[accepted]\nfile = \"accept.csv\"\n");
+    assert_eq!(words(&half.built(&[]).1), ["missing-days"]);
     // A figure that the PBX cannot say.
     let built = desk(&|date| {
         let mut day = main(date);
@@ -197,6 +210,8 @@ fn what_a_person_should_look_at_is_in_the_exceptions() {
     let desk = Desk::new(&[("1", "A81001", "main"), ("1", "A81002", "main")]);
     desk.hold_month("A81001", "main");
     desk.hold_month("A81002", "main");
+    desk.write("accept.csv", "Account_Number,Month,Reason\n1,2026-10,for nothing\n");
+    desk.configure("\n[accepted]\nfile = \"accept.csv\"\n");
     desk.hold(&busy_day("A81009", "main", jiff::civil::date(2026, 10, 2), 3));
     let mut other = busy_day("A81001", "main", jiff::civil::date(2026, 10, 2), 5);
     (other["device"], other["revision"]) = (json!("smdrd-another"), json!(2));
@@ -204,7 +219,7 @@ fn what_a_person_should_look_at_is_in_the_exceptions() {
     let (code, built) = desk.built(&[]);
     assert_eq!(code, 0, "{built:#}");
     let said = desk.read(&format!("out/{MONTH}/build-1/exceptions-{MONTH}.csv"));
-    for expected in ["shared-account", "several-boxes", "smdrd-another", "no-account", "A81009/main"] {
+    for expected in ["shared-account", "several-boxes", "smdrd-another", "no-account", "A81009/main", "not-needed"] {
         assert!(said.contains(expected), "{expected}: {said}");
     }
 }

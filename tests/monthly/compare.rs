@@ -114,6 +114,7 @@ fn a_practice_that_agrees_with_what_is_published_of_it() {
     publish(&desk, 0);
     let (code, all) = compared(&desk);
     assert_eq!(code, 0, "{all:#}");
+    assert_eq!((&all[0]["days"], &all[0]["of_days"]), (&json!(2), &json!(31)), "its figures are of two days");
     assert_eq!(all[0]["flags"], json!([]), "its shares are those of nine in ten");
     let lines = all[0]["lines"].as_array().unwrap();
     let of = |figure: &str| {

@@ -1,6 +1,6 @@
 //! A supplier's desk: a store with a month of documents, the lists, and the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -140,7 +140,8 @@ impl Desk {
         std::fs::copy(shipped.join("aggregated-sample.csv"), desk.path("sample.csv")).unwrap();
         let rows: String = accounts.iter().map(|(account, ods, site)| format!("{account},{ods},{site}\n")).collect();
         desk.write("accounts.csv", &format!("Account_Number,ODS_Code,Site\n{rows}"));
-        let codes: String = accounts.iter().map(|(_, ods, _)| format!("{ods},yes\n")).collect();
+        let codes: BTreeSet<&str> = accounts.iter().map(|(_, ods, _)| *ods).collect();
+        let codes: String = codes.iter().map(|ods| format!("{ods},yes\n")).collect();
         desk.write("participation.csv", &format!("ODS_Code,Agreed\n{codes}"));
         desk.configure("");
         desk

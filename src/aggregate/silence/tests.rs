@@ -15,7 +15,7 @@ fn regular(until: Date, weeks: i64) -> (BTreeMap<i64, u64>, Vec<Up>) {
     let mut day = first;
     while day < until {
         let from = midnight(&zone, day).as_second();
-        for second in (CORE_HOURS.0..CORE_HOURS.1).step_by(30).filter(|_| is_working_day(day)) {
+        for second in (CORE_HOURS.0..CORE_HOURS.1).step_by(30).filter(|_| is_working_day(day, bank_holiday(day))) {
             *heard.entry((from + second) / CELL_S * CELL_S).or_insert(0) += 1;
         }
         day = day.tomorrow().unwrap();

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
+use crate::aggregate::calendar::is_working_day;
 use crate::aggregate::document::BUCKETS;
 use crate::supplier::archive::{Archive, ArchiveError};
 use crate::supplier::field::read_document;
 use crate::supplier::monthly::field::Code;
-use crate::supplier::monthly::figures::{Counts, DayCounts, HALF_HOURS, Unfit, counts, is_working_day};
+use crate::supplier::monthly::figures::{Counts, DayCounts, HALF_HOURS, Unfit, counts};
 use crate::supplier::monthly::month::Month;
 use crate::supplier::monthly::published::{INBOUND, SHARES, cause};
 
@@ -37,7 +38,7 @@ pub const WINDOWS: [&str; 3] = ["Core_8_10", "Core_10_1830", "Non-Core"];
 pub struct Line {
     /// What it is: a metric, or a metric and a part of it.
     pub figure: String,
-    /// Ours; null where documents do not say it, or days are missing.
+    /// Ours, of the days that are held; null where none is, or a document of one does not say it.
     pub own: Option<u64>,
     /// As published; null where nothing is published of the practice.
     pub published: Option<u64>,
@@ -65,6 +66,8 @@ pub struct Comparison {
     pub ods: String,
     /// Days of the month of which documents are held.
     pub days: usize,
+    /// Days that the month has; where fewer are held, the figures are of those.
+    pub of_days: usize,
     /// What keeps a figure from being said.
     pub absent: Vec<String>,
     /// The figures.
@@ -82,6 +85,8 @@ pub struct Own {
     pub windows: [Counts; 3],
     /// Days with documents.
     pub days: usize,
+    /// Days of the month.
+    pub of_days: usize,
     /// Metrics that some document does not say, with the reason.
     pub absent: Vec<(Code, String)>,
 }
@@ -90,7 +95,8 @@ impl Own {
     /// Adds up what is held of a practice.
     pub fn of(archive: &Archive, ods: &str, month: Month) -> Result<Own, ArchiveError> {
         let (month_counts, windows) = (Box::new([Counts::default(); HALF_HOURS]), Default::default());
-        let mut own = Own { month: month_counts, windows, days: 0, absent: Vec::new() };
+        let of_days = month.days().count();
+        let mut own = Own { month: month_counts, windows, days: 0, of_days, absent: Vec::new() };
         let mut days = std::collections::BTreeSet::new();
         for (_, site) in archive.sites(month.first(), month.last())?.iter().filter(|(of, _)| of == ods) {
             for newest in archive.newest(ods, site, month.first(), month.last())? {
@@ -190,7 +196,8 @@ pub fn compare(ods: &str, own: &Own, published: &Published) -> Comparison {
         }
     }
     let absent = own.absent.iter().map(|(code, why)| format!("{}: {why}", code.word())).collect();
-    Comparison { ods: ods.to_owned(), days: own.days, absent, lines, flags: flags(own, published) }
+    let (days, of_days) = (own.days, own.of_days);
+    Comparison { ods: ods.to_owned(), days, of_days, absent, lines, flags: flags(own, published) }
 }
 
 fn flags(own: &Own, published: &Published) -> Vec<Flag> {

@@ -15,8 +15,8 @@ pub struct Arguments {
     /// The month, YYYY-MM.
     #[arg(long, value_name = "YYYY-MM")]
     month: Month,
-    /// SQLite file of the receiver.
-    #[arg(long, value_name = "FILE")]
+    /// The receiver's store: a SQLite file, or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "STORE")]
     store: PathBuf,
     /// Published files: by day and time, by durations, calls answered.
     #[arg(long, value_name = "CSV", num_args = 1.., required = true)]
@@ -61,7 +61,10 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         }
         Err(error) => {
             eprintln!("smdr-feed compare: {error}");
-            ExitCode::from(if matches!(error, CompareError::Archive(_)) { 1 } else { 78 })
+            ExitCode::from(match error {
+                CompareError::Archive(error) if !error.is_configuration() => 1,
+                _ => 78,
+            })
         }
     }
 }
@@ -90,7 +93,8 @@ fn compared(arguments: &Arguments) -> Result<(Published, Vec<Comparison>), Compa
 }
 
 fn show(one: &Comparison) {
-    println!("{}: {} day(s) held", one.ods, one.days);
+    let only = if one.days < one.of_days { "; its own figures are of those" } else { "" };
+    println!("{}: {} of {} days held{only}", one.ods, one.days, one.of_days);
     println!("  {:<24} {:>10} {:>10} {:>10}", "", "own", "published", "difference");
     let said = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
     for line in &one.lines {

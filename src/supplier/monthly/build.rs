@@ -20,6 +20,7 @@ use super::record::{
 };
 use super::table::TableError;
 use super::template::{Template, TemplateError};
+use crate::aggregate::document::PracticeSite;
 use crate::supplier::archive::{Archive, ArchiveError};
 
 /// Nothing was built.
@@ -77,7 +78,11 @@ pub enum BuildError {
 impl BuildError {
     /// Whether the fault is in what the operator gave.
     pub fn is_configuration(&self) -> bool {
-        !matches!(self, BuildError::Archive(_) | BuildError::Write { .. })
+        match self {
+            BuildError::Archive(error) => error.is_configuration(),
+            BuildError::Write { .. } => false,
+            _ => true,
+        }
     }
 }
 
@@ -163,7 +168,11 @@ pub fn build(order: &Order<'_>, archive: &Archive) -> Result<Built, BuildError> 
                 file.day(account, *date, day).map_err(write(&aggregated))?;
             }
         }
-        let practices = sites.iter().map(|(ods, _)| ods.clone()).collect();
+        if accepted.reasons.contains_key(account) && gathered.accepted.is_none() && gathered.observed.is_some() {
+            let what = "not-needed: it is accepted, and enough was observed of it; is it the right account?";
+            sum.except("look", account, ("", "", None), what);
+        }
+        let practices = sites.iter().map(|of| of.ods.clone()).collect();
         sum.take(account, practices, gathered);
     }
     let (out, rows) = file.finish().map_err(write(&aggregated))?;
@@ -283,8 +292,8 @@ impl Sum {
         for reason in &month.reasons {
             self.except("left-out", account, reason.place(), &format!("{}: {reason}", reason.word()));
         }
-        for Remark { word, of: (ods, site), date, what } in &month.remarks {
-            self.except("look", account, (ods, site, *date), &format!("{word}: {what}"));
+        for Remark { word, of, date, what } in &month.remarks {
+            self.except("look", account, (&of.ods, &of.site, *date), &format!("{word}: {what}"));
         }
         if !month.reasons.is_empty() {
             let reasons = month.reasons.iter().map(Said::of).collect();
@@ -318,12 +327,14 @@ impl Sum {
         participation: &Participation,
     ) -> Result<(), BuildError> {
         let ours: BTreeSet<_> = accounts.sites.values().flatten().collect();
-        for of in archive.sites(month.first(), month.last())?.iter().filter(|of| !ours.contains(of)) {
+        let held =
+            archive.sites(month.first(), month.last())?.into_iter().map(|(ods, site)| PracticeSite { ods, site });
+        for of in held.filter(|of| !ours.contains(of)) {
             let what = "no-account: days of it are held, and no account of the map has it";
-            self.except("look", "", (&of.0, &of.1, None), what);
+            self.except("look", "", (&of.ods, &of.site, None), what);
         }
         // The list is England's; that practices on it are with other suppliers is as it should be.
-        let listed = ours.iter().filter(|(ods, _)| participation.practices.contains(ods)).count();
+        let listed = ours.iter().filter(|of| participation.practices.contains(&of.ods)).count();
         if listed == 0 {
             self.except(
                 "look",

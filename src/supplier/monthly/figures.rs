@@ -1,8 +1,7 @@
 //! A site's documents as the counts that are sent: by local half-hour, and null or unknown nowhere.
 
-use jiff::civil::Date;
-
 use super::field::Code;
+use crate::aggregate::calendar::is_working_day;
 use crate::aggregate::document::{BUCKETS, DayDocument, Histogram, Inbound};
 
 /// Half-hours of the wall clock. On the day that the clocks go back two of them are there twice and add up; on the day
@@ -226,11 +225,6 @@ pub fn core_observed(document: &DayDocument) -> Option<(u64, u64)> {
     let core = |local: &str| half_hour(local).is_some_and(|at| (16..37).contains(&at));
     let slots = document.slots.iter().filter(|slot| core(&slot.local));
     Some(slots.fold((0, 0), |(all, observed), slot| (all + 1_800, observed + slot.observed_s.min(1_800))))
-}
-
-/// Whether people work on it.
-pub fn is_working_day(date: Date, bank_holiday: bool) -> bool {
-    date.weekday().to_monday_one_offset() <= 5 && !bank_holiday
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::figures::{DayCounts, Unfit, core_observed, counts};
 use super::judge::{OBSERVED, Reason, hundredths, percent};
-use super::lists::{Accepted, Participation, PracticeSite};
+use super::lists::{Accepted, Participation};
 use super::month::Month;
-use crate::aggregate::document::SOURCE_SYSTEM;
+use crate::aggregate::document::{PracticeSite, SOURCE_SYSTEM};
 use crate::supplier::archive::{Archive, ArchiveError};
 use crate::supplier::field::read_document;
 
@@ -79,7 +79,7 @@ pub fn gather(
     sites: &BTreeSet<PracticeSite>,
 ) -> Result<AccountMonth, ArchiveError> {
     let mut month = AccountMonth::default();
-    let practices: BTreeSet<&String> = sites.iter().map(|(ods, _)| ods).collect();
+    let practices: BTreeSet<&String> = sites.iter().map(|of| &of.ods).collect();
     for ods in practices.iter().filter(|ods| !bar.participation.practices.contains(**ods)) {
         month.reasons.push(Reason::NotParticipating { ods: (*ods).clone() });
     }
@@ -109,7 +109,7 @@ impl AccountMonth {
         of: &PracticeSite,
         accepted: Option<&String>,
     ) -> Result<(), ArchiveError> {
-        let (ods, site) = of;
+        let PracticeSite { ods, site } = of;
         let (from, to) = (bar.month.first(), bar.month.last());
         let devices = archive.devices(ods, site, from, to)?;
         if devices.len() > 1 {
@@ -149,7 +149,7 @@ impl AccountMonth {
                     self.reasons.extend(new.into_iter().map(|unfit| Reason::Unfit { of: of.clone(), date, unfit }));
                 }
             }
-            let (ods, site) = of.clone();
+            let PracticeSite { ods, site } = of.clone();
             self.documents.push(Used { ods, site, date, revision: newest.revision, sha256: newest.sha256 });
         }
         if legacy && !bar.legacy {

@@ -7,7 +7,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::figures::Unfit;
-use super::lists::PracticeSite;
+use crate::aggregate::document::PracticeSite;
 
 /// Share of the core hours of working days that must have been observed, in percent.
 pub const OBSERVED: u64 = 95;
@@ -78,11 +78,9 @@ impl Reason {
     pub fn place(&self) -> (&str, &str, Option<Date>) {
         match self {
             Reason::NotParticipating { ods } => (ods, "", None),
-            Reason::MissingDays { of: (ods, site), days } => (ods, site, days.first().copied()),
-            Reason::NotObserved { of: (ods, site), .. } | Reason::LegacyPbx { of: (ods, site) } => (ods, site, None),
-            Reason::Unfit { of: (ods, site), date, .. } | Reason::Unreadable { of: (ods, site), date, .. } => {
-                (ods, site, Some(*date))
-            }
+            Reason::MissingDays { of: PracticeSite { ods, site }, days } => (ods, site, days.first().copied()),
+            Reason::NotObserved { of, .. } | Reason::LegacyPbx { of } => (&of.ods, &of.site, None),
+            Reason::Unfit { of, date, .. } | Reason::Unreadable { of, date, .. } => (&of.ods, &of.site, Some(*date)),
         }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::month::Month;
-use super::table::{Table, TableError};
+use super::table::{Table, TableError, shown};
+use crate::aggregate::document::PracticeSite;
 use crate::supplier::verify::is_name;
 
 /// The practices that take part in the collection, from the list that NHS England gives suppliers each month. What is
@@ -23,16 +24,22 @@ impl Participation {
         let table = Table::read(path)?;
         let at = table.column(column)?;
         table.not_empty("a list without a practice would send nothing: is it the right file?")?;
-        let practices = table.rows().map(|row| row.ods(at, column)).collect::<Result<_, _>>()?;
-        Ok(Participation { practices, sha256: table.sha256 })
+        let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+        for row in table.rows() {
+            let code = row.ods(at, column)?;
+            // Of two rows one may say that the practice has left.
+            if let Some(line) = seen.insert(code.clone(), row.line) {
+                return Err(
+                    row.refused(format!("{column} {code:?} stands on line {line} already; which of them holds?"))
+                );
+            }
+        }
+        Ok(Participation { practices: seen.into_keys().collect(), sha256: table.sha256 })
     }
 }
 
 /// Columns of the account map; `Site` may be left out where every practice has one.
 const ACCOUNTS: [&str; 3] = ["Account_Number", "ODS_Code", "Site"];
-
-/// One site of a practice.
-pub type PracticeSite = (String, String);
 
 /// The telephony accounts, each with the sites that are summed under it.
 #[derive(Debug)]
@@ -62,14 +69,16 @@ impl Accounts {
             };
             if !is_name(&site) {
                 return Err(row.refused(format!(
-                    "Site {site:?} is not 1 to 64 letters, digits, '.', '_' and '-', as a box's configuration names it"
+                    "Site {:?} is not 1 to 64 letters, digits, '.', '_' and '-', as a box's configuration names it",
+                    shown(&site)
                 )));
             }
-            let key = (practice, site);
+            let key = PracticeSite { ods: practice, site };
             if let Some((other, line)) = seen.insert(key.clone(), (number.clone(), row.line)) {
-                let (practice, site) = key;
+                let PracticeSite { ods, site } = key;
                 return Err(row.refused(format!(
-                    "site {site} of {practice} stands under account {other} on line {line} already; its calls would count twice"
+                    "site {site} of {ods} stands under account {} on line {line} already; its calls would count twice",
+                    shown(&other)
                 )));
             }
             sites.entry(number).or_default().insert(key);
@@ -109,10 +118,12 @@ impl Accepted {
                 continue;
             }
             if !accounts.sites.contains_key(&number) {
-                return Err(row.refused(format!("Account_Number {number:?} is not in the account map")));
+                return Err(row.refused(format!("Account_Number {:?} is not in the account map", shown(&number))));
             }
             if reasons.insert(number.clone(), reason).is_some() {
-                return Err(row.refused(format!("account {number} is accepted twice for {month}; leave one reason")));
+                return Err(
+                    row.refused(format!("account {} is accepted twice for {month}; leave one reason", shown(&number)))
+                );
             }
         }
         Ok(Accepted { reasons, sha256: Some(table.sha256) })

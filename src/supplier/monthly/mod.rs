@@ -15,6 +15,7 @@ pub mod judge;
 pub mod lists;
 pub mod month;
 pub mod published;
+pub mod ranges;
 pub mod record;
 pub mod table;
 pub mod template;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use jiff::ToSpan as _;
 use jiff::civil::{Date, date};
 
+use super::table::shown;
+
 /// First and last day of the following month on which a month's figures are sent to NHS England.
 /// Source: the collection's page, "between the 1st and the 5th".
 const WINDOW: (i8, i8) = (1, 5);
@@ -25,7 +27,7 @@ impl FromStr for Month {
     type Err = NoMonth;
 
     fn from_str(text: &str) -> Result<Month, NoMonth> {
-        let no = || NoMonth(text.to_owned());
+        let no = || NoMonth(shown(text));
         if text.len() != 7 {
             return Err(no());
         }

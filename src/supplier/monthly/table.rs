@@ -16,7 +16,7 @@ pub enum TableError {
         source: std::io::Error,
     },
     /// A column is not there.
-    #[error("{path}: line 1: there is no column {column:?}; it has {found}")]
+    #[error("{path}: line 1: there is no column {column:?}; it has {found}{hint}")]
     NoColumn {
         /// The file.
         path: PathBuf,
@@ -24,6 +24,8 @@ pub enum TableError {
         column: String,
         /// What is there.
         found: String,
+        /// What may be the matter.
+        hint: &'static str,
     },
     /// A row is not what it should be.
     #[error("{path}: line {line}: {reason}")]
@@ -68,7 +70,11 @@ impl Lines<'_> {
         let begins =
             self.text.get(at..).unwrap_or_default().iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let passed = self.text.get(self.counted..at + begins).unwrap_or_default();
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        // A line ends with `\n`, and with a `\r` that no `\n` follows.
+        let next =
+            self.text.get(self.counted + 1..).unwrap_or_default().iter().map(Some).chain(std::iter::repeat(None));
+        let ends = |byte: u8, next: Option<&u8>| byte == b'\n' || byte == b'\r' && next != Some(&b'\n');
+        self.line += passed.iter().zip(next).filter(|(byte, next)| ends(**byte, *next)).count() as u64;
         self.counted = self.counted.max(at + begins);
         self.line
     }
@@ -106,6 +112,10 @@ impl Table {
             let record = record.map_err(|error| bad(lines.line_of(error.position()), error.to_string()))?;
             let line = lines.line_of(record.position());
             let fields: Vec<String> = record.iter().map(str::to_owned).collect();
+            // Rows behind a quote that is left open would be part of its field, and lost.
+            if fields.iter().any(|field| field.contains(['\r', '\n'])) {
+                return Err(bad(line, "a field of it has a line end in it; is a quote left open?".to_owned()));
+            }
             match &header {
                 None => header = Some(fields),
                 Some(header) if header.len() != fields.len() => {
@@ -135,8 +145,19 @@ impl Table {
             (None, _) => Err(TableError::NoColumn {
                 path: self.path.clone(),
                 column: name.to_owned(),
+                hint: self.why_not(name),
                 found: self.header.iter().map(|name| format!("{:?}", shown(name))).collect::<Vec<_>>().join(", "),
             }),
+        }
+    }
+
+    fn why_not(&self, name: &str) -> &'static str {
+        match self.header.as_slice() {
+            _ if self.header.iter().any(|header| header.trim().eq_ignore_ascii_case(name.trim())) => {
+                "; case and blanks count"
+            }
+            [only] if only.contains([';', '\t', '|']) => "; fields are to have commas between them",
+            _ => "",
         }
     }
 
@@ -224,10 +245,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_know_their_line_also_after_a_quoted_line_end() {
-        let table = Table::of(Path::new("t.csv"), b"\xef\xbb\xbfA,B\r\n1,\"x\ny\"\r\n2,z\r\n").unwrap();
-        assert_eq!(table.column("A").unwrap(), 0);
-        assert_eq!(table.rows().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
+    fn rows_know_their_line_whatever_ends_it() {
+        for text in ["A,B\r\n1,x\r\n\r\n2,z\r\n", "A,B\n1,x\n\n2,z\n", "A,B\r1,x\r\r2,z", "\u{feff}A,B\n1,x\r\n\r2,z"] {
+            let table = Table::of(Path::new("t.csv"), text.as_bytes()).unwrap();
+            assert_eq!(table.column("A").unwrap(), 0, "{text:?}");
+            assert_eq!(table.rows().map(|row| row.line).collect::<Vec<_>>(), [2, 4], "{text:?}");
+        }
     }
 
     #[test]

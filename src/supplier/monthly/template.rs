@@ -8,12 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use jiff::civil::{Date, Time};
+use jiff::ToSpan as _;
+use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
 
 use super::field::{Code, Field};
+pub use super::ranges::{Band, Bucket};
+use super::ranges::{WrittenBand, WrittenBucket, bands, buckets};
 use super::table::shown;
-use crate::aggregate::document::EDGES_S;
 use crate::push::parcel::sha256_hex;
 
 /// A template that cannot be used.
@@ -114,22 +116,6 @@ fn total() -> String {
     "TOTAL".to_owned()
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenBand {
-    label: String,
-    from: String,
-    to: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenBucket {
-    label: String,
-    from: u32,
-    to: Option<u32>,
-}
-
 /// Who compared the mapping with NHS England's current sample.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,24 +126,6 @@ pub struct Confirmed {
     pub date: Date,
     /// By whom.
     pub name: String,
-}
-
-/// A stretch of the day, as the file names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Band {
-    /// What the file calls it.
-    pub label: String,
-    /// Its half-hours, counted from local midnight: first, and first after it.
-    pub half_hours: (usize, usize),
-}
-
-/// A stretch of seconds, as the file names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bucket {
-    /// What the file calls it.
-    pub label: String,
-    /// The counts of a day document's histogram that it sums: first, and first after it.
-    pub counts: (usize, usize),
 }
 
 /// A template that can be used.
@@ -185,9 +153,6 @@ pub struct Template {
     pub sha256: (String, String),
 }
 
-/// Half-hours of an ordinary day.
-const HALF_HOURS: usize = 48;
-
 impl Template {
     /// Reads a mapping and the sample that it names, beside it.
     pub fn read(path: &Path) -> Result<Template, TemplateError> {
@@ -203,8 +168,21 @@ impl Template {
         let bands = bands(path, &written.bands)?;
         let buckets = buckets(path, &written.buckets)?;
         let columns = columns(path, &names, &written.columns, &buckets)?;
-        jiff::fmt::strtime::format(&written.date_format, jiff::civil::date(2026, 10, 1))
-            .map_err(|error| mapping(format!("date-format {:?}: {error}", written.date_format)))?;
+        check_dates(&written.date_format).map_err(mapping)?;
+        if let Some(Confirmed { reference, name, .. }) = &written.confirmed {
+            let empty = [("reference", reference), ("name", name)].into_iter().find(|(_, said)| said.trim().is_empty());
+            if let Some((key, _)) = empty {
+                return Err(mapping(format!(
+                    "[confirmed] {key} is empty; say with which sample it was compared, and who did"
+                )));
+            }
+        }
+        if buckets.iter().any(|bucket| bucket.label == written.no_bucket) {
+            return Err(mapping(format!("no-bucket {:?} is the label of a bucket too", written.no_bucket)));
+        }
+        if written.no_bucket.chars().any(char::is_control) {
+            return Err(mapping(format!("no-bucket {:?} has a control character", shown(&written.no_bucket))));
+        }
         Ok(Template {
             header,
             line_end,
@@ -230,6 +208,22 @@ impl Template {
     }
 }
 
+/// Whether every day has a way to be written, and no two of them the same.
+fn check_dates(format: &str) -> Result<(), String> {
+    let bad = |reason: &str| format!("date-format {format:?}: {reason}");
+    let mut seen = BTreeSet::new();
+    for day in date(2026, 1, 1).series(1.day()).take(800) {
+        let written = jiff::fmt::strtime::format(format, day).map_err(|error| bad(&error.to_string()))?;
+        if written.chars().any(char::is_control) {
+            return Err(bad("it has a control character"));
+        }
+        if !seen.insert(written) {
+            return Err(bad("two days would be written alike; say day, month and year"));
+        }
+    }
+    Ok(())
+}
+
 type Header = (Vec<u8>, &'static [u8], Vec<String>);
 
 /// The header line, how lines end, and the names in it.
@@ -245,8 +239,13 @@ fn header_of(path: &Path, sample: &[u8]) -> Result<Header, TemplateError> {
     if text.is_empty() {
         return Err(bad("the sample has no header; give the file as NHS England gave it".to_owned()));
     }
-    if std::str::from_utf8(text).is_err() {
-        return Err(bad("the header is not UTF-8; give the file as NHS England gave it".to_owned()));
+    let said = std::str::from_utf8(text)
+        .map_err(|_| bad("the header is not UTF-8; give the file as NHS England gave it".to_owned()))?;
+    if said.chars().any(char::is_control) {
+        return Err(bad("the header has a control character; do lines end with CR alone?".to_owned()));
+    }
+    if said.matches('"').count() % 2 == 1 {
+        return Err(bad("a quote in the header is left open".to_owned()));
     }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text);
     let record = reader.records().next().transpose().map_err(|error| bad(error.to_string()))?.unwrap_or_default();
@@ -333,105 +332,4 @@ fn columns(
         }
     }
     Ok(fields)
-}
-
-/// The bands cover the day in order, on half-hours, which is as fine as the documents are.
-fn bands(path: &Path, written: &[WrittenBand]) -> Result<Vec<Band>, TemplateError> {
-    let mut reached = 0;
-    let mut bands: Vec<Band> = Vec::new();
-    for band in written {
-        let bad = |reason: String| TemplateError::Ranges {
-            path: path.to_owned(),
-            table: "bands",
-            label: band.label.clone(),
-            reason,
-        };
-        let from = half_hour(&band.from).map_err(&bad)?;
-        let to = half_hour(&band.to).map_err(&bad)?;
-        if from != reached {
-            let said = clock_of(reached);
-            return Err(bad(format!(
-                "it begins at {}, and what comes before ends at {said}: bands follow one another from 00:00",
-                band.from
-            )));
-        }
-        if to <= from {
-            return Err(bad(format!(
-                "it ends at {}, not after it begins; the end is the first moment after it",
-                band.to
-            )));
-        }
-        if bands.iter().any(|other| other.label == band.label) {
-            return Err(bad("the label is there twice".to_owned()));
-        }
-        bands.push(Band { label: band.label.clone(), half_hours: (from, to) });
-        reached = to;
-    }
-    if reached != HALF_HOURS {
-        let label = written.last().map_or_else(String::new, |band| band.label.clone());
-        let reason = format!("the last band ends at {}; the day ends at 24:00", clock_of(reached));
-        return Err(TemplateError::Ranges { path: path.to_owned(), table: "bands", label, reason });
-    }
-    Ok(bands)
-}
-
-fn half_hour(text: &str) -> Result<usize, String> {
-    if text == "24:00" {
-        return Ok(HALF_HOURS);
-    }
-    let no = || format!("{text:?} is no half-hour: write HH:00 or HH:30, and 24:00 for the end of the day");
-    let time = Time::strptime("%H:%M", text).map_err(|_| no())?;
-    match (usize::try_from(time.hour()), time.minute()) {
-        (Ok(hour), 0) => Ok(hour * 2),
-        (Ok(hour), 30) => Ok(hour * 2 + 1),
-        _ => Err(format!("{}; documents are counted by half-hours", no())),
-    }
-}
-
-fn clock_of(half_hours: usize) -> String {
-    format!("{:02}:{:02}", half_hours / 2, half_hours % 2 * 30)
-}
-
-/// The buckets cover all seconds in order, with edges that the documents have.
-fn buckets(path: &Path, written: &[WrittenBucket]) -> Result<Vec<Bucket>, TemplateError> {
-    let mut buckets: Vec<Bucket> = Vec::new();
-    // The first second that no bucket has yet, and the first count of a histogram.
-    let (mut second, mut count) = (Some(0), 0);
-    for bucket in written {
-        let bad = |reason: String| TemplateError::Ranges {
-            path: path.to_owned(),
-            table: "buckets",
-            label: bucket.label.clone(),
-            reason,
-        };
-        if Some(bucket.from) != second {
-            let said = second
-                .map_or("nothing is left after the one before".to_owned(), |second| format!("{second} s is next"));
-            return Err(bad(format!("it begins at {} s, and {said}: buckets follow one another from 0", bucket.from)));
-        }
-        let end = match bucket.to {
-            None => EDGES_S.len() + 1,
-            Some(to) => match EDGES_S.iter().position(|edge| *edge == to) {
-                Some(at) if to >= bucket.from => at + 1,
-                Some(_) => return Err(bad(format!("it ends at {to} s, before it begins"))),
-                None => {
-                    let edges = EDGES_S.map(|edge| edge.to_string()).join(", ");
-                    return Err(bad(format!(
-                        "it ends at {to} s; documents are counted up to {edges} s and above, and no other edge can be made of that"
-                    )));
-                }
-            },
-        };
-        if buckets.iter().any(|other| other.label == bucket.label) {
-            return Err(bad("the label is there twice".to_owned()));
-        }
-        buckets.push(Bucket { label: bucket.label.clone(), counts: (count, end) });
-        (second, count) = (bucket.to.map(|to| to + 1), end);
-    }
-    if second.is_some() {
-        let label = written.last().map_or_else(String::new, |bucket| bucket.label.clone());
-        let reason = "the last bucket has an end; leave `to` away, so that it takes what is above".to_owned();
-        return Err(TemplateError::Ranges { path: path.to_owned(), table: "buckets", label, reason });
-    }
-    Ok(buckets)
 }

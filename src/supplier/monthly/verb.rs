@@ -19,8 +19,8 @@ pub struct Arguments {
     /// The month, YYYY-MM.
     #[arg(long, value_name = "YYYY-MM")]
     month: Month,
-    /// SQLite file of the receiver.
-    #[arg(long, value_name = "FILE")]
+    /// The receiver's store: a SQLite file, or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "STORE")]
     store: PathBuf,
     /// The operator's file: supplier, lists, accounts, templates.
     #[arg(long, value_name = "FILE", default_value = "/etc/smdr-feed/feed.toml")]
