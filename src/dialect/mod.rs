@@ -34,6 +34,7 @@ mod state;
 mod step;
 mod swap;
 mod switch;
+mod told;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,
