@@ -176,15 +176,14 @@ impl Definition {
             (Wait::Under(most), Some(wait)) => wait < most,
             (Wait::AtLeast(_) | Wait::Under(_), None) => false,
         };
-        let unknown = |because: &str| Verdict {
-            counts: Category::Unknown,
-            label: "wait not known",
-            because: because.to_owned(),
-        };
+        let unknown =
+            |because: &str| Verdict { counts: Category::Unknown, label: "wait not known", because: because.to_owned() };
         match (rows.clone().find(holds), rows.next(), wait_s) {
-            (Some(row), _, Some(wait)) if row.wait != Wait::Any => {
-                Verdict { counts: row.counts, label: row.label, because: format!("it waited {wait} s: {}", row.because) }
-            }
+            (Some(row), _, Some(wait)) if row.wait != Wait::Any => Verdict {
+                counts: row.counts,
+                label: row.label,
+                because: format!("it waited {wait} s: {}", row.because),
+            },
             (Some(row), ..) => Verdict { counts: row.counts, label: row.label, because: row.because.to_owned() },
             (None, Some(_), _) if shows_ring => {
                 unknown("the records of this call do not give the whole wait, which decides here")
@@ -329,9 +328,7 @@ mod tests {
     #[test]
     fn a_queue_or_a_redial_that_nobody_knows_of_decides_nothing() {
         let answered = call(Some(Outcome::Answered), Some(3));
-        let judged = |id: &str, queued, repeat| {
-            named(id).judge(&Case { queued, repeat, ..case(&answered) }).counts
-        };
+        let judged = |id: &str, queued, repeat| named(id).judge(&Case { queued, repeat, ..case(&answered) }).counts;
         for (queued, counts) in
             [(Some(true), Category::Answered), (Some(false), Category::NotCounted), (None, Category::Unknown)]
         {

@@ -139,19 +139,15 @@ pub struct Beside {
     pub name: String,
     /// [`Definition::source`].
     pub source: String,
-    /// Calls that it counts.
-    pub calls: Count,
+    /// Calls that it counts; null where that cannot be known.
+    pub calls: Option<u64>,
     /// What they count as.
     pub counts: Vec<Count>,
     /// Why its figures differ from NHS England's; none for NHS England's own, nor for what cannot be known.
     pub differences: Vec<Difference>,
 }
 
-fn beside(
-    definition: &Definition,
-    groups: &BTreeMap<Group, u64>,
-    absent: &BTreeMap<Unknowable, String>,
-) -> Beside {
+fn beside(definition: &Definition, groups: &BTreeMap<Group, u64>, absent: &BTreeMap<Unknowable, String>) -> Beside {
     let counted: BTreeSet<Category> = groups.keys().map(|(_, theirs, _)| *theirs).collect();
     let never = [Category::NotCounted];
     let categories = Category::ALL.into_iter().filter(|category| {
@@ -163,28 +159,20 @@ fn beside(
         Count { category, calls: absent.is_none().then_some(calls), absent }
     };
     let lacking = [Unknowable::Answered, Unknowable::Missed, Unknowable::Menu, Unknowable::Callback];
-    let all_absent = lacking.iter().find_map(|what| absent.get(what)).cloned();
+    let all_known = lacking.iter().all(|what| !absent.contains_key(what));
     let all = sum(groups, |_, theirs| theirs != Category::NotCounted);
     Beside {
         definition: definition.id.to_owned(),
         name: definition.name.to_owned(),
         source: definition.source.to_owned(),
-        calls: Count {
-            category: Category::Neither,
-            calls: all_absent.is_none().then_some(all),
-            absent: all_absent.clone(),
-        },
+        calls: all_known.then_some(all),
         counts: categories.map(count).collect(),
-        differences: differences(definition, groups, absent, all_absent.is_none()),
+        differences: differences(definition, groups, absent, all_known),
     }
 }
 
 /// Why it cannot be known how many calls count as something.
-fn why_unknown(
-    definition: &Definition,
-    category: Category,
-    absent: &BTreeMap<Unknowable, String>,
-) -> Option<String> {
+fn why_unknown(definition: &Definition, category: Category, absent: &BTreeMap<Unknowable, String>) -> Option<String> {
     let of: Vec<Outcome> = definition.outcomes_of(category).collect();
     let whole = of.iter().find_map(|outcome| absent.get(&Unknowable::of(*outcome)));
     // Where voicemail is not told from the rest, nothing that treats it in its own way is known.
@@ -240,11 +228,8 @@ fn difference(
                 *found.entry((label, if theirs_is_told { *theirs } else { *ours })).or_default() += calls;
             }
         }
-        let part = |((what, counted_as), calls): ((&str, Category), u64)| Part {
-            calls,
-            what: what.to_owned(),
-            counted_as,
-        };
+        let part =
+            |((what, counted_as), calls): ((&str, Category), u64)| Part { calls, what: what.to_owned(), counted_as };
         let mut parts: Vec<Part> = found.into_iter().map(part).collect();
         parts.sort_by(|one, other| other.calls.cmp(&one.calls).then_with(|| one.what.cmp(&other.what)));
         parts
@@ -398,16 +383,18 @@ mod tests {
             assert_eq!((count(id, category).calls, count(id, category).absent), (None, Some(why.clone())), "{id}");
         }
         assert_eq!(count("nhse-cbt", Category::Answered).calls, Some(5));
-        assert_eq!(named(&all, "nhse-cbt").calls.calls, None);
+        assert_eq!(named(&all, "nhse-cbt").calls, None);
         for beside in &all {
             assert!(beside.differences.iter().all(|one| one.figure == Some(Category::Answered)), "{beside:?}");
         }
         // Voicemail that looks like a person takes only what hangs on it.
         let all = tally.beside(&BTreeMap::from([(Unknowable::Voicemail, "not told".to_owned())]));
-        let count = |id: &str, category| {
-            named(&all, id).counts.iter().find(|count| count.category == category).unwrap().calls
-        };
-        assert_eq!((count("nhse-cbt", Category::Missed), count("voicemail-answered", Category::Missed)), (Some(0), None));
+        let count =
+            |id: &str, category| named(&all, id).counts.iter().find(|count| count.category == category).unwrap().calls;
+        assert_eq!(
+            (count("nhse-cbt", Category::Missed), count("voicemail-answered", Category::Missed)),
+            (Some(0), None)
+        );
     }
 
     fn any_call() -> impl Strategy<Value = (Call, bool, Option<bool>, Option<bool>)> {
@@ -441,7 +428,7 @@ mod tests {
             for (definition, beside) in DEFINITIONS.iter().zip(tally.beside(&BTreeMap::new())) {
                 // Every call counts as one thing.
                 let each: u64 = beside.counts.iter().filter_map(|count| count.calls).sum();
-                prop_assert_eq!(Some(each), beside.calls.calls);
+                prop_assert_eq!(Some(each), beside.calls);
                 for count in &beside.counts {
                     prop_assert_eq!(count.calls, Some(counted(definition, &|counts| counts == count.category)));
                 }

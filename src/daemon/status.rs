@@ -342,8 +342,10 @@ fn notes(keeper: &Keeper) -> Result<Vec<String>, StoreError> {
     }
     let since = keeper.date(keeper.clock.now()).saturating_sub(7.days());
     for plan in &keeper.plans {
-        let Some(id) =
-            keeper.ids.get(&plan.name).filter(|_| !keeper.cannot_on(plan, today).iter().any(|word| word == "unanswered"))
+        let Some(id) = keeper
+            .ids
+            .get(&plan.name)
+            .filter(|_| !keeper.cannot_on(plan, today).iter().any(|word| word == "unanswered"))
         else {
             continue;
         };

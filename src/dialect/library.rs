@@ -148,7 +148,11 @@ impl Dialect {
             let known = |kind: &&String| self.file.lines.iter().any(|line| line.get_ref().kind == **kind);
             if let Some(unknown) = told_by.values().flatten().find(|kind| !known(kind)) {
                 let key = format!("options.{name}.told-by {unknown:?}");
-                faults.push(self.place(option.span()).fault(&key, "no line is of that kind", "Name a kind of [[line]]"));
+                faults.push(self.place(option.span()).fault(
+                    &key,
+                    "no line is of that kind",
+                    "Name a kind of [[line]]",
+                ));
             }
             if let Some(unknown) = cannot.keys().find(|key| !values.contains(key)) {
                 let key = format!("options.{name}.cannot.{unknown}");

@@ -34,7 +34,6 @@ mod state;
 mod step;
 mod swap;
 mod switch;
-mod told;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,
@@ -44,6 +43,7 @@ mod told;
     clippy::arithmetic_side_effects
 )]
 mod tests;
+mod told;
 mod words;
 
 pub use cannot::CANNOT;

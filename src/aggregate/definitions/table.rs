@@ -47,13 +47,7 @@ pub const DEFINITIONS: [Definition; 7] = [
                 "call back booked",
                 "CBT005: a booked call back is not also answered",
             ),
-            row(
-                &[MissedVoicemail],
-                Any,
-                Missed,
-                "voicemail",
-                "CBT004: voicemail is missed, a prescription line's too",
-            ),
+            row(&[MissedVoicemail], Any, Missed, "voicemail", "CBT004: voicemail is missed, a prescription line's too"),
             row(
                 &[MissedRangOut],
                 Any,
@@ -237,7 +231,13 @@ pub const DEFINITIONS: [Definition; 7] = [
             row(&[Outcome::Answered], Any, Answered, "answered", "the number's first call of the day, and answered"),
             row(&[MissedVoicemail], Any, Missed, "voicemail", "the number's first call of the day, and not answered"),
             row(&[MissedRangOut], Any, Missed, "not answered", "the number's first call of the day, and not answered"),
-            row(&[MissedBusy], Any, Missed, "all stations busy", "the number's first call of the day, and not answered"),
+            row(
+                &[MissedBusy],
+                Any,
+                Missed,
+                "all stations busy",
+                "the number's first call of the day, and not answered",
+            ),
             row(
                 &[Outcome::IvrEnded],
                 Any,

@@ -203,13 +203,8 @@ fn find(
         },
     };
     let source = stored_call.call.id.source;
-    let mut site = Site::new(&keeper.config, &keeper.ids);
+    let site = keeper.site().map_err(stored)?;
     let imports = keeper.store.read().imports().map_err(stored)?;
-    for row in &imports {
-        if let Some(of) = keeper.ids.get(&row.of) {
-            site.stands_for(row.source, *of);
-        }
-    }
     let own = keeper.plans.iter().find(|plan| keeper.ids.get(&plan.name) == Some(&source)).cloned();
     let imported = || {
         let row = imports.iter().find(|row| row.source == source)?;
