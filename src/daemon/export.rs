@@ -240,7 +240,7 @@ impl Keeper {
         self.settle_days(self.clock.now(), true, true).map_err(stored)?;
         if let Some(kept) = self.store.read().kept_from().map_err(stored)?.filter(|kept| first < *kept) {
             let what = format!("the calls of {month} are not all kept: they are kept from {kept} on");
-            return Err(Refusal::new(what, "export a month sooner, or keep calls longer: [retention] days"));
+            return Err(Refusal::new(what, "export a month sooner, or keep calls longer: retention.call-days"));
         }
         let Stretch { documents, .. } = self.stretch(&owner, first, last)?;
         known(&documents, &month)?;

@@ -110,7 +110,7 @@ impl Keeper {
         };
         let read = self.store.read();
         if let Some(kept) = read.kept_from()?.filter(|kept| first.date < *kept) {
-            return Ok(Err(format!("calls are kept from {kept} on (retention.days in the configuration)")));
+            return Ok(Err(format!("calls are kept from {kept} on (retention.call-days)")));
         }
         let site = self.site()?;
         let names = read.names_by_id()?;

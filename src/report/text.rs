@@ -104,7 +104,8 @@ fn side_by_side(definitions: &[Beside]) -> String {
             None => "calls not known".to_owned(),
         };
         let counts: Vec<String> = beside.counts.iter().filter(|count| count.calls != Some(0)).map(said).collect();
-        let _ = writeln!(text, "  {}\n    {all}: {}", beside.name, counts.join(", "));
+        let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
+        let _ = writeln!(text, "  {}\n    {all}{counts}", beside.name);
         let mut reasons: Vec<&str> = beside.counts.iter().filter_map(|count| count.absent.as_deref()).collect();
         reasons.dedup();
         for reason in reasons {
