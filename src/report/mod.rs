@@ -135,3 +135,87 @@ fn unknowable(documents: &[DayDocument]) -> BTreeMap<Unknowable, String> {
     let reason = |key: &str| documents.iter().find_map(|document| document.cbt.absent.get(key)).cloned();
     keys.into_iter().filter_map(|(key, what)| Some((what, reason(key)?))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::definitions::Category;
+
+    fn document(text: &str) -> DayDocument {
+        serde_json::from_str(text).unwrap()
+    }
+
+    /// The contract's example, and the one of a PBX that prints neither unanswered calls nor a ring.
+    fn documents() -> [DayDocument; 2] {
+        [
+            document(include_str!("../../tests/contract/day-document.example.json")),
+            document(include_str!("../../tests/contract/day-document.nulls.example.json")),
+        ]
+    }
+
+    fn of(documents: &[DayDocument], calls: Result<Tally, String>) -> Report {
+        let practice = documents[0].practice.clone();
+        let (from, to) = ("2026-11-01".parse().unwrap(), "2026-11-30".parse().unwrap());
+        report(Inputs { practice, from, to, documents, days_before: 18, days_ahead: 10, calls })
+    }
+
+    fn item<'a>(report: &'a Report, name: &str) -> &'a AnnexC {
+        report.annex_c.iter().find(|item| item.name == name).unwrap()
+    }
+
+    #[test]
+    fn a_month_sums_its_days_and_makes_means_of_sums_and_counts() {
+        let all = documents();
+        let report = of(&all[..1], Ok(Tally::default()));
+        let inbound = &all[0].totals.inbound;
+        assert_eq!(report.cbt["CBT001"].value, inbound.calls);
+        let talk = item(&report, "Average call length times");
+        let (calls, seconds) = (inbound.answered.unwrap(), inbound.answered_talk_sum_s.unwrap());
+        assert_eq!((talk.of, talk.left_out), (Some(calls), Some(0)));
+        assert!(talk.value.unwrap().abs_diff(seconds / calls) <= 1, "{talk:?}");
+        assert_eq!(talk.histogram, inbound.answered_talk);
+        // Only 08:00 to 18:30 of a working day are core hours: the example shows two half-hours of them.
+        assert_eq!(report.coverage.core_of_s, 2 * 1800);
+        assert_eq!(report.coverage.core_observed_s, 1800 + 1500);
+    }
+
+    #[test]
+    fn a_day_that_cannot_say_makes_the_month_null_with_the_reason() {
+        let all = documents();
+        let mut report = of(&all, Ok(Tally::default()));
+        let missed = &report.cbt["CBT004"];
+        assert_eq!((missed.value, missed.days_unknown), (None, 1));
+        assert_eq!(missed.absent.as_deref(), Some("unanswered calls make no record on this PBX"));
+        assert_eq!(report.cbt["CBT003"].value, Some(53 + 53));
+        let waited = item(&report, "Call times to answer");
+        assert_eq!((waited.value, waited.absent.as_deref()), (None, Some("no ring time in this format")));
+        let nhse = &report.definitions.as_ref().unwrap()[0];
+        let count = nhse.counts.iter().find(|count| count.category == Category::Missed).unwrap();
+        assert_eq!((count.calls, nhse.calls), (None, None));
+        let text = readable(&report);
+        for said in [
+            "2 days with figures, 18 before collecting began, 10 still to come",
+            "CBT004 missed                 not known: unanswered calls make no record on this PBX (on 1 of 2 days)",
+            "missed not known",
+        ] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+        assert!(!text.contains("practice's own people"));
+        report.diverted_outside_is_staff = true;
+        assert!(readable(&report).contains("answered by the practice's own people (roles.diverted-outside)"));
+    }
+
+    #[test]
+    fn a_month_without_days_or_calls_says_so_and_is_not_0() {
+        let all = documents();
+        let report = of(&all[..1], Err("calls are kept from 2026-11-10 on".to_owned()));
+        assert_eq!(report.definitions, None);
+        assert!(readable(&report).contains("not known: calls are kept from 2026-11-10 on"));
+        let practice = all[0].practice.clone();
+        let (from, to) = ("2026-09-01".parse().unwrap(), "2026-09-30".parse().unwrap());
+        let calls = Err("no day has figures".to_owned());
+        let empty = super::report(Inputs { practice, from, to, documents: &[], days_before: 30, days_ahead: 0, calls });
+        assert!(empty.cbt.values().all(|figure| figure.value.is_none() && figure.absent.is_some()));
+        assert!(empty.annex_c.iter().all(|item| item.value.is_none() && item.absent.is_some()));
+    }
+}
