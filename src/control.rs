@@ -61,6 +61,31 @@ pub enum Request {
         /// Whose, as `ODS` or `ODS/site`; may be left out when there is one practice.
         practice: Option<String>,
     },
+    /// The figures of a stretch of days, and the same calls under other definitions.
+    Report {
+        /// First civil day.
+        from: Date,
+        /// Last civil day.
+        to: Date,
+        /// Whose, as `ODS` or `ODS/site`; may be left out when there is one practice.
+        practice: Option<String>,
+    },
+    /// A month's calls, a row each.
+    ExportCallLevel {
+        /// Which, and how they are laid out.
+        asked: CallLevel,
+        /// Only the first rows, to look at.
+        look: bool,
+    },
+    /// Record, or withdraw, the practice's consent to such an export.
+    ApproveCallLevel {
+        /// Which, and how they are laid out.
+        asked: CallLevel,
+        /// Who consents; nothing: the consent is withdrawn.
+        name: Option<String>,
+        /// Why the month goes out though not enough of it was observed.
+        accept: Option<String>,
+    },
     /// Send a test message over every channel of alerts.
     TestAlerts,
     /// Read the dialect files again.
@@ -98,6 +123,19 @@ pub enum Request {
     Import(exchange::Order),
     /// Tell of each line as it comes.
     Tap(looking::Look),
+}
+
+/// A month's calls, a row each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallLevel {
+    /// The first day of the month.
+    pub month: Date,
+    /// Whose, as `ODS` or `ODS/site`; may be left out when there is one practice.
+    pub practice: Option<String>,
+    /// The text of the template and the first line of its sample; nothing: the shipped ones.
+    pub template: Option<(String, String)>,
+    /// Whether a template will do that nobody compared with NHS England's sample.
+    pub unconfirmed: bool,
 }
 
 /// Who asks, as the kernel tells it.

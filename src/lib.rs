@@ -45,6 +45,8 @@ pub mod push;
 
 pub mod alert;
 
+pub mod report;
+
 pub mod notify;
 
 pub mod control;

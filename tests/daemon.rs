@@ -15,12 +15,16 @@ mod authority;
 mod days;
 #[path = "daemon/delivery.rs"]
 mod delivery;
+#[path = "daemon/export.rs"]
+mod export;
 #[path = "daemon/folder.rs"]
 mod folder;
 #[path = "daemon/import.rs"]
 mod import;
 #[path = "daemon/interrupted.rs"]
 mod interrupted;
+#[path = "daemon/layouts.rs"]
+mod layouts;
 #[path = "daemon/lines.rs"]
 mod lines;
 #[path = "daemon/mitel3300.rs"]

@@ -94,10 +94,13 @@ fn holds_manual(command: clap::Command, name: &'static str) {
         man.render(&mut text).unwrap();
         String::from_utf8(text).unwrap()
     };
-    pages.push((format!("{name}.1"), page(&command, name)));
-    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
-        let title = format!("{name}-{}", verb.get_name());
-        pages.push((format!("{title}.1"), page(&verb.clone().bin_name(format!("{name} {}", verb.get_name())), &title)));
+    // A page names those of its subcommands, so each has one.
+    let mut left = vec![(command, name.to_owned())];
+    while let Some((command, words)) = left.pop() {
+        let title = words.replace(' ', "-");
+        pages.push((format!("{title}.1"), page(&command.clone().bin_name(&words), &title)));
+        let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help");
+        left.extend(verbs.map(|verb| (verb.clone(), format!("{words} {}", verb.get_name()))));
     }
     let mut stale = Vec::new();
     for (file, text) in pages {

@@ -1,8 +1,13 @@
 //! Lines to calls, for formats that print a call's legs on lines of their own: a Panasonic ring group says how long the
 //! caller waited on one line and who talked on another, with no call id between them; a Mitel 3300 has one.
 
+#[allow(dead_code)]
+#[path = "dialects/corpus.rs"]
+mod corpus;
 #[path = "legs/library.rs"]
 mod library;
+#[path = "legs/samples.rs"]
+mod samples;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

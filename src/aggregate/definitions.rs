@@ -4,9 +4,13 @@
 //! it comes from. What a source leaves open is said to be open, and a wait that is not known decides nothing. So a month
 //! can be counted under each, call by call.
 
+mod table;
+
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, CallKind, Outcome};
+
+pub use table::DEFINITIONS;
 
 /// What a call counts as under a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,11 +46,24 @@ enum Wait {
     Under(u32),
 }
 
+/// Which calls a definition counts at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every external inbound call for people.
+    All,
+    /// Those that joined a group's queue.
+    Queued,
+    /// The first of each number on a day.
+    FirstOfItsNumber,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Row {
     outcomes: &'static [Outcome],
     wait: Wait,
     counts: Category,
+    /// What such a call is, in a few words.
+    label: &'static str,
     /// Why, in the definition's own terms.
     because: &'static str,
 }
@@ -60,7 +77,35 @@ pub struct Definition {
     pub name: &'static str,
     /// Where it is written.
     pub source: &'static str,
+    /// Which calls it counts.
+    pub scope: Scope,
+    /// What stands in it beside NHS England's "missed".
+    pub beside_missed: Category,
     rows: &'static [Row],
+}
+
+/// A call, and what must be known of it beside.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The call.
+    pub call: &'a Call,
+    /// Whether its PBX prints ring times at all.
+    pub shows_ring: bool,
+    /// Whether it joined a group's queue; nothing where that is not known.
+    pub queued: Option<bool>,
+    /// Whether its number had called before on the day; nothing where calls are not linked.
+    pub repeat: Option<bool>,
+}
+
+/// What a call is under a definition, for counting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it counts as.
+    pub counts: Category,
+    /// What such a call is, in a few words.
+    pub label: &'static str,
+    /// Why it counts so.
+    pub because: String,
 }
 
 /// What a call counts as, and why.
@@ -78,176 +123,119 @@ pub struct Judged {
     pub because: String,
 }
 
-const fn row(outcomes: &'static [Outcome], wait: Wait, counts: Category, because: &'static str) -> Row {
-    Row { outcomes, wait, counts, because }
-}
-
-use Category::{Abandoned, Answered, CallbackRequested, EndedInMenu, Missed, Neither, Undefined};
-use Outcome::{MissedBusy, MissedRangOut, MissedVoicemail};
-use Wait::{Any, AtLeast, Under};
-
-/// Every definition, that of the figures first.
-pub const DEFINITIONS: [Definition; 4] = [
-    Definition {
-        id: "nhse-cbt",
-        name: "NHS England, Cloud Based Telephony",
-        source: "NHS England, Cloud Based Telephony Data in General Practice, supporting information, May 2026",
-        rows: &[
-            row(&[Outcome::Answered], Any, Answered, "CBT003 and CBT007: answered by a person in the practice"),
-            row(
-                &[Outcome::IvrEnded],
-                Any,
-                EndedInMenu,
-                "CBT002: ended in the menu or sent by it to another organisation",
-            ),
-            row(
-                &[Outcome::CallbackRequested],
-                Any,
-                CallbackRequested,
-                "CBT005: a booked call back is not also answered",
-            ),
-            row(&[MissedVoicemail], Any, Missed, "CBT004: voicemail is missed, a prescription line's too"),
-            row(
-                &[MissedRangOut, MissedBusy],
-                Any,
-                Missed,
-                "CBT004: the caller expected a person and reached none, however soon the call ended",
-            ),
-        ],
-    },
-    Definition {
-        id: "nhs-30-seconds",
-        name: "30 seconds in queue",
-        source: "NHS 111 Minimum Data Set, calls abandoned after waiting 30 seconds; quoted for practices by X-on Health, \
-                 \"Missed or Abandoned?\" (help.x-onweb.com/en/articles/27655)",
-        rows: &[
-            row(&[Outcome::Answered], Any, Answered, "a person took it"),
-            row(
-                &[MissedRangOut],
-                AtLeast(30),
-                Abandoned,
-                "the call ended unanswered after 30 s or more of waiting for a person",
-            ),
-            row(
-                &[MissedRangOut],
-                Under(30),
-                Neither,
-                "the call ended within 30 s of waiting, which this measure leaves out",
-            ),
-            row(&[MissedBusy], Any, Neither, "it never waited for a person"),
-            row(&[Outcome::IvrEnded], Any, Neither, "it never waited for a person"),
-            row(
-                &[MissedVoicemail, Outcome::CallbackRequested],
-                Any,
-                Undefined,
-                "the definition speaks of callers who hang up while they wait; this one left a message or booked a call back",
-            ),
-        ],
-    },
-    Definition {
-        id: "supplier-reports",
-        name: "a cloud supplier's reports",
-        source: "X-on Health, \"Missed or Abandoned?\" and \"Reports Terminology\" (help.x-onweb.com/en/articles/27655 and \
-                 17860); other suppliers differ",
-        rows: &[
-            row(&[Outcome::Answered], Any, Answered, "a member of staff took it"),
-            row(
-                &[MissedRangOut, MissedBusy],
-                Any,
-                Missed,
-                "it was for a member of staff or a group and was not answered, however soon the caller gave up",
-            ),
-            row(
-                &[MissedVoicemail],
-                AtLeast(1),
-                Missed,
-                "it rang before voicemail took it, which is taken for a ring that staff could have answered",
-            ),
-            row(
-                &[MissedVoicemail],
-                Under(1),
-                Abandoned,
-                "voicemail took it at once, so staff had no chance of answering",
-            ),
-            row(
-                &[Outcome::IvrEnded],
-                Any,
-                Abandoned,
-                "it ended before it was for anybody, so staff had no chance of answering",
-            ),
-            row(&[Outcome::CallbackRequested], Any, Undefined, "these pages do not say what a booked call back is"),
-        ],
-    },
-    Definition {
-        id: "annex-c",
-        name: "Advanced Telephony Specification, Annex C",
-        source: "NHS England, GP Advanced Telephony Specification v1.12 draft (2022), Annex C: names of figures, without \
-                 definitions",
-        rows: &[
-            row(
-                &[Outcome::Answered],
-                Any,
-                Answered,
-                "in \"call volumes\", \"call times to answer\" and \"average call length times\"",
-            ),
-            row(
-                &[MissedRangOut, MissedBusy, MissedVoicemail],
-                Any,
-                Undefined,
-                "in \"call volumes\"; the list has both \"call abandoned\" and \"missed call volumes\" and says what neither is",
-            ),
-            row(
-                &[Outcome::IvrEnded],
-                Any,
-                Undefined,
-                "in \"call volumes\"; whether a call that ends in the menu is abandoned is not said",
-            ),
-            row(
-                &[Outcome::CallbackRequested],
-                Any,
-                CallbackRequested,
-                "in \"call volumes\" and \"call backs requested\"",
-            ),
-        ],
-    },
-];
-
 impl Definition {
-    /// What the call counts as. `shows_ring` says whether its PBX prints ring times at all.
-    pub fn judge(&self, call: &Call, shows_ring: bool) -> Judged {
-        let (counts, because) = self.counts(call, shows_ring);
+    /// What the call counts as, for a person.
+    pub fn judge(&self, case: &Case<'_>) -> Judged {
+        let Verdict { counts, because, .. } = self.verdict(case);
         let (definition, name, source) = (self.id.to_owned(), self.name.to_owned(), self.source.to_owned());
         Judged { definition, name, source, counts, because }
     }
 
-    fn counts(&self, call: &Call, shows_ring: bool) -> (Category, String) {
+    /// What the call counts as.
+    pub fn verdict(&self, case: &Case<'_>) -> Verdict {
+        let call = case.call;
+        let verdict = |counts, label, because: &str| Verdict { counts, label, because: because.to_owned() };
+        let not_counted = |label, because| verdict(Category::NotCounted, label, because);
         let outcome = match (call.kind, call.outcome) {
             (CallKind::Inbound, Some(outcome)) => outcome,
             (CallKind::Inbound, None) => {
-                return (Category::NotCounted, "it reached a machine, and no person was expected".to_owned());
+                return not_counted("reached a machine", "it reached a machine, and no person was expected");
             }
-            _ => return (Category::NotCounted, "only calls from the public network to the practice count".to_owned()),
+            _ => {
+                let because = "only calls from the public network to the practice count";
+                return not_counted("not from outside", because);
+            }
         };
+        match (self.scope, case.queued, case.repeat) {
+            (Scope::Queued, Some(false), _) => return not_counted("joined no queue", "it joined no group's queue"),
+            // Where nobody is rung, no queue was joined.
+            (Scope::Queued, None, _) if outcome == Outcome::IvrEnded => {
+                return not_counted("joined no queue", "it joined no group's queue");
+            }
+            (Scope::Queued, None, _) => {
+                let because = "whether it joined a queue is not known: no station has the role hunt-group";
+                return verdict(Category::Unknown, "queue or not is not known", because);
+            }
+            (Scope::FirstOfItsNumber, _, Some(true)) => {
+                return not_counted("from a number that had called before", "its number had called before on that day");
+            }
+            (Scope::FirstOfItsNumber, _, None) => {
+                let because = "calls of one number are not linked here, so whether it is a redial is not known";
+                return verdict(Category::Unknown, "redial or not is not known", because);
+            }
+            _ => {}
+        }
+        self.of_outcome(outcome, call.wait_s, case.shows_ring)
+    }
+
+    fn of_outcome(&self, outcome: Outcome, wait_s: Option<u32>, shows_ring: bool) -> Verdict {
         let mut rows = self.rows.iter().filter(|row| row.outcomes.contains(&outcome));
-        let holds = |row: &&Row| match (row.wait, call.wait_s) {
-            (Any, _) => true,
-            (AtLeast(least), Some(wait)) => wait >= least,
-            (Under(most), Some(wait)) => wait < most,
-            (AtLeast(_) | Under(_), None) => false,
+        let holds = |row: &&Row| match (row.wait, wait_s) {
+            (Wait::Any, _) => true,
+            (Wait::AtLeast(least), Some(wait)) => wait >= least,
+            (Wait::Under(most), Some(wait)) => wait < most,
+            (Wait::AtLeast(_) | Wait::Under(_), None) => false,
         };
-        match (rows.clone().find(holds), rows.next(), call.wait_s) {
-            (Some(row), _, Some(wait)) if row.wait != Any => {
-                (row.counts, format!("it waited {wait} s: {}", row.because))
+        let unknown =
+            |because: &str| Verdict { counts: Category::Unknown, label: "wait not known", because: because.to_owned() };
+        match (rows.clone().find(holds), rows.next(), wait_s) {
+            (Some(row), _, Some(wait)) if row.wait != Wait::Any => Verdict {
+                counts: row.counts,
+                label: row.label,
+                because: format!("it waited {wait} s: {}", row.because),
+            },
+            (Some(row), ..) => Verdict { counts: row.counts, label: row.label, because: row.because.to_owned() },
+            (None, Some(_), _) if shows_ring => {
+                unknown("the records of this call do not give the whole wait, which decides here")
             }
-            (Some(row), ..) => (row.counts, row.because.to_owned()),
-            (None, Some(_), _) if shows_ring => (
-                Category::Unknown,
-                "the records of this call do not give the whole wait, which decides here".to_owned(),
-            ),
-            (None, Some(_), _) => {
-                (Category::Unknown, "this PBX does not print ring time, and the wait decides here".to_owned())
+            (None, Some(_), _) => unknown("this PBX does not print ring time, and the wait decides here"),
+            (None, None, _) => {
+                let because = "the source does not say".to_owned();
+                Verdict { counts: Category::Undefined, label: "not spoken of", because }
             }
-            (None, None, _) => (Undefined, "the source does not say".to_owned()),
+        }
+    }
+
+    /// The outcomes of which some calls count as `category`.
+    pub fn outcomes_of(&self, category: Category) -> impl Iterator<Item = Outcome> {
+        let counts = move |outcome: &Outcome| {
+            self.rows.iter().any(|row| row.counts == category && row.outcomes.contains(outcome))
+        };
+        Outcome::ALL.into_iter().filter(counts)
+    }
+
+    /// What it counts calls as, in the order of the categories.
+    pub fn categories(&self) -> impl Iterator<Item = Category> {
+        Category::ALL.into_iter().filter(|category| self.rows.iter().any(|row| row.counts == *category))
+    }
+}
+
+impl Category {
+    /// Every category, in order.
+    pub const ALL: [Category; 9] = [
+        Category::Answered,
+        Category::Missed,
+        Category::Abandoned,
+        Category::EndedInMenu,
+        Category::CallbackRequested,
+        Category::Neither,
+        Category::Undefined,
+        Category::Unknown,
+        Category::NotCounted,
+    ];
+
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Category::Answered => "answered",
+            Category::Missed => "missed",
+            Category::Abandoned => "abandoned",
+            Category::EndedInMenu => "ended in the menu",
+            Category::CallbackRequested => "call back requested",
+            Category::Neither => "neither",
+            Category::Undefined => "not said",
+            Category::Unknown => "not known",
+            Category::NotCounted => "not counted",
         }
     }
 }
@@ -282,33 +270,80 @@ mod tests {
         }
     }
 
-    fn all(outcome: Option<Outcome>, wait_s: Option<u32>) -> [Category; 4] {
+    fn case(call: &Call) -> Case<'_> {
+        Case { call, shows_ring: true, queued: Some(true), repeat: Some(false) }
+    }
+
+    fn named(id: &str) -> &'static Definition {
+        DEFINITIONS.iter().find(|definition| definition.id == id).unwrap()
+    }
+
+    fn all(outcome: Option<Outcome>, wait_s: Option<u32>) -> [Category; 7] {
         let call = call(outcome, wait_s);
-        DEFINITIONS.each_ref().map(|definition| definition.judge(&call, true).counts)
+        DEFINITIONS.each_ref().map(|definition| definition.judge(&case(&call)).counts)
     }
 
     #[test]
     fn one_call_is_what_each_definition_says() {
-        use Category::{NotCounted, Unknown};
+        use Category::*;
+        use Outcome::{MissedBusy, MissedRangOut, MissedVoicemail};
+        // In the order of the table: CBT, 30 s, a supplier's, queued calls, voicemail answers, redials left out, Annex C.
         for (outcome, wait, expected) in [
-            (Outcome::Answered, Some(12), [Answered, Answered, Answered, Answered]),
-            (Outcome::Answered, None, [Answered, Answered, Answered, Answered]),
-            (MissedRangOut, Some(29), [Missed, Neither, Missed, Undefined]),
-            (MissedRangOut, Some(30), [Missed, Abandoned, Missed, Undefined]),
-            (MissedRangOut, Some(0), [Missed, Neither, Missed, Undefined]),
-            (MissedRangOut, None, [Missed, Unknown, Missed, Undefined]),
-            (MissedBusy, None, [Missed, Neither, Missed, Undefined]),
-            (MissedVoicemail, Some(0), [Missed, Undefined, Abandoned, Undefined]),
-            (MissedVoicemail, Some(1), [Missed, Undefined, Missed, Undefined]),
-            (MissedVoicemail, None, [Missed, Undefined, Unknown, Undefined]),
-            (Outcome::IvrEnded, None, [EndedInMenu, Neither, Abandoned, Undefined]),
-            (Outcome::CallbackRequested, None, [CallbackRequested, Undefined, Undefined, CallbackRequested]),
+            (Outcome::Answered, Some(12), [Answered; 7]),
+            (Outcome::Answered, None, [Answered; 7]),
+            (MissedRangOut, Some(29), [Missed, Neither, Missed, Missed, Missed, Missed, Undefined]),
+            (MissedRangOut, Some(30), [Missed, Abandoned, Missed, Missed, Missed, Missed, Undefined]),
+            (MissedRangOut, Some(0), [Missed, Neither, Missed, Missed, Missed, Missed, Undefined]),
+            (MissedRangOut, None, [Missed, Unknown, Missed, Missed, Missed, Missed, Undefined]),
+            (MissedBusy, None, [Missed, Neither, Missed, Missed, Missed, Missed, Undefined]),
+            (MissedVoicemail, Some(0), [Missed, Undefined, Abandoned, Missed, Answered, Missed, Undefined]),
+            (MissedVoicemail, Some(1), [Missed, Undefined, Missed, Missed, Answered, Missed, Undefined]),
+            (MissedVoicemail, None, [Missed, Undefined, Unknown, Missed, Answered, Missed, Undefined]),
+            (
+                Outcome::IvrEnded,
+                None,
+                [EndedInMenu, Neither, Abandoned, Undefined, EndedInMenu, EndedInMenu, Undefined],
+            ),
+            (
+                Outcome::CallbackRequested,
+                None,
+                [
+                    CallbackRequested,
+                    Undefined,
+                    Undefined,
+                    Undefined,
+                    CallbackRequested,
+                    CallbackRequested,
+                    CallbackRequested,
+                ],
+            ),
         ] {
             assert_eq!(all(Some(outcome), wait), expected, "{outcome:?} {wait:?}");
         }
-        assert_eq!(all(None, Some(5)), [NotCounted; 4], "a fax");
+        assert_eq!(all(None, Some(5)), [NotCounted; 7], "a fax");
         let internal = Call { kind: CallKind::Internal, ..call(None, None) };
-        assert_eq!(DEFINITIONS[0].judge(&internal, true).counts, NotCounted);
+        assert_eq!(DEFINITIONS[0].judge(&case(&internal)).counts, NotCounted);
+    }
+
+    #[test]
+    fn a_queue_or_a_redial_that_nobody_knows_of_decides_nothing() {
+        let answered = call(Some(Outcome::Answered), Some(3));
+        let judged = |id: &str, queued, repeat| named(id).judge(&Case { queued, repeat, ..case(&answered) }).counts;
+        for (queued, counts) in
+            [(Some(true), Category::Answered), (Some(false), Category::NotCounted), (None, Category::Unknown)]
+        {
+            assert_eq!(judged("queued-calls", queued, None), counts);
+            assert_eq!(judged("nhse-cbt", queued, None), Category::Answered);
+        }
+        for (repeat, counts) in
+            [(Some(false), Category::Answered), (Some(true), Category::NotCounted), (None, Category::Unknown)]
+        {
+            assert_eq!(judged("redials-left-out", None, repeat), counts);
+            assert_eq!(judged("nhse-cbt", None, repeat), Category::Answered);
+        }
+        let menu = call(Some(Outcome::IvrEnded), None);
+        let counts = named("queued-calls").judge(&Case { queued: None, ..case(&menu) }).counts;
+        assert_eq!(counts, Category::NotCounted, "it was for nobody");
     }
 
     #[test]
@@ -317,7 +352,7 @@ mod tests {
             assert!(!definition.source.is_empty() && !definition.name.is_empty());
             for outcome in Outcome::ALL {
                 for wait in [0, 1, 29, 30, 31, u32::MAX] {
-                    let judged = definition.judge(&call(Some(outcome), Some(wait)), true);
+                    let judged = definition.judge(&case(&call(Some(outcome), Some(wait))));
                     assert_ne!(judged.counts, Category::Unknown, "{}: {outcome:?} {wait}", definition.id);
                     assert!(!judged.because.is_empty());
                 }
@@ -327,10 +362,10 @@ mod tests {
 
     #[test]
     fn what_the_wait_decides_is_unknown_without_one_and_says_why() {
-        let call = call(Some(MissedRangOut), None);
-        let judged = DEFINITIONS[1].judge(&call, false);
-        assert_eq!(judged.counts, Category::Unknown);
-        assert!(judged.because.contains("does not print ring time"), "{judged:?}");
-        assert!(!DEFINITIONS[1].judge(&call, true).because.contains("does not print"));
+        let call = call(Some(Outcome::MissedRangOut), None);
+        let judged = |shows_ring| named("nhs-30-seconds").judge(&Case { shows_ring, ..case(&call) });
+        assert_eq!(judged(false).counts, Category::Unknown);
+        assert!(judged(false).because.contains("does not print ring time"), "{:?}", judged(false));
+        assert!(!judged(true).because.contains("does not print"));
     }
 }

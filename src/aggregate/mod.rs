@@ -8,6 +8,7 @@ pub mod document;
 mod render;
 pub mod repeat;
 pub mod sequence;
+pub mod side_by_side;
 pub mod silence;
 pub mod slots;
 

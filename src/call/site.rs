@@ -164,6 +164,13 @@ impl Site {
         own.or_else(|| self.everywhere.stations.get(name)).copied().unwrap_or_default()
     }
 
+    /// Whether some station of a source is a hunt group, as far as the configuration says.
+    pub fn has_groups(&self, source: u16) -> bool {
+        let own = self.by_source.get(&self.pbx(source)).into_iter();
+        let roles = own.chain([&self.everywhere]).flat_map(|roles| roles.stations.values());
+        roles.into_iter().any(|role| *role == StationRole::HuntGroup)
+    }
+
     /// What a trunk of a source is; an exchange line unless the configuration says otherwise.
     pub fn trunk(&self, source: u16, name: &str) -> TrunkRole {
         let own = self.by_source.get(&self.pbx(source)).and_then(|roles| roles.trunks.get(name));

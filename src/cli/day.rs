@@ -64,6 +64,9 @@ pub fn readable(document: &DayDocument) -> String {
         document.day.end.duration_since(document.day.start).as_secs(),
         if document.coverage.complete { "" } else { ", not complete" },
     );
+    if document.features.diverted_outside_is_staff {
+        text += "calls passed on over an outside line and answered there count as answered by the practice's own people\n\n";
+    }
     let rows = [
         ("inbound calls", figure(inbound.calls)),
         ("  seen", inbound.calls_seen.to_string()),

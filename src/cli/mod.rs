@@ -11,6 +11,7 @@ mod dialects;
 mod discover;
 mod doctor;
 mod explain;
+mod export;
 mod import;
 mod learn;
 mod outages;
@@ -19,6 +20,7 @@ mod push;
 mod rebuild;
 mod recover;
 mod reload;
+mod report;
 mod run;
 mod setup;
 mod simulate;
@@ -76,6 +78,8 @@ enum Verb {
     Day(day::Arguments),
     Push(push::Arguments),
     Approve(approve::Arguments),
+    Report(report::Arguments),
+    Export(export::Arguments),
 }
 
 /// The whole command line, for the man page.
@@ -108,6 +112,8 @@ pub fn main() -> ExitCode {
         Verb::Day(arguments) => day::run(arguments),
         Verb::Push(arguments) => push::run(arguments),
         Verb::Approve(arguments) => approve::run(arguments),
+        Verb::Report(arguments) => report::run(arguments),
+        Verb::Export(arguments) => export::run(arguments),
     }
 }
 

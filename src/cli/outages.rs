@@ -33,7 +33,8 @@ pub struct Arguments {
     asking: Asking,
 }
 
-fn month(text: &str) -> Result<Date, String> {
+/// The first day of a month that is written as 2026-11.
+pub(super) fn month(text: &str) -> Result<Date, String> {
     format!("{text}-01").parse().ok().filter(|_| text.len() == 7).ok_or_else(|| "write it as 2026-11".to_owned())
 }
 
@@ -96,7 +97,8 @@ fn csv(outages: &Outages) -> String {
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
-fn readable(outages: &Outages, config: &Config) -> String {
+/// The list as a person reads it.
+pub(super) fn readable(outages: &Outages, config: &Config) -> String {
     let zone = config.time_zone();
     let local = |instant| zone.to_datetime(instant).strftime("%a %Y-%m-%d %H:%M:%S").to_string();
     let row = |outage: &Outage| {

@@ -11,12 +11,14 @@ use super::alerting;
 use super::desk::Desk;
 use super::discover;
 use super::explain;
+use super::export;
 use super::import::import;
 use super::keeper::Keeper;
 use super::memory;
 use super::outages::outages;
 use super::rebuild::rebuild;
 use super::recover;
+use super::report;
 use super::sending;
 use super::setup::{Lock, SetUpError};
 use super::status::snapshot;
@@ -82,6 +84,12 @@ pub async fn answer(
             let outages = desk.with(move |keeper| outages(keeper, from, to)).await.ok_or_else(gone)?;
             serde_json::to_value(outages.map_err(stored)?).map_err(|error| Refusal::new(error, "report this"))
         }
+        Request::Report { from, to, practice } => report::answer(desk, who, from, to, practice).await,
+        Request::ExportCallLevel { asked, look } => export::export(desk, who, asked, look).await,
+        Request::ApproveCallLevel { asked, name: Some(name), accept } => {
+            export::approve(desk, who, asked, name, accept).await
+        }
+        Request::ApproveCallLevel { asked, name: None, .. } => export::withdraw(desk, who, asked).await,
         Request::ReloadDialects => Err(Refusal::new(
             "no daemon is running",
             "start it with systemctl start smdrd: it reads dialects at its start",

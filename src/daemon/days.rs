@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::keeper::Keeper;
 use super::observed;
+use super::setup::SourcePlan;
 use crate::aggregate::count::peaks;
 use crate::aggregate::coverage::Links;
 use crate::aggregate::document::{DayDocument, Features, PracticeSite, canonical};
@@ -14,6 +15,7 @@ use crate::aggregate::slots::{bounds, date_of, midnight};
 use crate::aggregate::{DayInputs, SourceInput, render};
 use crate::call::Owner;
 use crate::config::Practice;
+use crate::dialect::SourceState;
 use crate::push::Parcel;
 use crate::push::standing::When;
 use crate::store::{DayRow, OutboxRow, OutboxState, StoreError};
@@ -174,7 +176,7 @@ impl Keeper {
             sources.push(SourceInput {
                 name: plan.name.clone(),
                 dialect: plan.dialect.clone(),
-                cannot: plan.plan.cannot().to_vec(),
+                cannot: self.cannot_on(plan, date),
                 shows_callback: plan.plan.shows_callback(),
                 lines: read.lines_of(id, date)?,
                 may_repeat: read.may_repeat(id, date)?,
@@ -216,6 +218,12 @@ impl Keeper {
             audit_head: format!("sha256:{}", read.audit_head()?),
             previous: newest.map(|row| format!("sha256:{}", row.sha256)),
         }))
+    }
+
+    /// What a source's format did not show on a day.
+    pub(super) fn cannot_on(&self, plan: &SourcePlan, date: Date) -> Vec<String> {
+        let row = self.ids.get(&plan.name).and_then(|id| self.rows.get(id));
+        plan.plan.cannot_on(row.map_or(&SourceState::default(), |row| &row.state), date)
     }
 
     /// The exact document that is or will be sent for a day: the queued bytes, unless the day changed since.

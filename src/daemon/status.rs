@@ -328,14 +328,24 @@ fn notes(keeper: &Keeper) -> Result<Vec<String>, StoreError> {
         let note = "swap is in clear, so files in the drop folder may reach a disk; encrypt the swap or switch it off";
         notes.push(note.to_owned());
     }
-    for plan in keeper.plans.iter().filter(|plan| !plan.plan.cannot().is_empty() && plan.version.is_some()) {
-        let words = plan.plan.cannot().iter().map(String::as_str);
-        notes.extend(sentences(words).map(|sentence| format!("{}: {sentence}", plan.name)));
+    let today = keeper.date(keeper.clock.now());
+    for plan in keeper.plans.iter().filter(|plan| plan.version.is_some()) {
+        let state = keeper.ids.get(&plan.name).and_then(|id| keeper.rows.get(id)).map(|row| row.state.clone());
+        for option in plan.plan.untold(&state.unwrap_or_default()) {
+            notes.push(format!(
+                "{}: no line showed yet which {option} it prints, so whatever one of them lacks is unknown",
+                plan.name
+            ));
+        }
+        let cannot = keeper.cannot_on(plan, today);
+        notes.extend(sentences(cannot.iter().map(String::as_str)).map(|sentence| format!("{}: {sentence}", plan.name)));
     }
     let since = keeper.date(keeper.clock.now()).saturating_sub(7.days());
     for plan in &keeper.plans {
-        let Some(id) =
-            keeper.ids.get(&plan.name).filter(|_| !plan.plan.cannot().iter().any(|word| word == "unanswered"))
+        let Some(id) = keeper
+            .ids
+            .get(&plan.name)
+            .filter(|_| !keeper.cannot_on(plan, today).iter().any(|word| word == "unanswered"))
         else {
             continue;
         };

@@ -179,7 +179,7 @@ fn best_of(dialect: &Dialect, plans: &[Choice], bytes: &[u8], today: Date) -> Op
         Some((name.clone(), format!("{chosen}, since as {value} {}", weighed.better_than(less))))
     });
     let decided = decided.collect();
-    let cannot = plans.get(chosen).map(|(_, plan)| plan.cannot().to_vec()).unwrap_or_default();
+    let cannot = weighed.cannot.clone();
     let (options, weighed) = readings.swap_remove(chosen);
     let told = |(name, value): &(&String, &String)| dialect.options.get(*name).is_some_and(|o| o.default != **value);
     Some(Candidate {
@@ -248,6 +248,8 @@ struct Weighed {
     /// Records that say neither when, nor which way, nor how long.
     empty: usize,
     last: Option<DateTime>,
+    /// What the format never shows, by the options and by what the lines tell.
+    cannot: Vec<String>,
     evidence: Vec<LineEvidence>,
 }
 
@@ -263,6 +265,7 @@ fn weigh(plan: &Plan, lines: &[Vec<u8>], today: Date) -> Weighed {
     }
     plan.idle(&mut state, &mut reading);
     weighed.settled(&mut reading, today);
+    weighed.cannot = plan.cannot_on(&state, today);
     weighed
 }
 

@@ -71,6 +71,9 @@ pub(super) struct OptionFile {
     /// By value: what the format never shows while the option has it.
     #[serde(default)]
     pub cannot: BTreeMap<String, Vec<String>>,
+    /// By value: the kinds of lines that only a PBX with it prints. While another value is chosen, they tell.
+    #[serde(default)]
+    pub told_by: BTreeMap<String, Vec<String>>,
 }
 
 /// Which fields make the time stamp, and what moment it means unless a fact says otherwise.

@@ -30,6 +30,8 @@ pub struct DialectOption {
     pub words: bool,
     /// By value: what the format never shows while the option has it, words of [`CANNOT`].
     pub cannot: BTreeMap<String, Vec<String>>,
+    /// By value: the kinds of lines that only a PBX with it prints; where a value that is not among them is chosen, they tell.
+    pub told_by: BTreeMap<String, Vec<String>>,
     /// What it is for.
     pub doc: String,
 }
@@ -89,8 +91,8 @@ impl Dialect {
             .map_err(|error| vec![notation(path, text, &error.span().unwrap_or(0..0), error.message())])?;
         let options = file.options.iter().map(|(name, option)| {
             let option = option.get_ref().clone();
-            let OptionFile { values, default, words, cannot, doc } = option;
-            (name.clone(), DialectOption { values, default, words, cannot, doc })
+            let OptionFile { values, default, words, cannot, told_by, doc } = option;
+            (name.clone(), DialectOption { values, default, words, cannot, told_by, doc })
         });
         Ok(Dialect {
             id: file.id.get_ref().clone(),
@@ -138,7 +140,20 @@ impl Dialect {
             }
         }
         for (name, option) in &self.file.options {
-            let OptionFile { values, default, words, cannot, doc: _ } = option.get_ref();
+            let OptionFile { values, default, words, cannot, told_by, doc: _ } = option.get_ref();
+            if let Some(unknown) = told_by.keys().find(|key| !values.contains(key)) {
+                let key = format!("options.{name}.told-by.{unknown}");
+                faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Name one of them"));
+            }
+            let known = |kind: &&String| self.file.lines.iter().any(|line| line.get_ref().kind == **kind);
+            if let Some(unknown) = told_by.values().flatten().find(|kind| !known(kind)) {
+                let key = format!("options.{name}.told-by {unknown:?}");
+                faults.push(self.place(option.span()).fault(
+                    &key,
+                    "no line is of that kind",
+                    "Name a kind of [[line]]",
+                ));
+            }
             if let Some(unknown) = cannot.keys().find(|key| !values.contains(key)) {
                 let key = format!("options.{name}.cannot.{unknown}");
                 faults.push(self.place(option.span()).fault(&key, "it is not among the values", "Name one of them"));

@@ -43,6 +43,7 @@ mod switch;
     clippy::arithmetic_side_effects
 )]
 mod tests;
+mod told;
 mod words;
 
 pub use cannot::CANNOT;

@@ -29,6 +29,8 @@ pub struct Plan {
     pub(super) linking: Linking,
     pub(super) restart: Option<RestartFile>,
     pub(super) cannot: Vec<String>,
+    /// Options whose value the lines tell.
+    pub(super) told: Vec<Telling>,
     pub(super) protocol: Protocol,
     pub(super) assume_year: Option<i16>,
     pub(super) regexes: Vec<Regex>,
@@ -43,7 +45,8 @@ impl Plan {
         &self.linking
     }
 
-    /// What this format never shows: words of [`super::CANNOT`].
+    /// What this format never shows: words of [`super::CANNOT`]. Where its lines tell which of several layouts they are in
+    /// and that is left to them, only what is lacking in all; [`Plan::cannot_on`] has the rest.
     pub fn cannot(&self) -> &[String] {
         &self.cannot
     }
@@ -88,6 +91,13 @@ impl Plan {
         desk.values.clear();
         self.desks.lock().unwrap_or_else(PoisonError::into_inner).push(desk);
     }
+}
+
+/// An option whose value the lines tell: what is lacking with each, and the kinds of lines that tell it.
+#[derive(Debug)]
+pub(super) struct Telling {
+    pub option: CompactString,
+    pub values: Vec<(CompactString, Vec<usize>, Vec<String>)>,
 }
 
 /// Room to work in, reused from line to line.

@@ -21,6 +21,9 @@ pub struct SourceState {
     /// The layout that a line announced.
     #[serde(default)]
     pub(super) layout: Option<CompactString>,
+    /// What lines told of the layout they are in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) told: Vec<super::told::Told>,
     /// Column names from a header line.
     #[serde(default)]
     pub(super) columns: Vec<CompactString>,

@@ -74,6 +74,7 @@ impl Plan {
         let kind = self.kinds.get(number).ok_or_else(|| LineFault::new(0, String::new()))?;
         self.locate(kind, line.bytes, &state.columns, desk)?;
         self.values(kind, line, desk, &mut reading.marks)?;
+        self.tell(number, line.today, state);
         let sequence = self.sequence.as_ref().and_then(|rule| desk.values.get(rule.slot));
         reading.sequence = sequence.and_then(Value::text).and_then(|number| number.trim().parse().ok());
         let moment = self.moment(state, line.today, desk).map_err(|reason| LineFault::new(0, reason))?;

@@ -34,6 +34,7 @@ impl Plan {
             },
             restart: None,
             cannot: CANNOT.map(str::to_owned).to_vec(),
+            told: Vec::new(),
             protocol,
             assume_year: None,
             regexes: Vec::new(),

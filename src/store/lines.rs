@@ -282,6 +282,24 @@ impl Reading<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The records that the lines of these days carry, each with the call it belongs to.
+    pub fn records_of(&self, from: Date, to: Date) -> Result<Vec<(LineRef, MaskedRecord)>, StoreError> {
+        let mut query = self.db.prepare_cached(
+            "SELECT source, call_seq, record FROM line
+             WHERE day BETWEEN ?1 AND ?2 AND call_seq IS NOT NULL AND record IS NOT NULL ORDER BY source, seq",
+        )?;
+        // A call may have a line of the day before, or after.
+        let mut rows = query.query((day_number(from) - 1, day_number(to) + 1))?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            let call = LineRef { source: row.get(0)?, seq: row.get::<_, i64>(1)? as u64 };
+            if let Ok(record) = serde_json::from_str(&row.get::<_, String>(2)?) {
+                records.push((call, record));
+            }
+        }
+        Ok(records)
+    }
+
     /// How many lines of a source came since each of these instants, the earliest last.
     pub fn lines_since(&self, source: u16, since: [Timestamp; 2]) -> Result<[u64; 2], StoreError> {
         // Backwards from the newest: as many rows are looked at as are counted, however many are kept.

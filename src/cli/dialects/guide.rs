@@ -165,7 +165,11 @@ fn lacks(dialect: &Dialect) -> String {
         for (value, words) in &option.cannot {
             text += &format!(
                 "\nWith `{name} = \"{value}\"`{}:\n\n",
-                if *value == option.default { ", the default" } else { "" }
+                match () {
+                    () if *value == option.default => ", the default",
+                    () if option.told_by.contains_key(value) => ", or where the lines show that they are so",
+                    () => "",
+                }
             );
             text += &listed(words);
         }

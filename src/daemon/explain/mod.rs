@@ -14,11 +14,11 @@ use super::desk::Desk;
 use super::keeper::Keeper;
 use super::setup::SourcePlan;
 use crate::aggregate::count::{Metric, contributions};
-use crate::aggregate::definitions::{DEFINITIONS, Judged};
+use crate::aggregate::definitions::{Case, DEFINITIONS, Judged};
 use crate::aggregate::slots::{SLOT_S, slot_of};
 use crate::call::rules::sentence;
 use crate::call::{Call, CallKind, Leg, LineRef, Outcome, Owner, Site, Taker, Wall};
-use crate::call::{arrival_in_words, decide, taken_in_words, took};
+use crate::call::{arrival_in_words, decide, queued, taken_in_words, took};
 use crate::config::Config;
 use crate::control::Refusal;
 use crate::store::{StoreError, StoredCall};
@@ -168,6 +168,10 @@ struct Meant {
     plan: SourcePlan,
     site: Site,
     brief: Brief,
+    /// What its source's format did not show on its day.
+    cannot: Vec<String>,
+    /// Whether calls of one number are linked.
+    linked: bool,
 }
 
 fn find(
@@ -199,13 +203,8 @@ fn find(
         },
     };
     let source = stored_call.call.id.source;
-    let mut site = Site::new(&keeper.config, &keeper.ids);
+    let site = keeper.site().map_err(stored)?;
     let imports = keeper.store.read().imports().map_err(stored)?;
-    for row in &imports {
-        if let Some(of) = keeper.ids.get(&row.of) {
-            site.stands_for(row.source, *of);
-        }
-    }
     let own = keeper.plans.iter().find(|plan| keeper.ids.get(&plan.name) == Some(&source)).cloned();
     let imported = || {
         let row = imports.iter().find(|row| row.source == source)?;
@@ -217,7 +216,9 @@ fn find(
     let brief = brief(&stored_call.call, &names, zone);
     // As the box calls it: what was typed could be anything, a telephone number too.
     audit(keeper, who, &format!("explain {}/{}", brief.source, stored_call.call.id.seq)).map_err(stored)?;
-    Ok(Found::One(Box::new(Meant { stored: stored_call, plan, site, brief })))
+    let row = keeper.store.read().source(&plan.name).map_err(stored)?;
+    let cannot = plan.plan.cannot_on(&row.map(|row| row.state).unwrap_or_default(), stored_call.day);
+    Ok(Found::One(Box::new(Meant { stored: stored_call, plan, site, brief, cannot, linked: keeper.linked })))
 }
 
 /// Sources and imported files with their numbers.
@@ -308,8 +309,7 @@ fn brief(call: &Call, names: &[(u16, String)], zone: &TimeZone) -> Brief {
 }
 
 fn explain(meant: Meant, replayed: Replayed, zone: &TimeZone) -> Explanation {
-    let Meant { stored: StoredCall { call, repeat, .. }, plan, site, brief } = meant;
-    let cannot = plan.plan.cannot().to_vec();
+    let Meant { stored: StoredCall { call, repeat, .. }, plan, site, brief, cannot, linked } = meant;
     let records = replayed.lines.iter().filter_map(|line| Some((line.line, line.record.clone()?)));
     let legs = Wall::legs(&plan.zone, call.arrival, records);
     let mut remarks = Vec::new();
@@ -340,6 +340,12 @@ fn explain(meant: Meant, replayed: Replayed, zone: &TimeZone) -> Explanation {
     let slot = slot_of(call.arrival);
     let leading = legs.iter().min_by_key(|leg| leg.arrival);
     let shows_ring = !cannot.iter().any(|what| what == "ring");
+    let case = Case {
+        call: &call,
+        shows_ring,
+        queued: queued(&site, call.id.source, legs.iter().map(|leg| &leg.record)),
+        repeat: (linked && !cannot.iter().any(|what| what == "cli")).then_some(repeat),
+    };
     let (owner, owned_by) = owned(&call.owner, &site, &legs);
     Explanation {
         dialect: plan.dialect,
@@ -355,7 +361,7 @@ fn explain(meant: Meant, replayed: Replayed, zone: &TimeZone) -> Explanation {
             .collect(),
         owner,
         owned_by,
-        definitions: DEFINITIONS.iter().map(|definition| definition.judge(&call, shows_ring)).collect(),
+        definitions: DEFINITIONS.iter().map(|definition| definition.judge(&case)).collect(),
         lines: replayed.lines.into_iter().map(|line| explained(line, &site, &legs)).collect(),
         remarks,
         cannot,

@@ -179,7 +179,10 @@ impl Keeper {
                 dialect: row.dialect.clone(),
                 // Of a dialect that is gone nobody can say what it shows.
                 cannot: match &plan {
-                    Some(plan) => plan.plan.cannot().to_vec(),
+                    Some(plan) => {
+                        let state = read.source(&row.name)?.map(|source| source.state).unwrap_or_default();
+                        plan.plan.cannot_on(&state, date)
+                    }
                     None => CANNOT.iter().map(|word| (*word).to_owned()).collect(),
                 },
                 shows_callback: plan.is_some_and(|plan| plan.plan.shows_callback()),

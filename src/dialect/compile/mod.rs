@@ -13,8 +13,8 @@ use regex::bytes::Regex;
 use toml::Spanned;
 
 use super::fault::FileFault;
-use super::file::{Becomes, By, DialectFile, GroupFile, Key, Mode, ProtocolName, Type};
-use super::plan::{Group, Plan, Row, SequenceRule, StampRule};
+use super::file::{Becomes, By, DialectFile, GroupFile, Key, Mode, OptionFile, ProtocolName, Type};
+use super::plan::{Group, Plan, Row, SequenceRule, StampRule, Telling};
 use super::spot;
 use super::{LinkKey, Linking, Role};
 use crate::framing::Protocol;
@@ -151,6 +151,7 @@ impl<'a> Compiler<'a> {
             linking: linking(self.file),
             restart: self.file.link.restart,
             cannot: self.cannot(),
+            told: self.told(&kind_names),
             protocol: protocol(self.file),
             assume_year,
             prefixes: self.prefixes(),
@@ -173,6 +174,25 @@ impl<'a> Compiler<'a> {
             }
         }
         cannot
+    }
+
+    /// The options that are left to the lines.
+    fn told(&self, kinds: &[String]) -> Vec<Telling> {
+        let left_to_lines = self.file.options.iter().filter(|(name, option)| {
+            let told_by = &option.get_ref().told_by;
+            !told_by.is_empty() && self.options.get(*name).is_none_or(|chosen| !told_by.contains_key(chosen))
+        });
+        let telling = |(name, option): (&String, &toml::Spanned<OptionFile>)| {
+            let OptionFile { told_by, cannot, .. } = option.get_ref();
+            let places = |names: &[String]| {
+                kinds.iter().enumerate().filter(|(_, kind)| names.contains(kind)).map(|(place, _)| place).collect()
+            };
+            let value = |(value, names): (&String, &Vec<String>)| {
+                (value.as_str().into(), places(names), cannot.get(value).cloned().unwrap_or_default())
+            };
+            Telling { option: name.as_str().into(), values: told_by.iter().map(value).collect() }
+        };
+        left_to_lines.map(telling).collect()
     }
 
     /// Every field name, with its type; the same name has the same type on every line.
