@@ -146,7 +146,14 @@ mod tests {
         for (tried, state) in [
             (Tried::Well, State::Ok),
             (Tried::NotSetUp("no token".into()), State::Fault),
-            (Tried::Otherwise(Delivery::Unauthorised { problem: problem(), credentials: None }), State::Fault),
+            (
+                Tried::Otherwise(Delivery::Unauthorised {
+                    problem: problem(),
+                    credentials: None,
+                    proof: crate::push::Proof::Token,
+                }),
+                State::Fault,
+            ),
             (Tried::Otherwise(Delivery::NotParticipating { problem: problem() }), State::Fault),
             (Tried::Otherwise(Delivery::Parked { problem: problem() }), State::Ok),
             (transient(Why::UnknownName("feed.example".into())), State::Fault),
