@@ -11,7 +11,7 @@
 pub mod answer;
 pub mod auth;
 pub mod backoff;
-mod certificate;
+pub mod certificate;
 pub mod client;
 pub mod delivery;
 mod fault;
