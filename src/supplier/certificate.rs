@@ -60,7 +60,9 @@ pub fn verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, String> {
         roots.add(certificate).map_err(|error| error.to_string())?;
     }
     if roots.is_empty() {
-        return Err("it holds no certificate; give the authority that issues the boxes' certificates, as PEM".to_owned());
+        return Err(
+            "it holds no certificate; give the authority that issues the boxes' certificates, as PEM".to_owned()
+        );
     }
     WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated().build().map_err(|error| error.to_string())
 }

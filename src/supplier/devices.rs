@@ -70,6 +70,16 @@ pub struct KeyRow {
     pub used_at: Option<Timestamp>,
 }
 
+/// ODS codes as they are kept in one text.
+pub fn joined(ods: &[String]) -> String {
+    ods.join(",")
+}
+
+/// The same, read.
+pub fn split(ods: &str) -> Vec<String> {
+    ods.split(',').filter(|ods| !ods.is_empty()).map(str::to_owned).collect()
+}
+
 impl KeyRow {
     /// Whether it is taken.
     pub fn is_good(&self, now: Timestamp) -> bool {
@@ -239,7 +249,13 @@ fn follow(
 }
 
 /// Enrols a box: the key that it brings is its own from now on, and the code is used up.
-pub fn enrol(books: &mut Books, digest: &str, key: PublicKey, named: &str, now: Timestamp) -> Result<Enrolled, Refusal> {
+pub fn enrol(
+    books: &mut Books,
+    digest: &str,
+    key: PublicKey,
+    named: &str,
+    now: Timestamp,
+) -> Result<Enrolled, Refusal> {
     let Some(code) = books.code(digest) else { return Err(Refusal::CodeUnknown) };
     let keyid = key.keyid();
     if let Some(used_by) = &code.used_by {
@@ -299,11 +315,7 @@ pub fn add_key(books: &mut Books, current: &str, key: PublicKey, now: Timestamp)
 }
 
 /// The box and key that a signature names, where they are good.
-pub fn recognise(
-    books: &Books,
-    keyid: &str,
-    now: Timestamp,
-) -> Option<(DeviceRow, KeyRow)> {
+pub fn recognise(books: &Books, keyid: &str, now: Timestamp) -> Option<(DeviceRow, KeyRow)> {
     let key = books.key(keyid).filter(|key| key.is_good(now))?;
     let device = books.device(&key.device).filter(|device| device.revoked_at.is_none())?;
     Some((device, key))
@@ -317,12 +329,7 @@ pub fn used(books: &mut Books, keyid: &str, now: Timestamp) {
 }
 
 /// Turns a box away, with all its keys, or one of its keys alone. False when there is none such.
-pub fn revoke(
-    books: &mut Books,
-    device: &str,
-    keyid: Option<&str>,
-    now: Timestamp,
-) -> bool {
+pub fn revoke(books: &mut Books, device: &str, keyid: Option<&str>, now: Timestamp) -> bool {
     let Some(known) = books.device(device) else { return false };
     let mut found = keyid.is_none();
     for key in books.keys(device).into_iter().filter(|key| keyid.is_none_or(|keyid| key.keyid == keyid)) {

@@ -50,8 +50,7 @@ pub async fn post_enrolment(
         return Err(Problem::new(Kind::TooManyTries, "too many wrong codes came in the last minute; wait a minute"));
     }
     let code = OneTimeCode::parse(&asked.code).map_err(|fault| Problem::new(Kind::CodeMistyped, fault.to_string()))?;
-    let wanted =
-        Wanted { code: Some(code.digest()), keys: vec![key.keyid()], devices: vec![asked.device.clone()] };
+    let wanted = Wanted { code: Some(code.digest()), keys: vec![key.keyid()], devices: vec![asked.device.clone()] };
     let (digest, device) = (code.digest(), asked.device.clone());
     let settled = receiver
         .archived(move |archive| archive.settle(&wanted, &|books| enrol(books, &digest, key, &device, now)))
@@ -91,9 +90,8 @@ pub async fn post_key(
     })?;
     let now = receiver.clock.now();
     let wanted = Wanted { keys: vec![current.clone(), key.keyid()], ..Wanted::default() };
-    let settled = receiver
-        .archived(move |archive| archive.settle(&wanted, &|books| add_key(books, &current, key, now)))
-        .await?;
+    let settled =
+        receiver.archived(move |archive| archive.settle(&wanted, &|books| add_key(books, &current, key, now))).await?;
     let enrolled = settled.map_err(|refusal| problem(&refusal))?;
     tracing::info!(device = enrolled.device, keyid = enrolled.keyid, replayed = enrolled.replayed, "key renewed");
     Ok(answer(enrolled))
@@ -105,7 +103,8 @@ fn parsed<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     // What serde says of a value may hold the value: its member is named and nothing of it shown.
     serde_json::from_value(value).map_err(|error| {
         let said = error.to_string();
-        let shown = if said.starts_with("missing field") { legible(&said) } else { "a member is of another type".to_owned() };
+        let shown =
+            if said.starts_with("missing field") { legible(&said) } else { "a member is of another type".to_owned() };
         Problem::field(Kind::InvalidDocument, "", shown)
     })
 }
@@ -124,14 +123,18 @@ fn problem(refusal: &Refusal) -> Problem {
         Refusal::CodeExpired => (Kind::CodeExpired, "a code is good for 15 minutes; ask for another".to_owned()),
         Refusal::DeviceKnown(device) => (
             Kind::DeviceKnown,
-            format!("{} is known for other practices; ask for a code with --device, or give this box another name", legible(device)),
+            format!(
+                "{} is known for other practices; ask for a code with --device, or give this box another name",
+                legible(device)
+            ),
         ),
         Refusal::KeyKnown => {
             (Kind::KeyKnown, "the key is another box's, has ended or was turned away; make a new one".to_owned())
         }
-        Refusal::Superseded => {
-            (Kind::KeySuperseded, "another key followed this one and is in use; enrol the box with a one-time code".to_owned())
-        }
+        Refusal::Superseded => (
+            Kind::KeySuperseded,
+            "another key followed this one and is in use; enrol the box with a one-time code".to_owned(),
+        ),
     };
     Problem::new(kind, said)
 }

@@ -81,9 +81,10 @@ impl Sender {
             return Err(Problem::new(Kind::NotParticipating, format!("this {what} is not for practice {ods}")));
         }
         match &self.site {
-            Some(own) if own != site => {
-                Err(Problem::new(Kind::NotParticipating, format!("this {what} is for site {own} of practice {ods} only")))
-            }
+            Some(own) if own != site => Err(Problem::new(
+                Kind::NotParticipating,
+                format!("this {what} is for site {own} of practice {ods} only"),
+            )),
             _ => Ok(()),
         }
     }
@@ -92,7 +93,10 @@ impl Sender {
     pub fn is(&self, device: &str) -> Result<(), Problem> {
         match &self.device {
             Some(own) if own != device => {
-                let said = format!("this is {own}, and it speaks for {}; enrol the box again, or set its name", legible(device));
+                let said = format!(
+                    "this is {own}, and it speaks for {}; enrol the box again, or set its name",
+                    legible(device)
+                );
                 Err(Problem::new(Kind::AnotherDevice, said))
             }
             _ => Ok(()),
@@ -189,9 +193,10 @@ impl Doorman {
 /// What a signature that is not taken is answered.
 pub fn refused(fault: &Fault) -> Problem {
     match fault {
-        Fault::Clock(_) => {
-            Problem::new(Kind::ClockSkew, format!("{fault}; sign by the time that the Date header of this answer gives"))
-        }
+        Fault::Clock(_) => Problem::new(
+            Kind::ClockSkew,
+            format!("{fault}; sign by the time that the Date header of this answer gives"),
+        ),
         fault => Problem::new(Kind::Unauthorised, fault.to_string()),
     }
 }
@@ -273,7 +278,8 @@ async fn by_signature(claim: Claim, parts: &Parts, receiver: &Receiver) -> Resul
     let now = receiver.clock.now();
     claim.is_of_now(now).map_err(|fault| refused(&fault))?;
     let unknown = || {
-        let said = "the key that signs is not known here, has ended or was turned away; enrol the box with a one-time code";
+        let said =
+            "the key that signs is not known here, has ended or was turned away; enrol the box with a one-time code";
         Problem::new(Kind::Unauthorised, said)
     };
     if claim.keyid.len() > 100 {
@@ -337,7 +343,10 @@ mod tests {
         assert_eq!(sender.may("A81001", "branch").unwrap_err().kind, Kind::NotParticipating);
         assert_eq!(sender.is("smdrd-two").unwrap_err().kind, Kind::AnotherDevice);
         let kept: serde_json::Value = serde_json::from_str(&sender.kept()).unwrap();
-        assert_eq!((&kept["by"], &kept["key"], &kept["signature"]), (&json!("signature"), &json!("k"), &json!(":AA==:")));
+        assert_eq!(
+            (&kept["by"], &kept["key"], &kept["signature"]),
+            (&json!("signature"), &json!("k"), &json!(":AA==:"))
+        );
         let token = Sender { means: Means::Token, device: None, key: None, signature: None, ..sender };
         assert_eq!((token.kept(), token.is("any").is_ok()), (r#"{"by":"bearer"}"#.to_owned(), true));
     }
@@ -350,7 +359,10 @@ mod tests {
         };
         let line = |public: Option<&str>| Doorman::new(public).unwrap().line(&request("/v1/x?a=b", "inside:8080"));
         let plain = line(None);
-        assert_eq!((plain.authority.as_str(), plain.path.as_str(), plain.query.as_deref()), ("inside:8080", "/v1/x", Some("a=b")));
+        assert_eq!(
+            (plain.authority.as_str(), plain.path.as_str(), plain.query.as_deref()),
+            ("inside:8080", "/v1/x", Some("a=b"))
+        );
         for (public, authority, path) in [
             ("https://feed.example", "feed.example", "/v1/x"),
             ("https://feed.example:443/smdr/", "feed.example", "/smdr/v1/x"),
@@ -359,7 +371,9 @@ mod tests {
             let line = line(Some(public));
             assert_eq!((line.authority.as_str(), line.path.as_str()), (authority, path), "{public}");
         }
-        assert!(["feed.example", "/x", "ftp://feed.example", ""].iter().all(|wrong| Doorman::new(Some(wrong)).is_none()));
+        assert!(
+            ["feed.example", "/x", "ftp://feed.example", ""].iter().all(|wrong| Doorman::new(Some(wrong)).is_none())
+        );
     }
 
     #[test]

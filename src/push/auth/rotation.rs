@@ -75,7 +75,10 @@ async fn renew(
     let answer = match client.add_key(&device, &request).await {
         // The old key is not taken any more: the supplier knows the new one since long ago, or neither.
         Err(refused @ Delivery::Unauthorised { .. }) => match with(DeviceKey::read(&files.next())?) {
-            Some(client) => client.add_key(&device, &itself).await.map_err(|_| refused),
+            Some(client) => {
+                let itself = NewKey::of(&next.key, &device, &next.key.public().keyid());
+                client.add_key(&device, &itself).await.map_err(|_| refused)
+            }
             None => Err(refused),
         },
         answer => answer,

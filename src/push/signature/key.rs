@@ -39,7 +39,12 @@ impl PublicKey {
         if (jwk.kty.as_str(), jwk.crv.as_str()) != ("OKP", "Ed25519") {
             return None;
         }
-        PublicKey::from_bytes(&URL_SAFE_NO_PAD.decode(&jwk.x).ok()?)
+        PublicKey::from_x(&jwk.x)
+    }
+
+    /// The key in a JWK's `x`.
+    pub fn from_x(x: &str) -> Option<PublicKey> {
+        PublicKey::from_bytes(&URL_SAFE_NO_PAD.decode(x).ok()?)
     }
 
     /// Its 32 bytes.
