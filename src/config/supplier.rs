@@ -62,6 +62,11 @@ impl SupplierAuth {
 }
 
 impl Supplier {
+    /// Whether the token is to come from the service manager.
+    pub fn wants_credential(&self) -> bool {
+        self.auth() == SupplierAuth::Bearer && self.token_file.is_none()
+    }
+
     /// How the box proves who it is.
     pub fn auth(&self) -> SupplierAuth {
         self.auth.as_ref().and_then(|word| SupplierAuth::of(word.get_ref())).unwrap_or(SupplierAuth::Bearer)
