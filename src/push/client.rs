@@ -20,7 +20,7 @@ use super::heartbeat::Heartbeat;
 use super::manifest::{self, Manifest};
 use super::parcel::{content_digest, sha256_hex};
 use super::route::{Route, SetUpError};
-use super::{Auth, Delivery, MEDIA_TYPE, Parcel, Problem, SKEW_HEADER, SKEW_WORTH_TELLING_S, Why, legible};
+use super::{Auth, Delivery, MEDIA_TYPE, Parcel, Problem, Proof, SKEW_HEADER, SKEW_WORTH_TELLING_S, Why, legible};
 use crate::clock::Clock;
 
 /// The most of a receipt or a refusal that is read, in bytes.
@@ -284,13 +284,24 @@ impl Client {
     }
 
     async fn once(&self, request: &impl Fn() -> RequestBuilder, longest: usize) -> Result<Answer, Failure> {
-        let response = self.http.execute(self.proved(request())?).await?;
+        let response =
+            self.http.execute(self.proved(request())?).await.map_err(|error| self.explained(error.into()))?;
         self.measure_skew(response.headers());
         let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
         if let Some(until) = shown.and_then(certificate::good_until) {
             self.certificate_until.store(until.as_second(), Ordering::Relaxed);
         }
         read(response, longest).await
+    }
+
+    /// A server that does not take a certificate says so when it has hung up: what is read of it is often that alone.
+    fn explained(&self, failure: Failure) -> Failure {
+        match failure.why {
+            Why::Broken(said) if self.auth.kind() == Proof::Certificate => {
+                Failure { why: Why::CertificateRefused(format!("or the connection broke: {said}")), ..failure }
+            }
+            _ => failure,
+        }
     }
 
     fn url(&self, parts: &[&str]) -> Url {

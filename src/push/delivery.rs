@@ -213,6 +213,12 @@ pub enum Why {
     /// The certificate is for another host.
     #[error("the certificate shown is for another name than the one in the supplier's URL")]
     WrongName,
+    /// The supplier ends the connection for the certificate that this box shows.
+    #[error(
+        "the supplier does not take this box's certificate ({0}); ask it whether the certificate is of its authority and in \
+         force, or for a new one; no day is lost"
+    )]
+    CertificateRefused(String),
     /// Some other failure of TLS.
     #[error("no secure connection to the supplier ({0})")]
     Tls(String),

@@ -189,7 +189,7 @@ impl Standing {
         self.next = Some(next);
         let grave = match delivery {
             Delivery::Transient { why, .. } => {
-                why.is_clock() || matches!(why, Why::ExpiredCertificate | Why::WrongName)
+                why.is_clock() || matches!(why, Why::ExpiredCertificate | Why::WrongName | Why::CertificateRefused(_))
             }
             Delivery::Unauthorised { .. } => true,
             _ => false,
