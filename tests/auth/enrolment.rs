@@ -207,7 +207,7 @@ fn a_certificate_must_be_of_the_authority_in_force_and_of_a_box_that_is_known() 
     // One that has ended says so on the box before anything else does; nothing is lost by any of it.
     rig.supplier = format!("{common}{}", shows(&authority.client("smdrd-test", 2021)));
     let (_, status) = rig.json(&["status"], &noon);
-    assert!(status["problems"].to_string().contains("credentials-ending"), "{:#}", status["problems"]);
+    assert!(status["problems"].to_string().contains("ended 2021-12-31"), "{:#}", status["problems"]);
     assert_eq!(without_certificate(&ca, &format!("{url}/v1/practices/A81001/sites/main/days")), 401);
     rig.supplier = format!("{common}{}", shows(&authority.client("smdrd-test", 2099)));
     assert_eq!(pushed(&rig, &noon), ("receipted".into(), String::new()));
