@@ -16,7 +16,7 @@ use jiff::civil::Date;
 use super::archive::{Archive, ArchiveError, Arrival, Heard, Held, Kept};
 use super::contract::{self, Operation};
 use super::enrol::{post_enrolment, post_key};
-use super::identity::{Doorman, From, Sender};
+use super::identity::{Doorman, Sender, SentBy};
 use super::problem::{Kind, Problem};
 use super::request::{check_digest, check_media_type, read, refuse_after, skew};
 use super::tokens::Tokens;
@@ -107,7 +107,7 @@ struct Named;
 async fn put_day(
     State(receiver): Shared,
     path: DayPath,
-    from: From,
+    from: SentBy,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -212,7 +212,7 @@ async fn get_day(
     State(receiver): Shared,
     path: DayPath,
     query: Result<Query<WhichRevision>, QueryRejection>,
-    from: From,
+    from: SentBy,
 ) -> Result<Response, Problem> {
     let address = day_address(path)?;
     from.may(&address.ods, &address.site)?;
@@ -247,7 +247,7 @@ async fn get_days(
     State(receiver): Shared,
     path: SitePath,
     query: Result<Query<Range>, QueryRejection>,
-    from: From,
+    from: SentBy,
 ) -> Result<Response, Problem> {
     let Path((ods, site)) = path.map_err(|_| Problem::new(Kind::BadAddress, "the path is not UTF-8"))?;
     practice_and_site(&ods, &site)?;
@@ -268,7 +268,7 @@ async fn get_days(
 async fn heartbeat(
     State(receiver): Shared,
     path: Result<Path<String>, PathRejection>,
-    from: From,
+    from: SentBy,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
