@@ -66,6 +66,7 @@ fn a_box_enrols_signs_and_goes_on_after_its_key_was_turned_away() {
 
     let (doctor, found) = rig.json(&["doctor"], "");
     assert!(found.to_string().contains("device-key.pem"), "{doctor} {found:#}");
+    assert!(found.to_string().contains("it takes the signature of this box's key"), "{found:#}");
     assert_eq!(pushed(&rig, &noon), ("receipted".into(), String::new()));
     let who = sender(&feed);
     let listed = told(folder.path(), &["devices", "list"]);
