@@ -377,7 +377,6 @@ impl Books {
     /// Forgets who called on days up to `date`, after their tokens have gone.
     pub fn rolled(&mut self, date: Date) {
         self.callers.retain(|(_, day), _| *day > date);
-        self.forget_callers(date);
         for stored in self.stored.values_mut().filter(|stored| stored.day <= date) {
             stored.call.token = None;
         }

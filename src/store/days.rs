@@ -68,7 +68,8 @@ impl Work<'_> {
         self.tx
             .prepare_cached(
                 "INSERT INTO day (ods, site, day) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET changed = (closed_ms IS NOT NULL), rolled = min(rolled, 1)",
+                 ON CONFLICT DO UPDATE SET changed = (closed_ms IS NOT NULL), rolled = min(rolled, 1)
+                 WHERE changed <> (closed_ms IS NOT NULL) OR rolled > 1",
             )?
             .execute((ods.as_str(), site.as_str(), day_number(date)))?;
         Ok(())
@@ -77,7 +78,7 @@ impl Work<'_> {
     /// Marks every closed day of `date` as changed: something of its lines or links is different.
     pub fn touch_closed(&self, date: Date) -> Result<(), StoreError> {
         self.tx
-            .prepare_cached("UPDATE day SET changed = 1 WHERE day = ?1 AND closed_ms IS NOT NULL")?
+            .prepare_cached("UPDATE day SET changed = 1 WHERE day = ?1 AND closed_ms IS NOT NULL AND NOT changed")?
             .execute([day_number(date)])?;
         Ok(())
     }

@@ -197,27 +197,52 @@ fn remove(copy: &Path) {
     }
 }
 
+/// The size of the pages of a file whose first page is lost: tables begin where they begin with pages of that size.
+fn page_size(path: &Path) -> Result<u32, StoreError> {
+    let bytes = |at: u64| {
+        let mut byte = [0];
+        let file = std::fs::File::open(path).ok()?;
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut byte, at).ok()?;
+        Some(byte[0])
+    };
+    let mut best = (0, 4096);
+    for size in [2048, 4096] {
+        let tables = schema::laid_out(size)?;
+        // What a page of a table or of an index begins with.
+        let begins = |root: &i64| matches!(bytes((*root as u64 - 1) * u64::from(size)), Some(2 | 5 | 10 | 13));
+        let fit = tables.iter().map(|(_, _, _, root, _)| *root).filter(|root| *root > 1 && begins(root)).count();
+        // Where pages of 4096 bytes would begin those of 2048 do, too: they fit both.
+        if size == 2048 || fit > best.0 {
+            best = (fit, size);
+        }
+    }
+    Ok(best.1)
+}
+
 /// A copy of the file whose first page says what smdrd's always says.
 fn with_new_first_page(path: &Path, copy: &Path) -> Result<Connection, String> {
     let said = |error: std::io::Error| error.to_string();
     let sql = |error: rusqlite::Error| error.to_string();
     remove(copy);
+    let page = page_size(path).map_err(|error| error.to_string())?;
+    let size = page as usize;
     // An empty database of the same make, and where its tables begin once it has them.
     let empty = {
         let db = Connection::open(copy).map_err(sql)?;
+        db.pragma_update(None, "page_size", page).map_err(sql)?;
         db.pragma_update(None, "auto_vacuum", 2).map_err(sql)?;
         db.execute_batch("CREATE TABLE one (x); DROP TABLE one;").map_err(sql)?;
         drop(db);
         let mut first = std::fs::read(copy).map_err(said)?;
-        first.truncate(4096);
+        first.truncate(size);
         first
     };
     remove(copy);
-    let tables = schema::laid_out().map_err(|error| error.to_string())?;
+    let tables = schema::laid_out(page).map_err(|error| error.to_string())?;
     std::fs::copy(path, copy).map_err(said)?;
     let file = std::fs::OpenOptions::new().write(true).open(copy).map_err(said)?;
     let mut first = empty;
-    if first.len() < 4096 {
+    if first.len() < size {
         return Err("no first page could be made".to_owned());
     }
     // Its size is that of the file: the two counters differ. No page is free.

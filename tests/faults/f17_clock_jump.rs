@@ -148,6 +148,11 @@ fn what_a_box_hears_before_it_knows_the_time_is_stamped_when_it_does() {
     assert_kept(&site.rig, "", "once it knows the time");
     let status = site.rig.status();
     assert!(!status["problems"].to_string().contains("know the time"), "{status:#}");
+    let doubt = wait_for("the event of the clock", || {
+        let (_, list) = site.rig.json(&["outages", "--month", "2026-11"], "");
+        list["outages"].as_array()?.iter().find(|outage| outage["cause"] == "clock-doubt").cloned()
+    });
+    assert!(doubt["source"].is_null() && doubt["end"].as_str().unwrap() > "2026-11-20T10:05", "{doubt}");
     assert_eq!(status["today"][0]["inbound_seen"], 3);
     let observed = status["today"][0]["observed_s"].as_u64().unwrap();
     assert!(observed < 900, "{observed} s are said to have been observed");
