@@ -1,12 +1,15 @@
 //! How collecting ends, and what is noted where the next run cannot go on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use zeroize::Zeroize as _;
 
 use super::desk::Desk;
 use super::keeper::{HALF_LINES, HalfLine, Keeper};
+use super::loss;
 use crate::source::{Happening, Receipt};
 use crate::store::StoreError;
 
@@ -36,6 +39,32 @@ impl Keeper {
         self.note_marks();
         self.marks.sync();
         Ok(self.trouble.is_none() && self.given_up == 0)
+    }
+
+    /// The last moment at which an earlier run is known to have lived: as it noted, or as its last line came.
+    pub(super) fn alive(&self) -> Result<Option<Timestamp>, StoreError> {
+        let read = self.store.read();
+        let alive = read.meta("alive_ms")?.and_then(|text| text.parse().ok());
+        let Some(mut alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) else { return Ok(None) };
+        let now = self.clock.now();
+        for plan in &self.plans {
+            let last = self.row(&plan.name).map_or(Ok(None), |row| read.last_came(row.id))?;
+            alive = last.filter(|last| *last <= now).map_or(alive, |last| alive.max(last));
+        }
+        Ok(Some(alive))
+    }
+
+    /// Ends the links that an earlier run left open, at the last moment it is known to have lived; not those of sources
+    /// that go on `unbroken`. Gives the sources whose links are still open.
+    pub fn end_abandoned_links(&mut self, unbroken: &BTreeSet<u16>) -> Result<BTreeSet<u16>, StoreError> {
+        let Some(alive) = self.alive()? else { return Ok(BTreeSet::new()) };
+        // Of what came after the last that is known, nothing is known where something was lost.
+        let lost = loss::losses(&self.store)?.last().is_some_and(|loss| loss.at > alive && loss.settled.is_none());
+        let cause = if lost { loss::CAUSE } else { "not-running" };
+        let work = self.store.begin()?;
+        let open = work.links_left_open(alive, unbroken, cause)?;
+        work.commit()?;
+        Ok(open)
     }
 
     /// Notes that of so many links, or of all where that is 0, it cannot be read where the run before left them.

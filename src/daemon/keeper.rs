@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
 use super::box_clock::{Leap, Timeline, Watchmaker};
+use super::days::note_left_open;
 use super::doubts::ClockDoubted;
 use super::hold::{Hold, SharedHold};
 use super::loss;
@@ -270,6 +271,8 @@ impl Keeper {
             }
         };
         let unreadable = self.store.read().unreadable_states()?;
+        let left_open =
+            self.alive()?.map(|alive| self.date(alive)).filter(|date| *date < self.oldest_day(self.clock.now()));
         let open = self.end_abandoned_links(unbroken)?;
         self.up = open.clone();
         self.collecting = true;
@@ -299,6 +302,9 @@ impl Keeper {
             work.set_meta("version", env!("CARGO_PKG_VERSION"))?;
         }
         if trusted {
+            if let Some(date) = left_open {
+                note_left_open(&work, date)?;
+            }
             note_first_day(&work, date_of(&self.zone, now))?;
             work.bring_forward(now)?;
         }
@@ -324,28 +330,6 @@ impl Keeper {
             self.books.cut_off(&work, &mut portion, *source)?;
         }
         self.books.finish(&work, portion)?;
-        work.commit()?;
-        Ok(open)
-    }
-
-    /// Ends the links that an earlier run left open, at the last moment it is known to have lived; not those of sources
-    /// that go on `unbroken`. Gives the sources whose links are still open.
-    pub fn end_abandoned_links(&mut self, unbroken: &BTreeSet<u16>) -> Result<BTreeSet<u16>, StoreError> {
-        let alive = self.store.read().meta("alive_ms")?.and_then(|text| text.parse().ok());
-        let Some(mut alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) else {
-            return Ok(BTreeSet::new());
-        };
-        // It lived when it stored its last line, too.
-        let now = self.clock.now();
-        for plan in &self.plans {
-            let last = self.row(&plan.name).map_or(Ok(None), |row| self.store.read().last_came(row.id))?;
-            alive = last.filter(|last| *last <= now).map_or(alive, |last| alive.max(last));
-        }
-        // Of what came after the last that is known, nothing is known where something was lost.
-        let lost = loss::losses(&self.store)?.last().is_some_and(|loss| loss.at > alive && loss.settled.is_none());
-        let cause = if lost { loss::CAUSE } else { "not-running" };
-        let work = self.store.begin()?;
-        let open = work.links_left_open(alive, unbroken, cause)?;
         work.commit()?;
         Ok(open)
     }

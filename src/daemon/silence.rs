@@ -142,6 +142,12 @@ impl Keeper {
                 .collect(),
             false => Vec::new(),
         };
+        for row in anew.iter().filter_map(|id| self.rows.get(id)) {
+            self.books.stretches_anew(&self.store.read(), row)?;
+        }
+        let work = self.store.begin()?;
+        self.books.keep_stretches(&work)?;
+        work.commit()?;
         if anew.is_empty() && self.ears.values().all(|ear| ear.moments.is_empty()) {
             return Ok(());
         }

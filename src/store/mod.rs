@@ -10,6 +10,7 @@ pub mod damage;
 mod days;
 mod events;
 mod files;
+mod first_page;
 mod heard;
 mod imports;
 mod lines;
@@ -128,9 +129,11 @@ fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
 /// For how long somebody else's lock is waited for at first, and where it lasts.
 const PATIENCE: (std::time::Duration, std::time::Duration) =
     (std::time::Duration::from_secs(10), std::time::Duration::from_millis(250));
-/// Bytes of a page of a new database. Each page that a commit touches is written whole, and a line touches a page in each of
-/// some nine tables and indexes; a line of 100 letters with its record still finds room in one of this size.
-const PAGE: &str = "2048";
+/// Bytes of log before a checkpoint: large enough not to be in the way of a replay.
+const LOG: u64 = 16 << 20;
+/// Bytes of a page of a new database. Each page that a commit touches is written whole, and a line touches one or two in each of
+/// some eight tables and indexes, of each of which it changes a few dozen bytes.
+const PAGE: &str = "1024";
 
 /// The database of one box.
 #[derive(Debug)]
@@ -179,9 +182,8 @@ impl Store {
         self.pragma("foreign_keys", "1")?;
         self.pragma("trusted_schema", "0")?;
         self.pragma("cell_size_check", "1")?;
-        // About 16 MiB of log before a checkpoint: large enough not to be in the way of a replay.
-        let of_log = if self.page_size()? < 4096 { "8000" } else { "4000" };
-        self.pragma("wal_autocheckpoint", of_log)?;
+        let pages = LOG / self.page_size()?.max(1);
+        self.db.pragma_update(None, "wal_autocheckpoint", pages as i64)?;
         schema::migrate(&mut self.db)?;
         self.db.set_prepared_statement_cache_capacity(64);
         Ok(())
