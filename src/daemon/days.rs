@@ -69,9 +69,7 @@ impl Keeper {
         let busy = self.days_being_imported(now)?;
         let next = if at_once { now } else { self.first_try(now)? };
         for owner in self.practices() {
-            let left = self.left_open(&owner)?;
-            let is_due = |date: &Date| *date >= oldest || left.is_some_and(|(from, to)| (from..=to).contains(date));
-            for date in self.days_to_close(&owner, open_day)?.into_iter().filter(is_due) {
+            for date in self.days_due(&owner, open_day, oldest)? {
                 self.progress.worked();
                 if !busy.contains(&date) {
                     self.close(&owner, date, now, next)?;
@@ -110,6 +108,13 @@ impl Keeper {
             .and_then(|closed| closed.tomorrow().ok())
             .map_or(began, |from| from.max(began));
         Ok((from <= to).then_some((from, to)))
+    }
+
+    /// The days before `open_day` that are to be closed: from `oldest` on, and those that were left long ago.
+    pub(super) fn days_due(&self, owner: &Owner, open_day: Date, oldest: Date) -> Result<Vec<Date>, StoreError> {
+        let left = self.left_open(owner)?;
+        let is_due = |date: &Date| *date >= oldest || left.is_some_and(|(from, to)| (from..=to).contains(date));
+        Ok(self.days_to_close(owner, open_day)?.into_iter().filter(is_due).collect())
     }
 
     /// Days before `open_day` that are not closed: those with calls, and every day since collecting began, since a
