@@ -20,6 +20,7 @@ mod days;
 pub mod desk;
 pub mod discover;
 pub mod disk;
+mod doubts;
 mod ending;
 pub mod explain;
 pub mod export;
