@@ -156,8 +156,9 @@ fn records(rows: Vec<(LineRef, MaskedRecord)>) -> HashMap<LineRef, Vec<MaskedRec
 
 /// How much of a month's core hours there is, by the calendar.
 pub(super) fn core_hours_of(from: Date, to: Date) -> u64 {
-    use crate::aggregate::silence::{CORE_HOURS, is_working_day};
+    use crate::aggregate::calendar::{bank_holiday, is_working_day};
+    use crate::aggregate::silence::CORE_HOURS;
     let days = from.series(jiff::ToSpan::days(1)).take_while(|day| *day <= to);
     let a_day = u64::try_from(CORE_HOURS.1 - CORE_HOURS.0).unwrap_or(0);
-    days.filter(|day| is_working_day(*day)).count() as u64 * a_day
+    days.filter(|day| is_working_day(*day, bank_holiday(*day))).count() as u64 * a_day
 }
