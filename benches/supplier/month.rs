@@ -68,7 +68,7 @@ pub fn fill_file(store: &str, days: &[Day], practices: usize) {
 /// The same into a PostgreSQL database. The first document goes the receiver's way, which makes the month's partition.
 pub fn fill_server(store: &str, days: &[Day], practices: usize) {
     let archive = Archive::open(Path::new(store)).expect("the store opens");
-    let first = days.first().expect("a month has days");
+    let Some(first) = days.first() else { return };
     archive.keep(&arrival(first, 0), |_| Vec::new()).expect("it is kept");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
@@ -151,7 +151,7 @@ pub struct Built {
 pub fn build(store: &str, desk: &Path, out: &str, practices: usize) -> Built {
     let out = desk.join(out);
     let clock = format!("2026-11-03T09:00:00Z@{}@1", Timestamp::now());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_smdr-feed"));
+    let mut command = Command::new(process::smdr_feed());
     command.args(["build", "--rehearsal", "--json", "--month", MONTH, "--store", store, "--clock", &clock]);
     command.arg("--config").arg(desk.join("feed.toml")).arg("--out").arg(&out);
     let began = Instant::now();

@@ -27,7 +27,7 @@ impl Receiver {
     /// Starts one on a store.
     pub fn start(store: &str, folder: &Path, identity: &Identity) -> Receiver {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_smdr-feed"));
+        let mut command = Command::new(process::smdr_feed());
         command.args(["serve", "--listen", "127.0.0.1:0", "--store", store]).arg("--tokens").arg(folder.join("tokens"));
         command.arg("--tls-cert").arg(&identity.cert).arg("--tls-key").arg(&identity.key);
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the receiver starts");

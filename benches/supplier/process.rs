@@ -1,5 +1,10 @@
 //! What a process has used, by what Linux tells of it.
 
+/// The program that is measured: the one built with this, or another, so that only that one need be optimised.
+pub fn smdr_feed() -> String {
+    std::env::var("SMDRD_FEED_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_smdr-feed").to_owned())
+}
+
 /// Seconds of processor that a process has used so far, for itself and in the kernel.
 pub fn processor(pid: u32) -> f64 {
     ticks(pid, 2)
