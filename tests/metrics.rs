@@ -395,6 +395,16 @@ fn what_the_stamp_means_decides_where_a_call_over_an_edge_counts() {
 }
 
 #[test]
+fn a_redial_is_a_call_like_any_other_and_counted_beside() {
+    let call = &calls_at(site(ROLES), &by(LinkKey::CallId), &["08:00:00 in #1 l1 c7 - r5 x201"])[0];
+    let counts =
+        |repeat| -> BTreeSet<Metric> { contributions(call, repeat).into_iter().map(|(_, of, _)| of).collect() };
+    let beside: Vec<Metric> = counts(true).difference(&counts(false)).copied().collect();
+    assert_eq!(beside, [Metric::Repeat]);
+    assert!(counts(true).contains(&Metric::Seen) && counts(true).contains(&Metric::Missed));
+}
+
+#[test]
 fn what_is_counted_balances_in_every_half_hour() {
     // CBT001 = CBT002 + CBT003 + CBT004 + CBT005, and each histogram with its unknown is its count.
     let legs: Vec<String> = (0..600_u32)

@@ -10,7 +10,7 @@ use super::answers::{audit, gone, stored, whose};
 use super::courier::practice_of;
 use super::desk::Desk;
 use super::keeper::Keeper;
-use super::report::{Stretch, core_hours_of};
+use super::report::core_hours_of;
 use crate::aggregate::document::DayDocument;
 use crate::call::Owner;
 use crate::control::{CallLevel, Refusal};
@@ -242,7 +242,7 @@ impl Keeper {
             let what = format!("the calls of {month} are not all kept: they are kept from {kept} on");
             return Err(Refusal::new(what, "export a month sooner, or keep calls longer: retention.call-days"));
         }
-        let Stretch { documents, .. } = self.stretch(&owner, first, last)?;
+        let documents = self.documents_of(&owner, first, last)?;
         known(&documents, &month)?;
         let rows = self.rows_of(&owner, &documents)?;
         let bytes = file(&template, &rows).map_err(|error| Refusal::new(error, "report this"))?;

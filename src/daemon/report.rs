@@ -28,7 +28,7 @@ pub struct Answer {
     pub outages: Outages,
 }
 
-/// Answers the verb.
+/// Answers the verb. Day by day, so that lines that come meanwhile do not wait for all of it.
 pub(super) async fn answer(
     desk: &Desk,
     who: &str,
@@ -37,59 +37,80 @@ pub(super) async fn answer(
     practice: Option<String>,
 ) -> Result<Value, Refusal> {
     let who = who.to_owned();
-    let answer = desk.with(move |keeper| {
+    let begun = desk.with(move |keeper| {
         let owner = whose(keeper, practice.as_deref())?;
         if from > to {
             return Err(Refusal::new(format!("{from} is after {to}"), "name the earlier day first"));
         }
         let (ods, site) = owner.key();
         audit(keeper, &who, &format!("report of {ods}/{site} from {from} to {to}")).map_err(stored)?;
-        let report = keeper.report(&owner, from, to)?;
-        Ok(Answer { report, outages: outages(keeper, from, to).map_err(stored)? })
+        let days = keeper.days_of(&owner, from, to)?;
+        Ok((owner, days))
     });
-    let answer = answer.await.ok_or_else(gone)??;
-    serde_json::to_value(answer).map_err(|error| Refusal::new(error, "report this"))
+    let (owner, Days { dates, before, ahead }) = begun.await.ok_or_else(gone)??;
+    let (mut documents, mut calls) = (Vec::new(), Ok(Tally::default()));
+    if dates.is_empty() {
+        calls = Err("no day has figures".to_owned());
+    }
+    for date in dates {
+        let of = owner.clone();
+        let day = desk.with(move |keeper| {
+            let document = keeper.document_of(&of, date)?;
+            let calls = keeper.tally(&of, &document).map_err(stored)?;
+            Ok::<_, Refusal>((document, calls))
+        });
+        let (document, of_day) = day.await.ok_or_else(gone)??;
+        documents.push(document);
+        match (&mut calls, of_day) {
+            (Ok(all), Ok(of_day)) => all.merge(&of_day),
+            (Ok(_), Err(why)) => calls = Err(why),
+            (Err(_), _) => {}
+        }
+    }
+    let (ods, site) = owner.key();
+    let practice = PracticeSite { ods: ods.to_string(), site: site.to_string() };
+    let report =
+        report(Inputs { practice, from, to, documents: &documents, days_before: before, days_ahead: ahead, calls });
+    let outages = desk.with(move |keeper| outages(keeper, from, to)).await.ok_or_else(gone)?.map_err(stored)?;
+    serde_json::to_value(Answer { report, outages }).map_err(|error| Refusal::new(error, "report this"))
 }
 
 /// The days of a stretch that have figures, and how many lie before and ahead of them.
 #[derive(Debug)]
-pub(super) struct Stretch {
-    pub documents: Vec<DayDocument>,
-    pub before: u32,
-    pub ahead: u32,
+struct Days {
+    dates: Vec<Date>,
+    before: u32,
+    ahead: u32,
 }
 
 impl Keeper {
-    fn report(&self, owner: &Owner, from: Date, to: Date) -> Result<Report, Refusal> {
-        let Stretch { documents, before, ahead } = self.stretch(owner, from, to)?;
-        let calls = self.tally(owner, &documents).map_err(stored)?;
-        let (ods, site) = owner.key();
-        let practice = PracticeSite { ods: ods.to_string(), site: site.to_string() };
-        Ok(report(Inputs { practice, from, to, documents: &documents, days_before: before, days_ahead: ahead, calls }))
-    }
-
-    /// The documents of the days from `from` to `to`, as they are or would be sent.
-    pub(super) fn stretch(&self, owner: &Owner, from: Date, to: Date) -> Result<Stretch, Refusal> {
+    fn days_of(&self, owner: &Owner, from: Date, to: Date) -> Result<Days, Refusal> {
         let today = self.date(self.clock.now());
         let read = self.store.read();
         let began = read.meta("first_day").map_err(stored)?.and_then(|text| text.parse::<Date>().ok());
-        let mut stretch = Stretch { documents: Vec::new(), before: 0, ahead: 0 };
+        let mut days = Days { dates: Vec::new(), before: 0, ahead: 0 };
         let mut next = from;
         while next <= to {
             let known = began.is_some_and(|began| began <= next) || read.day(owner, next).map_err(stored)?.is_some();
             match () {
-                () if next > today => stretch.ahead += 1,
-                () if !known => stretch.before += 1,
-                () => {
-                    let body = self.day(owner, next).map_err(stored)?;
-                    let document = serde_json::from_slice(&body).map_err(|error| Refusal::new(error, "report this"))?;
-                    stretch.documents.push(document);
-                }
+                () if next > today => days.ahead += 1,
+                () if !known => days.before += 1,
+                () => days.dates.push(next),
             }
             let Ok(tomorrow) = next.tomorrow() else { break };
             next = tomorrow;
         }
-        Ok(stretch)
+        Ok(days)
+    }
+
+    fn document_of(&self, owner: &Owner, date: Date) -> Result<DayDocument, Refusal> {
+        let body = self.day(owner, date).map_err(stored)?;
+        serde_json::from_slice(&body).map_err(|error| Refusal::new(error, "report this"))
+    }
+
+    /// The documents of the days from `from` to `to` that have figures, as they are or would be sent.
+    pub(super) fn documents_of(&self, owner: &Owner, from: Date, to: Date) -> Result<Vec<DayDocument>, Refusal> {
+        self.days_of(owner, from, to)?.dates.into_iter().map(|date| self.document_of(owner, date)).collect()
     }
 
     /// The site as it is configured, with the files that stand for its sources.
@@ -103,46 +124,39 @@ impl Keeper {
         Ok(site)
     }
 
-    /// The calls of these days under every definition; or why not all of them are there.
-    fn tally(&self, owner: &Owner, documents: &[DayDocument]) -> Result<Result<Tally, String>, StoreError> {
-        let (Some(first), Some(last)) = (documents.first(), documents.last()) else {
-            return Ok(Err("no day has figures".to_owned()));
-        };
+    /// The calls of a day under every definition; or why not all of them are there.
+    fn tally(&self, owner: &Owner, document: &DayDocument) -> Result<Result<Tally, String>, StoreError> {
         let read = self.store.read();
-        if let Some(kept) = read.kept_from()?.filter(|kept| first.date < *kept) {
+        let date = document.date;
+        if let Some(kept) = read.kept_from()?.filter(|kept| date < *kept) {
             return Ok(Err(format!("calls are kept from {kept} on (retention.call-days)")));
         }
         let site = self.site()?;
         let names = read.names_by_id()?;
-        let records = records(read.records_of(first.date, last.date)?);
-        let mut all = Tally::default();
-        for document in documents {
-            let lacks = |source: u16, word: &str| {
-                let of_source = |name: &String| document.sources.iter().find(|one| one.name == *name);
-                names.get(&source).and_then(of_source).is_some_and(|one| one.cannot.iter().any(|said| said == word))
-            };
-            let mut tally = Tally::default();
-            for stored in read.calls_of(owner, document.date)?.iter().filter(|stored| !stored.call.open) {
-                let call = &stored.call;
-                if call.kind != CallKind::Inbound {
-                    continue;
-                }
-                let of_call = records.get(&call.id).map(Vec::as_slice).unwrap_or_default();
-                tally.add(&Case {
-                    call,
-                    shows_ring: !lacks(call.id.source, "ring"),
-                    queued: queued(&site, call.id.source, of_call),
-                    repeat: document.totals.inbound.repeat_calls.map(|_| stored.repeat),
-                });
+        let records = records(read.records_of(date, date)?);
+        let lacks = |source: u16, word: &str| {
+            let of_source = |name: &String| document.sources.iter().find(|one| one.name == *name);
+            names.get(&source).and_then(of_source).is_some_and(|one| one.cannot.iter().any(|said| said == word))
+        };
+        let mut tally = Tally::default();
+        for stored in read.calls_of(owner, date)?.iter().filter(|stored| !stored.call.open) {
+            let call = &stored.call;
+            if call.kind != CallKind::Inbound {
+                continue;
             }
-            let counted = document.totals.inbound.calls_seen;
-            if tally.calls() != counted {
-                let (date, kept) = (document.date, tally.calls());
-                return Ok(Err(format!("of {date} {counted} calls are counted and {kept} are kept")));
-            }
-            all.merge(&tally);
+            let of_call = records.get(&call.id).map(Vec::as_slice).unwrap_or_default();
+            tally.add(&Case {
+                call,
+                shows_ring: !lacks(call.id.source, "ring"),
+                queued: queued(&site, call.id.source, of_call),
+                repeat: document.totals.inbound.repeat_calls.map(|_| stored.repeat),
+            });
         }
-        Ok(Ok(all))
+        let (counted, kept) = (document.totals.inbound.calls_seen, tally.calls());
+        if kept != counted {
+            return Ok(Err(format!("of {date} {counted} calls are counted and {kept} are kept")));
+        }
+        Ok(Ok(tally))
     }
 }
 
