@@ -54,6 +54,7 @@ fn play_to_program(site: &Site, lines: &[Printed], supplier: &Supplier) -> bool 
         link.send_record(record);
     }
     link.finish();
+    std::thread::sleep(time.until(ends));
     rig.wait_for_lines(lines.len());
     daemon.stop();
     let zone = TimeZone::get("Europe/London").unwrap();
