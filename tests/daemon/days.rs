@@ -133,6 +133,28 @@ fn a_day_that_was_left_when_the_box_went_off_for_months_is_closed_and_sent() {
 }
 
 #[test]
+fn what_is_stored_once_a_minute_is_told_from_the_lines_after_a_kill() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let daemon = rig.run(&clock("2026-11-20T12:00:00Z", 1));
+    ip.connect();
+    for (id, at) in [(1, "2026/11/20 11:00:00"), (2, "2026/11/20 11:20:00")] {
+        assert!(ip.print(&[Ip { id, at, ..Ip::default() }.line()]));
+    }
+    rig.wait_for_lines(2);
+    daemon.kill();
+    let daemon = rig.run(&clock("2026-11-20T12:10:00Z", 1));
+    // First and last stamp of the day, in seconds; and a moment in which the PBX spoke.
+    let stretch = "SELECT count(*) FROM source_day WHERE from_s = 39600 AND to_s = 40800";
+    wait_for("the day's stretch", || (rig.count(stretch) == 1).then_some(()));
+    wait_for("what was heard", || (rig.count("SELECT coalesce(sum(n), 0) FROM heard") > 0).then_some(()));
+    // The box was not heard of from its last line on, and not from when it was last tidied.
+    let ended = "SELECT max(to_ms) = (SELECT max(at_ms) FROM line) FROM link WHERE cause = 'not-running'";
+    assert_eq!(rig.count(ended), 1);
+    daemon.stop();
+}
+
+#[test]
 fn days_of_46_and_50_half_hours_are_taken_by_the_supplier() {
     let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
     let mut rig = Rig::new(SITE, std::slice::from_ref(&ip));
