@@ -25,6 +25,7 @@ pub mod standing;
 
 pub use auth::{Auth, AuthError, Bearer, Held};
 pub use backoff::backoff;
+pub use certificate::good_until;
 pub use client::Client;
 pub use delivery::{Concern, Delivery, Problem, Why};
 pub(crate) use fault::innermost;

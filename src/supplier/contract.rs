@@ -36,6 +36,7 @@ pub const PUT_DAY: Operation = Operation {
         Kind::UnknownSchema,
         Kind::AddressMismatch,
         Kind::InvalidDocument,
+        Kind::TooMany,
         Kind::Unavailable,
     ],
 };
@@ -51,6 +52,7 @@ pub const GET_DAY: Operation = Operation {
         Kind::BadAddress,
         Kind::BadQuery,
         Kind::NotHeld,
+        Kind::TooMany,
         Kind::Unavailable,
     ],
 };
@@ -60,7 +62,14 @@ pub const GET_DAYS: Operation = Operation {
     method: "get",
     path: "/v1/practices/{ods}/sites/{site}/days",
     success: &[200],
-    problems: &[Kind::Unauthorised, Kind::NotParticipating, Kind::BadAddress, Kind::BadQuery, Kind::Unavailable],
+    problems: &[
+        Kind::Unauthorised,
+        Kind::NotParticipating,
+        Kind::BadAddress,
+        Kind::BadQuery,
+        Kind::TooMany,
+        Kind::Unavailable,
+    ],
 };
 
 /// A box says that it is there.
@@ -74,16 +83,24 @@ pub const HEARTBEAT: Operation = Operation {
         Kind::BodyIncomplete,
         Kind::TooSlow,
         Kind::TooLarge,
+        Kind::TooMany,
         Kind::Unavailable,
     ],
 };
 
-/// Whether the receiver works.
-pub const HEALTH: Operation =
-    Operation { method: "get", path: "/healthz", success: &[200], problems: &[Kind::Unavailable] };
+/// Whether the receiver runs.
+pub const ALIVE: Operation =
+    Operation { method: "get", path: "/v1/health/live", success: &[200], problems: &[Kind::TooMany] };
+
+/// Whether the receiver can take documents: its store answers.
+pub const READY: Operation =
+    Operation { method: "get", path: "/v1/health", success: &[200], problems: &[Kind::TooMany, Kind::Unavailable] };
+
+/// The same under the name it had first.
+pub const HEALTH: Operation = Operation { path: "/healthz", ..READY };
 
 /// All of it. What is asked for besides is refused with [`ELSEWHERE`].
-pub const OPERATIONS: [&Operation; 5] = [&PUT_DAY, &GET_DAY, &GET_DAYS, &HEARTBEAT, &HEALTH];
+pub const OPERATIONS: [&Operation; 7] = [&PUT_DAY, &GET_DAY, &GET_DAYS, &HEARTBEAT, &ALIVE, &READY, &HEALTH];
 
 /// Refusals outside of every operation.
 pub const ELSEWHERE: [Kind; 2] = [Kind::NoSuchResource, Kind::MethodNotAllowed];

@@ -12,11 +12,17 @@ pub mod archive;
 pub mod compare;
 pub mod contract;
 pub mod field;
+pub mod gate;
 pub mod idle;
+pub mod journal;
+pub mod limits;
+pub mod metrics;
 pub mod monthly;
+pub mod office;
 pub mod problem;
 pub mod receive;
 pub mod request;
+pub mod seats;
 pub mod serve;
 pub mod tokens;
 pub mod verify;
@@ -51,9 +57,10 @@ pub fn main() -> ExitCode {
     // The first thing, since whatever uses TLS later takes it for granted; a second caller's refusal means no harm.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let line = CommandLine::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    journal::begin(match &line.verb {
+        Verb::Serve(arguments) => arguments.log,
+        _ => journal::LogFormat::Text,
+    });
     let arguments = match line.verb {
         Verb::Serve(arguments) => arguments,
         Verb::Build(arguments) => return monthly::verb::run(&arguments),
