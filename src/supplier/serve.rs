@@ -45,8 +45,9 @@ pub struct Arguments {
     /// Address and port to listen on; port 0 takes any free one. The address is printed once it is bound.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
     listen: String,
-    /// SQLite file that keeps every revision; made if it is not there.
-    #[arg(long, value_name = "FILE")]
+    /// What keeps every revision: a SQLite file, made if it is not there, or postgres://USER@HOST/DATABASE, for several
+    /// receivers beside each other; its password comes from PGPASSWORD or ~/.pgpass.
+    #[arg(long, value_name = "STORE")]
     store: PathBuf,
     /// Who may send: one line a device, TOKEN ODS[,ODS…]. Read again on SIGHUP.
     #[arg(long, value_name = "FILE")]
@@ -132,7 +133,11 @@ pub enum ServeError {
 impl ServeError {
     /// Whether the fault is in what was configured, rather than in the machine.
     pub fn is_configuration(&self) -> bool {
-        !matches!(self, ServeError::System(_) | ServeError::Archive(ArchiveError::Sql(_)))
+        match self {
+            ServeError::System(_) => false,
+            ServeError::Archive(error) => error.is_configuration(),
+            _ => true,
+        }
     }
 }
 
