@@ -15,9 +15,11 @@ use crate::push::{Receipt, ReceiptStatus};
 pub mod month;
 #[cfg(feature = "postgres")]
 mod postgres;
+pub mod sites;
 mod sqlite;
 
 use month::Days;
+use sites::Sites;
 
 /// Heartbeats of one box that are kept.
 const HEARTBEATS: u32 = 40;
@@ -29,7 +31,7 @@ pub struct Archive {
 }
 
 /// What an engine does, by what it is about.
-trait Engine: Documents + Days + Heartbeats + std::fmt::Debug + Send + Sync {
+trait Engine: Documents + Days + Sites + Heartbeats + std::fmt::Debug + Send + Sync {
     /// Whether the archive answers.
     fn answers(&self) -> Result<(), ArchiveError>;
 }

@@ -12,6 +12,7 @@ pub mod archive;
 pub mod compare;
 pub mod contract;
 pub mod field;
+pub mod fleet;
 pub mod gate;
 pub mod idle;
 pub mod journal;
@@ -43,6 +44,8 @@ enum Verb {
     Build(monthly::verb::Arguments),
     /// Put practices' figures beside NHS England's published ones.
     Compare(compare::verb::Arguments),
+    /// How each box and site stands, worst first.
+    Fleet(fleet::verb::Arguments),
     /// How a file is laid out.
     Template(monthly::verb::TemplateArguments),
 }
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Verb::Serve(arguments) => arguments,
         Verb::Build(arguments) => return monthly::verb::run(&arguments),
         Verb::Compare(arguments) => return compare::verb::run(&arguments),
+        Verb::Fleet(arguments) => return fleet::verb::run(&arguments),
         Verb::Template(arguments) => return monthly::verb::run_template(&arguments),
     };
     match serve::run(&arguments) {

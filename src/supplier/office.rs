@@ -15,6 +15,8 @@ use axum::routing::get;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::fleet::page::page;
+use super::fleet::{Fleet, Thresholds};
 use super::metrics::{CONTENT_TYPE, Gauges};
 use super::problem::{Kind, Problem};
 use super::receive::Receiver;
@@ -53,10 +55,11 @@ impl Watch {
 /// What is served at the address of its own.
 pub fn router(receiver: Arc<Receiver>) -> Router {
     Router::new()
+        .route("/fleet", get(fleet))
         .route("/metrics", get(metrics))
         .route("/v1/health/live", get(alive))
         .route("/v1/health", get(ready))
-        .fallback(async || Problem::new(Kind::NoSuchResource, "there are /metrics and /v1/health"))
+        .fallback(async || Problem::new(Kind::NoSuchResource, "there are /fleet, /metrics and /v1/health"))
         .layer(middleware::from_fn(shut))
         .with_state(receiver)
 }
@@ -74,6 +77,13 @@ async fn shut(request: Request, next: Next) -> Response {
         headers.insert(name, header::HeaderValue::from_static(value));
     }
     response
+}
+
+/// The page of the fleet.
+async fn fleet(State(receiver): State<Arc<Receiver>>) -> Result<Response, Problem> {
+    let now = receiver.clock.now();
+    let fleet = receiver.archived(move |archive| Fleet::of(archive, now, Thresholds::default())).await?;
+    Ok(axum::response::Html(page(&fleet)).into_response())
 }
 
 /// The receiver runs.

@@ -16,6 +16,7 @@ use super::{
 use crate::push::{Receipt, ReceiptStatus};
 
 mod schema;
+mod sites;
 
 /// The archive in SQLite.
 #[derive(Debug)]

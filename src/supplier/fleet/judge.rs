@@ -65,7 +65,8 @@ pub(super) fn judge(member: &mut Member, now: Timestamp, due: Date, thresholds: 
         found.push((State::Gappy, format!("{days} missing of the last 45: {}", stretches(gaps))));
     }
     if let Some(week) = member.observed_week_per_10000.filter(|week| *week < OBSERVED_ENOUGH) {
-        let said = format!("{} of the last 7 days was observed, {} is asked for", percent(week), percent(OBSERVED_ENOUGH));
+        let said =
+            format!("{} of the last 7 days was observed, {} is asked for", percent(week), percent(OBSERVED_ENOUGH));
         found.push((State::Gappy, said));
     }
     found.extend(others(member).into_iter().map(|said| (State::Unwell, said)));
@@ -78,7 +79,8 @@ pub(super) fn judge(member: &mut Member, now: Timestamp, due: Date, thresholds: 
 fn others(member: &Member) -> Vec<String> {
     let mut found = Vec::new();
     let off = |seconds: Option<i64>| seconds.filter(|seconds| seconds.unsigned_abs() > SKEW_WORTH_TELLING_S as u64);
-    let way = |seconds: i64| format!("{} s {}", seconds.unsigned_abs(), if seconds > 0 { "ahead of" } else { "behind" });
+    let way =
+        |seconds: i64| format!("{} s {}", seconds.unsigned_abs(), if seconds > 0 { "ahead of" } else { "behind" });
     if let Some(seconds) = off(member.said.clock_ahead_s) {
         found.push(format!("the box's clock is {} ours", way(seconds)));
     }
@@ -96,19 +98,21 @@ fn others(member: &Member) -> Vec<String> {
         found.push(format!("{up} of {} to PBXs up at the last sign of life", count(links, "link")));
     }
     let near = |days: Option<i64>| days.filter(|days| *days < END_IS_NEAR);
-    for (days, what) in [(member.said.key_days, "its own key or certificate"), (member.said.certificate_days, "our certificate")] {
+    for (days, what) in
+        [(member.said.key_days, "its own key or certificate"), (member.said.certificate_days, "our certificate")]
+    {
         if let Some(days) = near(days) {
             found.push(match days {
                 ..=-1 => format!("{what} has expired"),
-                days => format!("{what} is good for {} more", count(days.unsigned_abs(), "day")),
+                days => format!("{what} is good for another {}", count(days.unsigned_abs(), "day")),
             });
         }
     }
     if let Some(parked) = member.said.days_parked.filter(|parked| *parked > 0) {
-        found.push(format!("{} could not be delivered and stay on the box", count(parked, "day")));
+        found.push(format!("not delivered, and kept on the box: {}", count(parked, "day")));
     }
     if let Some(held) = member.said.days_held.filter(|held| *held > 0) {
-        found.push(format!("{} await the practice's approval", count(held, "day")));
+        found.push(format!("waiting for the practice's approval: {}", count(held, "day")));
     }
     if !member.said.alerts.is_empty() {
         let alerts = member.said.alerts.iter().map(|(code, count)| match count {

@@ -146,7 +146,13 @@ impl Fleet {
     /// Looks at everything that is held.
     pub fn of(archive: &Archive, now: Timestamp, thresholds: Thresholds) -> Result<Fleet, ArchiveError> {
         let from = day_of(now).checked_sub(DAYS_BACK.days()).unwrap_or(Date::MIN);
-        Ok(Fleet::from_parts(archive.sites_newest()?, archive.observed_since(from)?, archive.heartbeats()?, now, thresholds))
+        Ok(Fleet::from_parts(
+            archive.sites_newest()?,
+            archive.observed_since(from)?,
+            archive.heartbeats()?,
+            now,
+            thresholds,
+        ))
     }
 
     fn from_parts(
@@ -158,7 +164,8 @@ impl Fleet {
     ) -> Fleet {
         let due = due_day(now, thresholds.late_h);
         let mut unseen: BTreeSet<usize> = (0..heard.len()).collect();
-        let of_device: BTreeMap<&str, usize> = heard.iter().enumerate().map(|(at, one)| (one.device.as_str(), at)).collect();
+        let of_device: BTreeMap<&str, usize> =
+            heard.iter().enumerate().map(|(at, one)| (one.device.as_str(), at)).collect();
         let mut members = Vec::with_capacity(sites.len());
         for site in sites {
             let at = of_device.get(site.device.as_str()).copied();

@@ -21,7 +21,8 @@ pub fn text(fleet: &Fleet, all: bool) -> String {
     let _ = writeln!(text, "{}: {}", count(fleet.members.len() as u64, "site"), counts.join(", "));
     if fleet.forgotten > 0 {
         let days = count(fleet.thresholds.forget_days.unsigned_abs(), "day");
-        let _ = writeln!(text, "{} not heard of for more than {days}: not listed", count(fleet.forgotten as u64, "site"));
+        let _ =
+            writeln!(text, "{} not heard of for more than {days}: not listed", count(fleet.forgotten as u64, "site"));
     }
     text
 }

@@ -71,8 +71,7 @@ fn show(arguments: &Arguments) -> Result<bool, FleetError> {
     }
     let archive = Archive::open(&arguments.store)?;
     let now = arguments.clock.unwrap_or_else(Clock::system).now();
-    let thresholds =
-        Thresholds { late_h: arguments.late, silent_h: arguments.silent, forget_days: arguments.forget };
+    let thresholds = Thresholds { late_h: arguments.late, silent_h: arguments.silent, forget_days: arguments.forget };
     let fleet = Fleet::of(&archive, now, thresholds)?;
     if let Some(path) = &arguments.html {
         std::fs::write(path, page(&fleet)).map_err(|source| FleetError::Page { path: path.clone(), source })?;
