@@ -113,7 +113,7 @@ fn rows(member: &Member, columns: usize, at: Timestamp) -> Markup {
                         Some(last) => {
                             (last.date)
                             @if last.revision > 1 { " rev. " (last.revision) }
-                            br; span.small { "came " (local(last.received_at)) }
+                            br; span.small { "came " (last.received_at.to_zoned(zone()).strftime("%-d %b %H:%M")) }
                         }
                         None => "–",
                     }
@@ -153,7 +153,10 @@ fn or_dash(value: Option<impl std::fmt::Display>) -> String {
 }
 
 fn seconds(seconds: i64) -> String {
-    format!("{seconds:+} s")
+    match seconds {
+        0 => "0 s".to_owned(),
+        seconds => format!("{seconds:+} s"),
+    }
 }
 
 fn local(at: Timestamp) -> String {
