@@ -99,7 +99,7 @@ fn the_worst_comes_first_and_each_says_why() {
         [
             "the box's clock is 412 s ahead of ours",
             "1 of 2 links to PBXs up at the last sign of life",
-            "its own key or certificate has expired",
+            "its own certificate has expired",
             "our certificate is good for another 9 days",
             "not delivered, and kept on the box: 2 days",
             "waiting for the practice's approval: 1 day",
@@ -118,6 +118,19 @@ fn the_worst_comes_first_and_each_says_why() {
         (&json!("1.2.3"), &json!(["avaya-ipoffice"]), &json!(80))
     );
     assert_eq!(well["key_days"], json!(null), "what it did not say is not known");
+}
+
+#[test]
+fn a_key_that_a_box_renews_by_itself_is_no_worry_until_it_is_not_renewed() {
+    let store = Store::new();
+    for (ods, auth, days) in [("A81001", "signature", 3), ("A81002", "signature", -4), ("A81003", "mtls", 3)] {
+        store.keep(ods, "main", day(20), |_| {});
+        store.heard(ods, "2026-11-21T02:00:00Z", json!({"auth": auth, "key_days": days}));
+    }
+    let (_, fleet) = store.json("2026-11-21T03:00:00Z", &[]);
+    let said = |ods| reasons(of(&fleet, ods));
+    assert_eq!((said("A81001").as_str(), said("A81002").as_str()), ("", "its key should have been renewed 4 days ago"));
+    assert_eq!(said("A81003"), "its own certificate is good for another 3 days");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod postgres;
 pub mod sites;
 mod sqlite;
 
+use super::devices::{Books, Wanted};
 use month::Days;
 use sites::Sites;
 
@@ -31,7 +32,7 @@ pub struct Archive {
 }
 
 /// What an engine does, by what it is about.
-trait Engine: Documents + Days + Sites + Heartbeats + std::fmt::Debug + Send + Sync {
+trait Engine: Documents + Days + Sites + Heartbeats + Accounts + std::fmt::Debug + Send + Sync {
     /// Whether the archive answers.
     fn answers(&self) -> Result<(), ArchiveError>;
 }
@@ -51,6 +52,17 @@ trait Heartbeats {
     fn heartbeat(&self, heard: &Heard) -> Result<(), ArchiveError>;
     fn heartbeats(&self) -> Result<Vec<Heard>, ArchiveError>;
     fn heartbeats_of(&self, device: &str) -> Result<Vec<Heard>, ArchiveError>;
+}
+
+/// Boxes, keys and one-time codes.
+trait Accounts {
+    /// Reads what a step needs.
+    fn known(&self, wanted: &Wanted) -> Result<Books, ArchiveError>;
+    /// The same, of every box.
+    fn accounts(&self) -> Result<Books, ArchiveError>;
+    /// Reads what a step needs, takes it, and writes what it changed, in one transaction that holds others off. The step may
+    /// be taken more than once; only the last time counts.
+    fn settle(&self, wanted: &Wanted, step: &dyn Fn(&mut Books)) -> Result<(), ArchiveError>;
 }
 
 /// A day of a site.
@@ -84,6 +96,8 @@ pub struct Arrival {
     pub received_at: Timestamp,
     /// Name for its receipt.
     pub receipt_id: String,
+    /// Who sent it and how that is known ([`super::identity::Sender::kept`]).
+    pub sender: String,
 }
 
 /// A revision that is held.
@@ -251,6 +265,27 @@ impl Archive {
     /// The heartbeats of one box that are kept, newest first.
     pub fn heartbeats_of(&self, device: &str) -> Result<Vec<Heard>, ArchiveError> {
         self.engine.heartbeats_of(device)
+    }
+
+    /// What is known of boxes, keys and codes.
+    pub fn known(&self, wanted: &Wanted) -> Result<Books, ArchiveError> {
+        self.engine.known(wanted)
+    }
+
+    /// Every box with its keys.
+    pub fn accounts(&self) -> Result<Books, ArchiveError> {
+        self.engine.accounts()
+    }
+
+    /// Takes a step on boxes, keys and codes, in one transaction.
+    pub fn settle<T>(&self, wanted: &Wanted, step: &dyn Fn(&mut Books) -> T) -> Result<T, ArchiveError> {
+        let outcome = std::cell::RefCell::new(None);
+        self.engine.settle(wanted, &|books| {
+            let taken = step(books);
+            *outcome.borrow_mut() = Some(taken);
+        })?;
+        // An engine that takes no step has failed before.
+        outcome.into_inner().ok_or(ArchiveError::Sql(rusqlite::Error::InvalidQuery))
     }
 
     /// Whether the archive answers.

@@ -23,6 +23,7 @@ pub const PUT_DAY: Operation = Operation {
     success: &[200, 201],
     problems: &[
         Kind::Unauthorised,
+        Kind::ClockSkew,
         Kind::NotParticipating,
         Kind::BadAddress,
         Kind::BodyIncomplete,
@@ -48,6 +49,7 @@ pub const GET_DAY: Operation = Operation {
     success: &[200],
     problems: &[
         Kind::Unauthorised,
+        Kind::ClockSkew,
         Kind::NotParticipating,
         Kind::BadAddress,
         Kind::BadQuery,
@@ -64,6 +66,7 @@ pub const GET_DAYS: Operation = Operation {
     success: &[200],
     problems: &[
         Kind::Unauthorised,
+        Kind::ClockSkew,
         Kind::NotParticipating,
         Kind::BadAddress,
         Kind::BadQuery,
@@ -79,10 +82,65 @@ pub const HEARTBEAT: Operation = Operation {
     success: &[204],
     problems: &[
         Kind::Unauthorised,
+        Kind::ClockSkew,
+        Kind::AnotherDevice,
         Kind::BadAddress,
         Kind::BodyIncomplete,
+        Kind::DigestMissing,
+        Kind::DigestMismatch,
         Kind::TooSlow,
         Kind::TooLarge,
+        Kind::TooMany,
+        Kind::Unavailable,
+    ],
+};
+
+/// A box brings its key, with a one-time code.
+pub const ENROL: Operation = Operation {
+    method: "post",
+    path: crate::push::auth::enrolment::ENROL_PATH,
+    success: &[200, 201],
+    problems: &[
+        Kind::Unauthorised,
+        Kind::ClockSkew,
+        Kind::BodyIncomplete,
+        Kind::DigestMissing,
+        Kind::DigestMismatch,
+        Kind::NotJson,
+        Kind::CodeMistyped,
+        Kind::CodeUnknown,
+        Kind::TooSlow,
+        Kind::CodeUsed,
+        Kind::DeviceKnown,
+        Kind::KeyKnown,
+        Kind::CodeExpired,
+        Kind::TooLarge,
+        Kind::InvalidDocument,
+        Kind::TooManyTries,
+        Kind::TooMany,
+        Kind::Unavailable,
+    ],
+};
+
+/// A box renews its key.
+pub const ADD_KEY: Operation = Operation {
+    method: "post",
+    path: "/v1/devices/{id}/keys",
+    success: &[200, 201],
+    problems: &[
+        Kind::Unauthorised,
+        Kind::ClockSkew,
+        Kind::AnotherDevice,
+        Kind::KeySuperseded,
+        Kind::BadAddress,
+        Kind::BodyIncomplete,
+        Kind::DigestMissing,
+        Kind::DigestMismatch,
+        Kind::NotJson,
+        Kind::TooSlow,
+        Kind::KeyKnown,
+        Kind::TooLarge,
+        Kind::InvalidDocument,
         Kind::TooMany,
         Kind::Unavailable,
     ],
@@ -100,7 +158,8 @@ pub const READY: Operation =
 pub const HEALTH: Operation = Operation { path: "/healthz", ..READY };
 
 /// All of it. What is asked for besides is refused with [`ELSEWHERE`].
-pub const OPERATIONS: [&Operation; 7] = [&PUT_DAY, &GET_DAY, &GET_DAYS, &HEARTBEAT, &ALIVE, &READY, &HEALTH];
+pub const OPERATIONS: [&Operation; 9] =
+    [&PUT_DAY, &GET_DAY, &GET_DAYS, &HEARTBEAT, &ENROL, &ADD_KEY, &ALIVE, &READY, &HEALTH];
 
 /// Refusals outside of every operation.
 pub const ELSEWHERE: [Kind; 2] = [Kind::NoSuchResource, Kind::MethodNotAllowed];

@@ -6,17 +6,18 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post, put};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use sha2::{Digest, Sha256};
 
 use super::archive::{Archive, ArchiveError, Arrival, Heard, Held, Kept};
 use super::contract::{self, Operation};
+use super::enrol::{post_enrolment, post_key};
 use super::gate::Gate;
+use super::identity::{Doorman, From, Sender};
 use super::journal::{self, Named, is_from_here};
 use super::limits::Limits;
 use super::metrics::{Metrics, Taken};
@@ -50,6 +51,8 @@ pub struct Receiver {
     pub metrics: Metrics,
     /// What the supplier's own people look at besides.
     pub watch: Watch,
+    /// How boxes see this receiver, and who tries codes.
+    pub doorman: Doorman,
     /// The time.
     pub clock: Clock,
 }
@@ -68,6 +71,8 @@ pub fn router(receiver: Arc<Receiver>) -> Router {
         .route(contract::GET_DAY.path, held_to(&contract::GET_DAY, get(get_day)))
         .route(contract::GET_DAYS.path, held_to(&contract::GET_DAYS, get(get_days)))
         .route(contract::HEARTBEAT.path, held_to(&contract::HEARTBEAT, post(heartbeat)))
+        .route(contract::ENROL.path, held_to(&contract::ENROL, post(post_enrolment)))
+        .route(contract::ADD_KEY.path, held_to(&contract::ADD_KEY, post(post_key)))
         .route(contract::ALIVE.path, held_to(&contract::ALIVE, get(office::alive)))
         .route(contract::READY.path, held_to(&contract::READY, get(office::ready)))
         .route(contract::HEALTH.path, held_to(&contract::HEALTH, get(office::ready)))
@@ -102,16 +107,22 @@ async fn metrics(State(receiver): Shared, request: Request) -> Result<Response, 
     Ok(office::metrics(State(receiver)).await)
 }
 
-async fn put_day(State(receiver): Shared, path: DayPath, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
-    let allowed = || -> Result<Address, Problem> {
+async fn put_day(
+    State(receiver): Shared,
+    path: DayPath,
+    from: From,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let allowed = || -> Result<(Address, Sender), Problem> {
         let address = day_address(path)?;
-        receiver.authorise(&headers, &address.ods)?;
+        let sender = from.may(&address.ods, &address.site)?;
         receiver.gate.admits(&address.ods)?;
         check_media_type(&headers)?;
-        Ok(address)
+        Ok((address, sender))
     };
-    let address = match allowed() {
-        Ok(address) => address,
+    let (address, sender) = match allowed() {
+        Ok(allowed) => allowed,
         Err(problem) => return Err(refuse_after(body, problem).await),
     };
     let body = read(body, receiver.limits.longest_document).await?;
@@ -130,9 +141,17 @@ async fn put_day(State(receiver): Shared, path: DayPath, headers: HeaderMap, bod
         device: document.device.clone(),
         received_at: now,
         receipt_id: receipt_id()?,
+        sender: sender.kept(),
     };
+    let sent_by = sender.device.filter(|device| *device != document.device);
     let kept = receiver
-        .archived(move |archive| archive.keep(&arrival, |held| warnings(&document, held, canonical, told_skew, now)))
+        .archived(move |archive| {
+            archive.keep(&arrival, |held| {
+                let mut warnings = warnings(&document, held, canonical, told_skew, now);
+                warnings.extend(sent_by.iter().map(|box_| format!("device: sent by {}", legible(box_))));
+                warnings
+            })
+        })
         .await?;
     let (status, receipt, taken) = match kept {
         Kept::First(receipt) => (StatusCode::CREATED, receipt, Taken::First),
@@ -199,10 +218,10 @@ async fn get_day(
     State(receiver): Shared,
     path: DayPath,
     query: Result<Query<WhichRevision>, QueryRejection>,
-    headers: HeaderMap,
+    from: From,
 ) -> Result<Response, Problem> {
     let address = day_address(path)?;
-    receiver.authorise(&headers, &address.ods)?;
+    from.may(&address.ods, &address.site)?;
     let Query(WhichRevision { revision }) =
         query.map_err(|_| Problem::new(Kind::BadQuery, "revision must be a whole number, as in ?revision=1"))?;
     let Address { ods, site, date } = address;
@@ -234,11 +253,11 @@ async fn get_days(
     State(receiver): Shared,
     path: SitePath,
     query: Result<Query<Range>, QueryRejection>,
-    headers: HeaderMap,
+    from: From,
 ) -> Result<Response, Problem> {
     let Path((ods, site)) = path.map_err(|_| Problem::new(Kind::BadAddress, "the path is not UTF-8"))?;
     practice_and_site(&ods, &site)?;
-    receiver.authorise(&headers, &ods)?;
+    from.may(&ods, &site)?;
     let Query(Range { from, to }) =
         query.map_err(|_| Problem::new(Kind::BadQuery, "from and to must be days, as in ?from=2026-11-01"))?;
     if let (Some(from), Some(to)) = (from, to)
@@ -255,16 +274,22 @@ async fn get_days(
 async fn heartbeat(
     State(receiver): Shared,
     path: Result<Path<String>, PathRejection>,
+    from: From,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let body = read(body, LONGEST_HEARTBEAT).await?;
-    let practices = receiver.practices(&headers)?;
+    let sender = from.sender()?;
+    if headers.contains_key("content-digest") {
+        check_digest(&headers, &body)?;
+    }
     let device = path.map(|Path(device)| device).unwrap_or_default();
     if !is_name(&device) {
         let said = "a device is 1 to 64 letters, digits, '.', '_' and '-'";
         return Err(Problem::new(Kind::BadAddress, said));
     }
+    sender.is(&device)?;
+    let practices = sender.ods;
     // A sign of life is one whatever it says; what is kept of what it says is an object or nothing.
     let said = serde_json::from_slice(&body).ok().filter(serde_json::Value::is_object);
     let heard = Heard { device, practices, skew_s: skew(&headers), received_at: receiver.clock.now(), said };
@@ -274,7 +299,7 @@ async fn heartbeat(
 
 impl Receiver {
     /// Runs a step on the archive off the threads that serve, since it waits for the disk.
-    pub(super) async fn archived<T: Send + 'static>(
+    pub async fn archived<T: Send + 'static>(
         &self,
         step: impl FnOnce(&Archive) -> Result<T, ArchiveError> + Send + 'static,
     ) -> Result<T, Problem> {
@@ -291,35 +316,6 @@ impl Receiver {
             Ok(Err(error)) => Err(unavailable(&error)),
             Err(error) => Err(unavailable(&error)),
         }
-    }
-
-    fn practices(&self, headers: &HeaderMap) -> Result<Vec<String>, Problem> {
-        let tokens = self.tokens.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut given = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-        let authorization = given.next();
-        if given.next().is_some() {
-            return Err(Problem::new(Kind::Unauthorised, "there are two Authorization headers; send one"));
-        }
-        match tokens.practices(authorization) {
-            Some(practices) => {
-                // However the header is spelled, it is one box.
-                let token = authorization.and_then(|given| given.get(7..)).unwrap_or_default().trim_ascii();
-                let key = Sha256::digest(token).into();
-                self.limits.r#box(key, practices.len())?;
-                Ok(practices.iter().cloned().collect())
-            }
-            None if authorization.is_none() => {
-                Err(Problem::new(Kind::Unauthorised, "the Authorization header is missing; send Bearer and the token"))
-            }
-            None => Err(Problem::new(Kind::Unauthorised, "the token in the Authorization header was given to nobody")),
-        }
-    }
-
-    fn authorise(&self, headers: &HeaderMap, ods: &str) -> Result<(), Problem> {
-        if self.practices(headers)?.iter().any(|practice| practice == ods) {
-            return Ok(());
-        }
-        Err(Problem::new(Kind::NotParticipating, format!("this token is not for practice {ods}")))
     }
 }
 

@@ -17,7 +17,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::archive::{Archive, ArchiveError};
+use super::certificate::{Recognising, verifier};
 use super::gate::Gate;
+use super::identity::Doorman;
 use super::idle::Impatient;
 use super::journal::LogFormat;
 use super::limits::Limits;
@@ -49,9 +51,9 @@ pub struct Arguments {
     /// receivers beside each other; its password comes from PGPASSWORD or ~/.pgpass.
     #[arg(long, value_name = "STORE")]
     store: PathBuf,
-    /// Who may send: one line a device, TOKEN ODS[,ODS…]. Read again on SIGHUP.
+    /// Bearer tokens: one line a device, TOKEN ODS[,ODS…]. Read again on SIGHUP. Without it no token is good.
     #[arg(long, value_name = "FILE")]
-    tokens: PathBuf,
+    tokens: Option<PathBuf>,
     /// NHS England's participation list: only documents of practices that are on it are taken. Read again on SIGHUP.
     #[arg(long, value_name = "FILE", requires = "participation_column")]
     participation: Option<PathBuf>,
@@ -85,6 +87,14 @@ pub struct Arguments {
     /// Private key as PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Authority of the boxes' client certificates, as PEM; a box that shows none may sign or have a token. Read again on
+    /// SIGHUP.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    client_ca: Option<PathBuf>,
+    /// URL that boxes have for this receiver, where a proxy in front of it hands on another host or path: signatures cover
+    /// both.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// Seconds that the head of a request may take, and that a connection may wait for one.
     #[arg(long, hide = true, default_value_t = 30)]
     head_s: u64,
@@ -114,6 +124,12 @@ pub enum ServeError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// The URL that boxes have.
+    #[error("--public-url {given:?} is no http or https URL with a host; write it as https://feed.supplier.example")]
+    PublicUrl {
+        /// What was given.
+        given: String,
     },
     /// The address.
     #[error("{option} {address}: {source}; give an address of this machine and a free port")]
@@ -147,7 +163,9 @@ pub fn run(arguments: &Arguments) -> Result<(), ServeError> {
 }
 
 async fn serve(arguments: &Arguments) -> Result<(), ServeError> {
-    let tokens = Tokens::from_file(&arguments.tokens)?;
+    let tokens = tokens_of(arguments.tokens.as_deref())?;
+    let doorman = Doorman::new(arguments.public_url.as_deref())
+        .ok_or_else(|| ServeError::PublicUrl { given: arguments.public_url.clone().unwrap_or_default() })?;
     let gate = gate_of(arguments)?;
     let tls = read_tls(arguments)?;
     let archive = Arc::new(Archive::open(&arguments.store)?);
@@ -165,7 +183,7 @@ async fn serve(arguments: &Arguments) -> Result<(), ServeError> {
     watch.certificate(tls.as_ref().and_then(|tls| tls.until));
     let tls = tls.map(|tls| RustlsConfig::from_config(tls.config));
     let (tokens, metrics) = (RwLock::new(tokens), Metrics::default());
-    let receiver = Arc::new(Receiver { archive, tokens, gate, limits, metrics, watch, clock });
+    let receiver = Arc::new(Receiver { archive, tokens, doorman, gate, limits, metrics, watch, clock });
     let service = router(receiver.clone()).into_make_service_with_connect_info::<SocketAddr>();
 
     let handle = Handle::new();
@@ -187,7 +205,10 @@ async fn serve(arguments: &Arguments) -> Result<(), ServeError> {
     let head = Duration::from_secs(arguments.head_s);
     let server = timed(axum_server::from_tcp(listener)?, head).handle(handle);
     match tls {
-        Some(tls) => server.acceptor(RustlsAcceptor::new(tls).acceptor(Impatient { seats })).serve(service).await?,
+        Some(tls) => {
+            let acceptor = RustlsAcceptor::new(tls).acceptor(Impatient { seats });
+            server.acceptor(Recognising(acceptor)).serve(service).await?;
+        }
         None => server.acceptor(Impatient { seats }).serve(service).await?,
     }
     tracing::info!("receiver has stopped");
@@ -243,7 +264,8 @@ struct Tls {
 
 fn reread(arguments: &Arguments) -> Reread {
     let (tokens, cert, key) = (arguments.tokens.clone(), arguments.tls_cert.clone(), arguments.tls_key.clone());
-    Box::new(move || Ok((Tokens::from_file(&tokens)?, tls_of(cert.as_deref(), key.as_deref())?)))
+    let ca = arguments.client_ca.clone();
+    Box::new(move || Ok((tokens_of(tokens.as_deref())?, tls_of(cert.as_deref(), key.as_deref(), ca.as_deref())?)))
 }
 
 struct Signals {
@@ -303,10 +325,14 @@ fn read_list_again(receiver: &Receiver) {
 }
 
 fn read_tls(arguments: &Arguments) -> Result<Option<Tls>, ServeError> {
-    tls_of(arguments.tls_cert.as_deref(), arguments.tls_key.as_deref())
+    tls_of(arguments.tls_cert.as_deref(), arguments.tls_key.as_deref(), arguments.client_ca.as_deref())
 }
 
-fn tls_of(cert: Option<&Path>, key: Option<&Path>) -> Result<Option<Tls>, ServeError> {
+fn tokens_of(path: Option<&Path>) -> Result<Tokens, TokensError> {
+    path.map_or_else(|| Ok(Tokens::default()), Tokens::from_file)
+}
+
+fn tls_of(cert: Option<&Path>, key: Option<&Path>, ca: Option<&Path>) -> Result<Option<Tls>, ServeError> {
     let (Some(cert), Some(key)) = (cert, key) else { return Ok(None) };
     let wrong = |option, path: &Path, reason: String| ServeError::Tls { option, path: path.to_owned(), reason };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
@@ -315,8 +341,12 @@ fn tls_of(cert: Option<&Path>, key: Option<&Path>) -> Result<Option<Tls>, ServeE
     let secret = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| wrong("--tls-key", key, format!("{error}; give the private key as PEM")))?;
     let until = chain.first().and_then(|leaf| good_until(leaf));
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
+    let builder = match ca {
+        None => ServerConfig::builder().with_no_client_auth(),
+        Some(ca) => ServerConfig::builder()
+            .with_client_cert_verifier(verifier(ca).map_err(|reason| wrong("--client-ca", ca, reason))?),
+    };
+    let mut config = builder
         .with_single_cert(chain, secret)
         .map_err(|error| wrong("--tls-cert", cert, format!("{error}; certificate and key must belong together")))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -15,6 +15,7 @@ use address::Address;
 use encryption::Encryption;
 use fault::Fault;
 
+mod accounts;
 mod address;
 mod days;
 mod encryption;

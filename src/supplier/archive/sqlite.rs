@@ -15,6 +15,7 @@ use super::{
 };
 use crate::push::{Receipt, ReceiptStatus};
 
+mod accounts;
 mod schema;
 mod sites;
 
@@ -102,15 +103,16 @@ impl Documents for Sqlite {
         transaction
             .prepare_cached(
                 "INSERT INTO day_revision
-                 (ods, site, date, revision, sha256, body, schema, device, receipt_id, received_at, warnings)
+                 (ods, site, date, revision, sha256, body, schema, device, receipt_id, received_at, warnings,
+                  sender)
                  VALUES (:ods, :site, :date, :revision, :sha256, :body, :schema, :device, :receipt, :received,
-                     :warnings)",
+                     :warnings, :sender)",
             )?
             .execute(named_params! {
                 ":ods": ods, ":site": site, ":date": date, ":revision": arrival.revision, ":sha256": arrival.sha256,
                 ":body": arrival.body, ":schema": arrival.schema, ":device": arrival.device,
                 ":receipt": arrival.receipt_id, ":received": arrival.received_at.to_string(),
-                ":warnings": serde_json::to_string(&receipt.warnings).unwrap_or_default(),
+                ":warnings": serde_json::to_string(&receipt.warnings).unwrap_or_default(), ":sender": arrival.sender,
             })?;
         transaction.commit()?;
         Ok(if held.is_some() { Kept::Replaced(receipt) } else { Kept::First(receipt) })

@@ -97,15 +97,19 @@ fn others(member: &Member) -> Vec<String> {
     {
         found.push(format!("{up} of {} to PBXs up at the last sign of life", count(links, "link")));
     }
-    let near = |days: Option<i64>| days.filter(|days| *days < END_IS_NEAR);
-    for (days, what) in
-        [(member.said.key_days, "its own key or certificate"), (member.said.certificate_days, "our certificate")]
-    {
-        if let Some(days) = near(days) {
-            found.push(match days {
-                ..=-1 => format!("{what} has expired"),
-                days => format!("{what} is good for another {}", count(days.unsigned_abs(), "day")),
-            });
+    // A key that signs is renewed by the box itself, and only said where it was not.
+    let (renews, key_days) = (member.said.auth.as_deref() == Some("signature"), member.said.key_days);
+    if let Some(days) = key_days.filter(|days| renews && *days < 0) {
+        found.push(format!("its key should have been renewed {} ago", count(days.unsigned_abs(), "day")));
+    }
+    let own = key_days.filter(|_| !renews);
+    for (days, what) in [(own, "its own certificate"), (member.said.certificate_days, "our certificate")] {
+        match days {
+            Some(..=-1) => found.push(format!("{what} has expired")),
+            Some(days) if days < END_IS_NEAR => {
+                found.push(format!("{what} is good for another {}", count(days.unsigned_abs(), "day")));
+            }
+            _ => {}
         }
     }
     if let Some(parked) = member.said.days_parked.filter(|parked| *parked > 0) {

@@ -16,7 +16,9 @@ pub struct Said {
     pub clock_ahead_s: Option<i64>,
     /// Days for which our certificate is still good, as it sees it.
     pub certificate_days: Option<i64>,
-    /// Days for which its own key or certificate is still good.
+    /// How it proves who it is.
+    pub auth: Option<String>,
+    /// Days for which its own certificate is still good, or until it renews its key by itself.
     pub key_days: Option<i64>,
     /// Alerts that are open, by code.
     pub alerts: BTreeMap<String, u64>,
@@ -54,6 +56,7 @@ impl Said {
             version: said.get("version").and_then(Value::as_str).map(short),
             clock_ahead_s: number("/clock_ahead_s"),
             certificate_days: number("/certificate_days"),
+            auth: said.get("auth").and_then(Value::as_str).map(short),
             key_days: number("/key_days"),
             alerts: alerts.filter_map(|(code, count)| Some((short(code), count.as_u64()?))).take(MOST).collect(),
             days_parked: count("/days/parked"),

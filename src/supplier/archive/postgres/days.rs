@@ -115,8 +115,8 @@ async fn attempt(
     let keep = transaction
         .prepare_cached(
             "INSERT INTO day_revision
-             (ods, site, date, revision, sha256, device, receipt_id, received_at, schema, warnings, body)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+             (ods, site, date, revision, sha256, device, receipt_id, received_at, schema, warnings, body, sender)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
         )
         .await?;
     let warnings = serde_json::to_string(&receipt.warnings).unwrap_or_default();
@@ -135,6 +135,7 @@ async fn attempt(
                 &arrival.schema,
                 &warnings,
                 &arrival.body,
+                &arrival.sender,
             ],
         )
         .await;

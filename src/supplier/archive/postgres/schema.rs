@@ -8,7 +8,7 @@ use super::sites::SITE_DAYS;
 
 /// What each version adds, from the first on; `smdr_feed_schema` says how many there are. A line is added for new tables,
 /// here and in the other engine; none is ever changed.
-const MIGRATIONS: &[&str] = &[DAYS_AND_HEARTBEATS, SITE_DAYS];
+const MIGRATIONS: &[&str] = &[DAYS_AND_HEARTBEATS, ACCOUNTS, SITE_DAYS];
 
 /// The newest version that is known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;
@@ -44,6 +44,23 @@ const DAYS_AND_HEARTBEATS: &str = "
         body json,
         PRIMARY KEY (device, received_at)
     );
+";
+
+/// Boxes, keys and one-time codes, and who sent a document. Times are texts, as in the other engine.
+const ACCOUNTS: &str = "
+    CREATE TABLE device (
+        device text COLLATE \"C\" PRIMARY KEY, ods text NOT NULL, site text, added_at text NOT NULL, revoked_at text
+    );
+    CREATE TABLE device_key (
+        keyid text COLLATE \"C\" PRIMARY KEY, device text COLLATE \"C\" NOT NULL REFERENCES device (device),
+        public text NOT NULL, added_at text NOT NULL, until text, revoked_at text, used_at text
+    );
+    CREATE INDEX device_key_of ON device_key (device);
+    CREATE TABLE enrolment_code (
+        digest text COLLATE \"C\" PRIMARY KEY, ods text NOT NULL, site text, device text, until text NOT NULL,
+        used_by text
+    );
+    ALTER TABLE day_revision ADD COLUMN sender text;
 ";
 
 /// Receivers that start at once wait for each other here. Any number does that nobody else uses in the same database.

@@ -9,7 +9,7 @@ use super::sites::SITE_DAYS;
 
 /// What each version adds, from the first on; the file's `user_version` says how many it has. A line is added for new
 /// tables, here and in the other engine; none is ever changed.
-const MIGRATIONS: &[&str] = &[DAYS_AND_HEARTBEATS, BODIES, SITE_DAYS];
+const MIGRATIONS: &[&str] = &[DAYS_AND_HEARTBEATS, BODIES, ACCOUNTS, SITE_DAYS];
 
 const DAYS_AND_HEARTBEATS: &str = "
     CREATE TABLE day_revision (
@@ -29,6 +29,22 @@ const DAYS_AND_HEARTBEATS: &str = "
 ";
 /// What a box says of itself is kept.
 const BODIES: &str = "ALTER TABLE heartbeat ADD COLUMN body TEXT;";
+/// Boxes, keys and one-time codes, and who sent a document. Times are texts: they are read one by one, and compared nowhere
+/// here.
+const ACCOUNTS: &str = "
+    CREATE TABLE device (
+        device TEXT NOT NULL PRIMARY KEY, ods TEXT NOT NULL, site TEXT, added_at TEXT NOT NULL, revoked_at TEXT
+    ) STRICT;
+    CREATE TABLE device_key (
+        keyid TEXT NOT NULL PRIMARY KEY, device TEXT NOT NULL REFERENCES device (device), public TEXT NOT NULL,
+        added_at TEXT NOT NULL, until TEXT, revoked_at TEXT, used_at TEXT
+    ) STRICT;
+    CREATE INDEX device_key_of ON device_key (device);
+    CREATE TABLE enrolment_code (
+        digest TEXT NOT NULL PRIMARY KEY, ods TEXT NOT NULL, site TEXT, device TEXT, until TEXT NOT NULL, used_by TEXT
+    ) STRICT;
+    ALTER TABLE day_revision ADD COLUMN sender TEXT;
+";
 
 /// Brings the file to the newest version, in one transaction that holds others off.
 pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), ArchiveError> {
