@@ -358,3 +358,116 @@ pub fn introduce(books: &mut Books, device: &str, ods: &[String], site: Option<&
         revoked_at: None,
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::signature::SigningKey;
+    use proptest::prelude::*;
+
+    fn public() -> PublicKey {
+        SigningKey::generate().unwrap().public()
+    }
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_second(1_796_000_000).unwrap() + SignedDuration::from_hours(hours)
+    }
+
+    fn code(digest: &str, until: Timestamp, device: Option<&str>) -> CodeRow {
+        let (digest, ods, device) = (digest.to_owned(), vec!["A81001".to_owned()], device.map(str::to_owned));
+        CodeRow { digest, ods, site: None, device, until, used_by: None }
+    }
+
+    #[test]
+    fn a_refusal_changes_nothing() {
+        let mut books = Books::default();
+        books.read_code(code("old", at(0), None));
+        books.read_code(code("b", at(9), None));
+        let (known, other) = (public(), public());
+        let elsewhere = DeviceRow {
+            device: "box".into(),
+            ods: vec!["B82003".into()],
+            site: None,
+            added_at: at(0),
+            revoked_at: None,
+        };
+        books.read_device(elsewhere);
+        for (digest, key, name, refusal) in [
+            ("none", known, "new", Refusal::CodeUnknown),
+            ("old", known, "new", Refusal::CodeExpired),
+            ("b", known, "box", Refusal::DeviceKnown("box".into())),
+        ] {
+            assert_eq!(enrol(&mut books, digest, key, name, at(1)), Err(refusal));
+        }
+        assert_eq!(add_key(&mut books, &known.keyid(), other, at(1)), Err(Refusal::Superseded));
+        assert!(!revoke(&mut books, "new", None, at(1)) && !revoke(&mut books, "box", Some("none"), at(1)));
+        let (codes, devices, keys) = books.changed();
+        assert_eq!((codes.len(), devices.len(), keys.len()), (0, 0, 0));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Enrol,
+        Add(usize),
+        Use(usize),
+        Revoke(usize),
+        Wait(i64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            2 => Just(Step::Enrol),
+            5 => (0_usize..8).prop_map(Step::Add),
+            3 => (0_usize..8).prop_map(Step::Use),
+            1 => (0_usize..8).prop_map(Step::Revoke),
+            2 => (1_i64..1_500).prop_map(Step::Wait),
+        ];
+        prop::collection::vec(step, 1..40)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_box_has_two_good_keys_at_most_and_what_is_turned_away_stays_so(steps in steps()) {
+            let (mut books, mut hours, mut given) = (Books::default(), 0, Vec::<String>::new());
+            let mut away = BTreeSet::new();
+            for (number, step) in steps.into_iter().enumerate() {
+                let now = at(hours);
+                let nth = |n: usize| given.get(n % given.len().max(1)).cloned().unwrap_or_default();
+                match step {
+                    Step::Wait(more) => hours += more,
+                    Step::Enrol => {
+                        let digest = number.to_string();
+                        give_code(&mut books, code(&digest, now + CODE_HOLDS, Some("box")));
+                        let key = public();
+                        let first = enrol(&mut books, &digest, key, "other", now).unwrap();
+                        let again = enrol(&mut books, &digest, key, "other", now).unwrap();
+                        prop_assert_eq!((&first.device, &first.keyid, again.replayed), (&again.device, &again.keyid, true));
+                        prop_assert_eq!(enrol(&mut books, &digest, public(), "other", now), Err(Refusal::CodeUsed));
+                        given.push(first.keyid);
+                    }
+                    Step::Add(n) => {
+                        let (signer, key) = (nth(n), public());
+                        let good = books.key(&signer).is_some_and(|signer| signer.is_good(now));
+                        if let Ok(added) = add_key(&mut books, &signer, key, now) {
+                            prop_assert!(good, "only a good key brings another");
+                            let again = add_key(&mut books, &signer, key, now).unwrap();
+                            prop_assert!(again.replayed && again.keyid == added.keyid);
+                            prop_assert!(recognise(&books, &signer, now).is_some(), "the one before stays good for now");
+                            given.push(added.keyid);
+                        }
+                    }
+                    Step::Use(n) => used(&mut books, &nth(n), now),
+                    Step::Revoke(n) => {
+                        revoke(&mut books, "box", Some(&nth(n)), now);
+                        away.insert(nth(n));
+                    }
+                }
+                let good: Vec<KeyRow> = books.keys("box").into_iter().filter(|key| key.is_good(at(hours))).collect();
+                prop_assert!(good.len() <= 2, "{good:?}");
+                prop_assert!(good.iter().filter(|key| key.until.is_none()).count() <= 1, "{good:?}");
+                prop_assert!(good.iter().all(|key| !away.contains(&key.keyid)));
+            }
+        }
+    }
+}

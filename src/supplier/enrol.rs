@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::devices::{Refusal, Wanted, add_key, enrol};
-use super::identity::{From, Means, RequestLine, check, refused};
+use super::identity::{Means, RequestLine, SentBy, check, refused};
 use super::problem::{Kind, Problem};
 use super::receive::Receiver;
 use super::request::{check_digest, read};
@@ -69,7 +69,7 @@ pub async fn post_enrolment(
 pub async fn post_key(
     State(receiver): State<Arc<Receiver>>,
     path: Result<Path<String>, PathRejection>,
-    from: From,
+    from: SentBy,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {

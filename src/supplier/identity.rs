@@ -212,9 +212,9 @@ pub fn refused(fault: &Fault) -> Problem {
 /// Who sends a request, or why that is not known. Taken from its headers; the body is bound to a signature by its digest,
 /// which whoever reads the body compares.
 #[derive(Debug)]
-pub struct From(Result<Sender, Problem>);
+pub struct SentBy(Result<Sender, Problem>);
 
-impl From {
+impl SentBy {
     /// The sender, who must be known.
     pub fn sender(self) -> Result<Sender, Problem> {
         self.0
@@ -228,15 +228,15 @@ impl From {
     }
 }
 
-impl FromRequestParts<Arc<Receiver>> for From {
+impl FromRequestParts<Arc<Receiver>> for SentBy {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, receiver: &Arc<Receiver>) -> Result<From, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, receiver: &Arc<Receiver>) -> Result<SentBy, Infallible> {
         let sender = identify(parts, receiver).await.and_then(|sender| {
             receiver.limits.r#box(sender.bucket(&parts.headers), sender.ods.len())?;
             Ok(sender)
         });
-        Ok(From(sender))
+        Ok(SentBy(sender))
     }
 }
 

@@ -17,7 +17,7 @@ use super::archive::{Archive, ArchiveError, Arrival, Heard, Held, Kept};
 use super::contract::{self, Operation};
 use super::enrol::{post_enrolment, post_key};
 use super::gate::Gate;
-use super::identity::{Doorman, From, Sender};
+use super::identity::{Doorman, Sender, SentBy};
 use super::journal::{self, Named, is_from_here};
 use super::limits::Limits;
 use super::metrics::{Metrics, Taken};
@@ -110,7 +110,7 @@ async fn metrics(State(receiver): Shared, request: Request) -> Result<Response, 
 async fn put_day(
     State(receiver): Shared,
     path: DayPath,
-    from: From,
+    from: SentBy,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -218,7 +218,7 @@ async fn get_day(
     State(receiver): Shared,
     path: DayPath,
     query: Result<Query<WhichRevision>, QueryRejection>,
-    from: From,
+    from: SentBy,
 ) -> Result<Response, Problem> {
     let address = day_address(path)?;
     from.may(&address.ods, &address.site)?;
@@ -253,7 +253,7 @@ async fn get_days(
     State(receiver): Shared,
     path: SitePath,
     query: Result<Query<Range>, QueryRejection>,
-    from: From,
+    from: SentBy,
 ) -> Result<Response, Problem> {
     let Path((ods, site)) = path.map_err(|_| Problem::new(Kind::BadAddress, "the path is not UTF-8"))?;
     practice_and_site(&ods, &site)?;
@@ -274,7 +274,7 @@ async fn get_days(
 async fn heartbeat(
     State(receiver): Shared,
     path: Result<Path<String>, PathRejection>,
-    from: From,
+    from: SentBy,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {

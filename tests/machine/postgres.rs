@@ -39,6 +39,12 @@ fn programs() -> Option<PathBuf> {
 
 /// A server, or nothing where none is installed, which is said loudly.
 pub fn server(port: u16) -> Option<Server> {
+    server_with(port, &[])
+}
+
+/// The same with settings of its own.
+pub fn server_with(port: u16, settings: &[&str]) -> Option<Server> {
+    let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
     let Some(programs) = programs() else {
         crate::loudly::say_loudly(
             "the store on PostgreSQL: there is no PostgreSQL server; packaging/test-postgres installs one",
@@ -55,8 +61,8 @@ pub fn server(port: u16) -> Option<Server> {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let hba = place.path().join("data/pg_hba.conf");
     std::fs::write(&hba, "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n").unwrap();
-    let child = start(&programs, place.path(), port, &[]);
-    let server = Server { place, programs, port, settings: Vec::new(), child };
+    let child = start(&programs, place.path(), port, &settings);
+    let server = Server { place, programs, port, settings, child };
     server.wait();
     server.sql("postgres", &format!("CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'"));
     Some(server)
@@ -160,6 +166,11 @@ impl Server {
             }
         }
         self.settings.push("ssl=on".to_owned());
+    }
+
+    /// The process that all of its others are children of: as nobody, it is what was started, which became it.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     fn wait(&self) {

@@ -10,8 +10,10 @@ use jiff::civil::{Date, date};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use smdrd::push::parcel::content_digest;
+use smdrd::push::signature::PublicKey;
 use smdrd::push::{MEDIA_TYPE, Parcel};
 use smdrd::supplier::archive::Archive;
+use smdrd::supplier::devices::{CodeRow, Wanted, add_key, enrol, give_code, introduce, revoke, used};
 
 use super::day::{day_with_nulls, full_day, parcel, revision};
 use super::ports::free_port;
@@ -103,6 +105,7 @@ async fn transcript(store: &str, folder: &Path) -> Vec<Value> {
         said.push(json!(archive.devices("A81001", "main", from, to).unwrap()));
         said.push(json!(archive.sites(from, to).unwrap()));
         said.push(json!(archive.sites(date(2028, 1, 1), date(2028, 12, 31)).unwrap()));
+        said.extend(accounts(&archive));
         said.extend(of_fleet(&archive));
         said
     };
@@ -119,6 +122,51 @@ fn of_fleet(archive: &Archive) -> Vec<Value> {
     let mut said: Vec<Value> = newest.collect();
     assert!(said[0].to_string().contains("clock_s: Some(-37)"), "{said:?}");
     said.push(json!(format!("{:?}", archive.observed_since(date(2000, 1, 1)).unwrap())));
+    said
+}
+
+/// Boxes, keys and codes, step by step, and what is kept of them after each.
+fn accounts(archive: &Archive) -> Vec<Value> {
+    let key = |byte: u8| PublicKey::from_bytes(&[byte; 32]).unwrap();
+    let at = |hours: i64| jiff::Timestamp::from_second(1_796_000_000 + hours * 3_600).unwrap();
+    let mut said = Vec::new();
+    let mut note = |what: String| {
+        let books = archive.accounts().unwrap();
+        let all: Vec<_> =
+            books.devices().iter().map(|device| format!("{device:?} {:?}", books.keys(&device.device))).collect();
+        said.push(json!([what, all]));
+    };
+    for (digest, device) in [("one", None), ("two", Some("smdrd-b"))] {
+        let ods = vec!["A81001".to_owned(), "B82003".to_owned()];
+        let (digest, device, until) = (digest.to_owned(), device.map(str::to_owned), at(1));
+        let code = CodeRow { digest, ods, site: Some("main".to_owned()), device, until, used_by: None };
+        archive.settle(&Wanted::default(), &|books| give_code(books, code.clone())).unwrap();
+    }
+    for (digest, byte, hours) in
+        [("one", 1, 0), ("one", 1, 0), ("one", 2, 0), ("two", 2, 2), ("two", 2, 1), ("none", 3, 0)]
+    {
+        let key = key(byte);
+        let wanted =
+            Wanted { code: Some(digest.to_owned()), keys: vec![key.keyid()], devices: vec!["smdrd-a".to_owned()] };
+        note(format!(
+            "{:?}",
+            archive.settle(&wanted, &|books| enrol(books, digest, key, "smdrd-a", at(hours))).unwrap()
+        ));
+    }
+    let current = key(1).keyid();
+    for (byte, hours) in [(4, 5), (4, 6), (2, 6), (5, 7)] {
+        let wanted = Wanted { keys: vec![current.clone(), key(byte).keyid()], ..Wanted::default() };
+        note(format!(
+            "{:?}",
+            archive.settle(&wanted, &|books| add_key(books, &current, key(byte), at(hours))).unwrap()
+        ));
+    }
+    let one = Wanted { devices: vec!["smdrd-b".to_owned()], ..Wanted::default() };
+    archive.settle(&one, &|books| used(books, &key(2).keyid(), at(8))).unwrap();
+    note(format!("{:?}", archive.settle(&one, &|books| revoke(books, "smdrd-b", None, at(9))).unwrap()));
+    archive.settle(&one, &|books| introduce(books, "smdrd-b", &["C83001".to_owned()], None, at(10))).unwrap();
+    note(format!("{:?}", archive.known(&one).unwrap().keys("smdrd-a")));
+    assert!(said.iter().any(|said| said[0].as_str().unwrap().contains("CodeUsed")), "{said:#?}");
     said
 }
 

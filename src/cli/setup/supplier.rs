@@ -19,6 +19,8 @@ pub(super) enum Answer {
         /// What is to be said of the box's clock.
         clock: Option<String>,
     },
+    /// It knows the key that the box made.
+    Enrolled,
     /// It does not work, and what to do.
     Bad(String),
 }

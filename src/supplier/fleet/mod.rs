@@ -213,10 +213,8 @@ fn member(site: SiteNewest, days: &[ObservedDay], heard: Option<&Heard>, now: Ti
     let here: BTreeSet<Date> = days.iter().map(|day| day.date).collect();
     let from = site.first.max(day_of(now).checked_sub(DAYS_BACK.days()).unwrap_or(Date::MIN));
     let missing = from.series(1.day()).take_while(|day| *day <= due).filter(|day| !here.contains(day)).collect();
-    let newest = days.iter().rev().take(WEEK);
-    let sums = newest.fold(Some((0_u64, 0_u64)), |sums, day| {
-        let (observed, length) = sums?;
-        Some((observed + day.observed_s?, length + day.length_s?))
+    let sums = days.iter().rev().take(WEEK).try_fold((0_u64, 0_u64), |(observed, length), day| {
+        Some((observed.checked_add(day.observed_s?)?, length.checked_add(day.length_s?)?))
     });
     let said = heard.and_then(|heard| heard.said.as_ref()).map(Said::read).unwrap_or_default();
     Member {
