@@ -19,6 +19,8 @@ mod delivery;
 mod export;
 #[path = "daemon/folder.rs"]
 mod folder;
+#[path = "daemon/gate.rs"]
+mod gate;
 #[path = "daemon/import.rs"]
 mod import;
 #[path = "daemon/interrupted.rs"]
