@@ -102,7 +102,7 @@ async fn hold(operation: &'static Operation, request: Request, next: Next) -> Re
 /// address of their own (`--metrics`).
 async fn metrics(State(receiver): Shared, request: Request) -> Result<Response, Problem> {
     if !is_from_here(&request) || receiver.watch.apart {
-        return Err(Problem::new(Kind::NoSuchResource, "see docs/openapi.yaml for what is served"));
+        return Err(Problem::new(Kind::NoSuchResource, "see docs/supplier/openapi.yaml for what is served"));
     }
     Ok(office::metrics(State(receiver)).await)
 }

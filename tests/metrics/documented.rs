@@ -28,7 +28,7 @@ fn names(schema: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn every_name_of_the_document_is_documented() {
-    let schema: Value = serde_json::from_str(include_str!("../../docs/day-document.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../docs/supplier/day-document.schema.json")).unwrap();
     let mut found = BTreeSet::new();
     names(&schema, &mut found);
     assert!(found.len() > 60, "{found:?}");
