@@ -4,7 +4,6 @@
 
 #[path = "../tests/receiver/authority.rs"]
 mod authority;
-#[allow(dead_code, reason = "the tests send other days too")]
 #[path = "../tests/receiver/day.rs"]
 mod day;
 #[path = "supplier/documents.rs"]
@@ -104,7 +103,7 @@ fn main() {
 }
 
 fn write_private(path: &Path, text: &str) {
-    let mut file = std::fs::OpenOptions::new().create(true).write(true).mode(0o600).open(path).expect("a file");
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).expect("a file");
     std::io::Write::write_all(&mut file, text.as_bytes()).expect("it is written");
 }
 
