@@ -11,7 +11,16 @@ const OCTOBER: &str = "2026-10-30T15:00:00Z";
 const NOVEMBER: &str = "2026-11-02T06:00:00Z";
 
 /// What the month's callers dialled from, whom they reached and on what.
-const CALLERS: [&str; 6] = ["07700900101", "07700900202", "01632960303", "02079460404", "07700900505", "01632960606"];
+const CALLERS: [&str; 8] = [
+    "07700900101",
+    "07700900202",
+    "01632960303",
+    "02079460404",
+    "07700900505",
+    "01632960606",
+    "07700900707",
+    "01632960808",
+];
 const DDIS: [&str; 2] = ["01632960117", "01632960155"];
 
 /// A box that heard October: each working day a call of every sort.
@@ -34,7 +43,9 @@ fn october() -> (Rig, usize) {
         for (at, (time, ring, talk, party)) in sorts.into_iter().enumerate() {
             id += 1;
             let stamp = format!("2026/10/{day:02} {time}");
-            let (cli, ddi) = (CALLERS[(at + day) % CALLERS.len()], DDIS[at % 2]);
+            // One redial, on the day that is not over: a buffer's earlier days are closed as they come, and forget callers.
+            let caller = if day == 30 && at == 7 { 0 } else { at };
+            let (cli, ddi) = (CALLERS[caller], DDIS[at % 2]);
             lines.push(Ip { at: &stamp, ring, talk, cli, ddi, id, party, trunk: "T9014", ..Ip::default() }.line());
         }
     }
@@ -71,12 +82,20 @@ const BANDS: [(&str, &str); 9] = [
 ];
 
 /// What the documents of the month count, by day, band and outcome.
-fn counted(rig: &Rig, clock: &str) -> BTreeMap<(String, String, &'static str), u64> {
+fn counted(rig: &Rig) -> BTreeMap<(String, String, &'static str), u64> {
     let mut all = BTreeMap::new();
-    for day in 1..=31 {
-        let date = format!("2026-10-{day:02}");
-        let (code, document) = rig.json(&["day", &date], clock);
-        assert_eq!(code, 0, "{document}");
+    let db = rig.db();
+    let newest = "SELECT body FROM outbox AS one WHERE revision = (SELECT max(revision) FROM outbox AS other
+                  WHERE other.day = one.day AND other.ods = one.ods AND other.site = one.site)";
+    let mut query = db.prepare(newest).unwrap();
+    let bodies: Vec<Vec<u8>> = query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(bodies.len() >= 22, "{}", bodies.len());
+    for body in bodies {
+        let document: Value = serde_json::from_slice(&body).unwrap();
+        let date = document["date"].as_str().unwrap().to_owned();
+        if !date.starts_with("2026-10-") {
+            continue;
+        }
         for slot in document["slots"].as_array().unwrap() {
             let local = slot["local"].as_str().unwrap();
             let band = BANDS.iter().find(|(_, to)| local < *to).unwrap().0;
@@ -165,7 +184,7 @@ fn a_month_is_exported_when_the_practice_agreed_and_names_nobody() {
         let outcome = ["Answered", "Ended during IVR", "Missed"].into_iter().find(|known| *known == outcome).unwrap();
         *rows.entry((date.to_owned(), band.to_owned(), outcome)).or_default() += 1;
     }
-    assert_eq!(rows, counted(&rig, &night));
+    assert_eq!(rows, counted(&rig));
     let digits: String = text.chars().filter(|letter| letter.is_ascii_digit() || *letter == '\n').collect();
     for number in CALLERS.into_iter().chain(DDIS) {
         assert!(!text.contains(number) && !text.contains(&number[1..]) && !digits.contains(number), "{number}");
@@ -240,6 +259,7 @@ fn a_months_report_says_why_its_figures_differ_from_others() {
         "22 more calls missed than a report in which voicemail answers counts: 22 voicemail",
         "44 more calls missed than 30 seconds in queue counts as abandoned: 22 hung up in under 30 s; 22 voicemail",
         "as many calls missed as a cloud supplier's reports counts: 66",
+        "1 more calls answered than a report that leaves redials out counts: 1 from a number that had called before",
     ] {
         assert!(text.contains(sentence), "{sentence}: {text}");
     }
