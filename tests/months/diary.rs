@@ -146,7 +146,7 @@ impl Diary<'_> {
     }
 
     fn caller(&mut self) -> Option<String> {
-        if self.chance.percent(8) {
+        if self.chance.percent(8) && self.has.withheld {
             return None;
         }
         Some(match self.chance.between(0, 2) {

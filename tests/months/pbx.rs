@@ -56,8 +56,11 @@ fn mitel() -> Make {
     made(Family { has: Has { transfer: false, busy: false, ..family.has }, ..family })
 }
 
+/// A basic access carries two calls, and stamps are minutes: where both callers withhold their number, and both are put
+/// through, nobody can say from the records who was put through to whom. So none is withheld.
 fn alcatel() -> Make {
-    made(alcatel_oxo::family())
+    let family = alcatel_oxo::family();
+    made(Family { has: Has { withheld: false, ..family.has }, ..family })
 }
 
 fn samsung() -> Make {

@@ -1,7 +1,7 @@
 //! The practices: who has which PBX, and what went wrong where.
 
 use jiff::Timestamp;
-use smdrd::simulator::scenario::Day;
+use smdrd::simulator::scenario::{Call, Day};
 
 use crate::diary::{self, Span};
 use crate::pbx::{self, Make};
@@ -45,7 +45,15 @@ impl Site {
 
     /// What happens at it.
     pub fn calls(&self, span: &Span) -> Day {
-        diary::month(span, self.make.family.has, self.busy, self.seed)
+        let mut day = diary::month(span, self.make.family.has, self.busy, self.seed);
+        // Of a call that goes on over the edge of a loss the box has a part, which is neither nothing nor all.
+        let torn = |call: &Call| {
+            let edges =
+                self.outages.iter().filter(|outage| !outage.kept).flat_map(|outage| [outage.from, outage.until]);
+            edges.chain([self.begins]).any(|edge| (call.arrival..=call.end()).contains(&edge))
+        };
+        day.calls.retain(|call| !torn(call));
+        day
     }
 
     /// What comes over its link, at the moments at which it does, and how many lines are lost.
