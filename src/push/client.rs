@@ -211,7 +211,8 @@ impl Client {
         if !matches!(answer.status, 200 | 201) {
             return Err(answer.refusal(self.clock.now()));
         }
-        serde_json::from_slice(&answer.body).map_err(|_| Delivery::Transient {
+        let enrolled = serde_json::from_slice(&answer.body).ok().filter(Enrolled::is_in_form);
+        enrolled.ok_or(Delivery::Transient {
             why: Why::NotAReceipt("it does not say which key it is for".to_owned()),
             retry_after: None,
             status: Some(answer.status),

@@ -66,6 +66,7 @@ fn a_box_enrols_signs_and_goes_on_after_its_key_was_turned_away() {
 
     let (doctor, found) = rig.json(&["doctor"], "");
     assert!(found.to_string().contains("device-key.pem"), "{doctor} {found:#}");
+    assert!(found.to_string().contains("it takes the signature of this box's key"), "{found:#}");
     assert_eq!(pushed(&rig, &noon), ("receipted".into(), String::new()));
     let who = sender(&feed);
     let listed = told(folder.path(), &["devices", "list"]);
@@ -121,6 +122,9 @@ async fn a_code_is_good_for_fifteen_minutes_one_box_and_what_it_was_given_for() 
     assert!(enrol(&url, &in_time, &key, "smdrd-one").await.unwrap().replayed);
     assert_eq!(kind(&enrol(&url, &in_time, &new_key("x"), "smdrd-one").await.unwrap_err()), "code-used");
     assert_eq!(kind(&enrol(&url, &unknown_code(), &key, "smdrd-one").await.unwrap_err()), "code-unknown");
+    let mistyped =
+        in_time.replacen(in_time.chars().next().unwrap(), if in_time.starts_with('7') { "8" } else { "7" }, 1);
+    assert_eq!(kind(&enrol(&url, &mistyped, &key, "smdrd-one").await.unwrap_err()), "code-mistyped");
 
     // Bound to a box, whatever it calls itself; and no code takes over a box of other practices.
     let bound = code(folder.path(), &["--device", "smdrd-two"]);

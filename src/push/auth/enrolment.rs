@@ -55,6 +55,19 @@ impl NewKey {
     }
 }
 
+/// Whether `text` is a name that may stand in a file, a URL and on a terminal.
+fn is_plain(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+impl Enrolled {
+    /// Whether names and codes in it are such, and nothing else: they are written into a file and shown.
+    pub fn is_in_form(&self) -> bool {
+        let names = [&self.device, &self.keyid].into_iter().chain(&self.ods).chain(&self.site);
+        names.into_iter().all(|name| is_plain(name))
+    }
+}
+
 /// What the supplier knows of the box from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolled {
@@ -75,4 +88,39 @@ pub struct Enrolled {
     /// Whether it was known before: the answer to the first asking was lost.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replayed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_holds_names_and_nothing_else() {
+        let good = Enrolled {
+            device: "smdrd-0f6c1f0e".into(),
+            keyid: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k".into(),
+            ods: vec!["A81001".into()],
+            site: Some("main".into()),
+            since: jiff::Timestamp::UNIX_EPOCH,
+            previous_until: None,
+            replayed: false,
+        };
+        assert!(good.is_in_form());
+        for device in ["", "two\nlines", "\u{1b}[2J", "a b", &"x".repeat(65)] {
+            assert!(!Enrolled { device: device.to_owned(), ..good.clone() }.is_in_form(), "{device:?}");
+        }
+        assert!(!Enrolled { ods: vec!["A8\n1001".into()], ..good }.is_in_form());
+    }
+
+    #[test]
+    fn a_proof_is_the_new_keys_for_this_box_and_the_key_in_use() {
+        let key = SigningKey::generate().unwrap();
+        let brought = NewKey::of(&key, "smdrd-one", "current");
+        assert_eq!(brought.verified("smdrd-one", "current"), Some(key.public()));
+        for (device, current) in [("smdrd-two", "current"), ("smdrd-one", "other")] {
+            assert_eq!(brought.verified(device, current), None);
+        }
+        let other = SigningKey::generate().unwrap().public().jwk();
+        assert_eq!(NewKey { key: other, ..brought }.verified("smdrd-one", "current"), None);
+    }
 }
