@@ -218,14 +218,6 @@ fn a_new_revision_counts_and_a_body_that_is_none_does_no_harm() {
 }
 
 #[test]
-fn a_store_of_the_version_before_is_brought_up_to_date() {
-    let store = mixed();
-    let before = store.json("2026-11-21T13:00:00Z", &[]).1;
-    store.sql("DROP TRIGGER site_day_has_the_newest; DROP VIEW site_day_of_revision; DROP TABLE site_day; PRAGMA user_version = 2;");
-    assert_eq!(store.json("2026-11-21T13:00:00Z", &[]).1["members"], before["members"]);
-}
-
-#[test]
 fn on_a_terminal_what_is_not_well_is_listed_and_the_exit_code_says_so() {
     let store = mixed();
     let (code, out, _) = store.fleet("2026-11-21T13:00:00Z", &[]);

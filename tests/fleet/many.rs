@@ -21,7 +21,11 @@ fn a_thousand_boxes_are_three_queries_and_one_page() {
     let work = db.transaction().unwrap();
     {
         let mut keep = work
-            .prepare("INSERT INTO day_revision VALUES (?1, 'main', ?2, 1, ?3, ?4, 'smdrd.day/1', ?5, ?3, ?6, '[]')")
+            .prepare(
+                "INSERT INTO day_revision
+                 (ods, site, date, revision, sha256, body, schema, device, receipt_id, received_at, warnings)
+                 VALUES (?1, 'main', ?2, 1, ?3, ?4, 'smdrd.day/1', ?5, ?3, ?6, '[]')",
+            )
             .unwrap();
         let mut beat =
             work.prepare("INSERT INTO heartbeat VALUES (?1, '2026-11-21T02:00:00.000000000Z', ?2, 0, ?3)").unwrap();

@@ -71,10 +71,6 @@ impl Store {
         self.archive.heartbeat(&Heard { device, practices, skew_s: None, received_at, said: Some(said) }).unwrap();
     }
 
-    pub fn sql(&self, statements: &str) {
-        rusqlite::Connection::open(self.path()).unwrap().execute_batch(statements).unwrap();
-    }
-
     /// Exit code, output and errors of the verb at a time.
     pub fn fleet(&self, now: &str, more: &[&str]) -> (i32, String, String) {
         self.fleet_of("store.db", now, more)

@@ -86,3 +86,44 @@ impl Sites for Sqlite {
 fn natural(number: Option<i64>) -> Option<u64> {
     number?.try_into().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::supplier::archive::Archive;
+
+    #[test]
+    fn what_was_held_before_the_table_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        drop(Archive::open(&path).unwrap());
+        let db = rusqlite::Connection::open(&path).unwrap();
+        let keep = |date: &str, revision: u32, body: &str| {
+            let statement = "INSERT INTO day_revision
+                (ods, site, date, revision, sha256, body, schema, device, receipt_id, received_at, warnings)
+                VALUES ('A81001', 'main', ?1, ?2, ?3, ?4, 's', 'box', ?3, '2026-11-21T02:00:00Z', '[]')";
+            db.execute(statement, (date, revision, format!("{date} {revision}"), body.as_bytes())).unwrap();
+        };
+        let body = |observed_s: u32| {
+            let sources = r#"[{"dialect":"b","lines":3,"unparsed":1,"clock_offset_s":-9},{"dialect":"a","lines":4,"unparsed":0,"clock_offset_s":2}]"#;
+            format!(r#"{{"coverage":{{"observed_s":{observed_s}}},"day":{{"slots":46}},"sources":{sources}}}"#)
+        };
+        keep("2026-11-19", 1, "no JSON");
+        keep("2026-11-20", 2, &body(7));
+        keep("2026-11-20", 1, &body(5));
+        let looked = || {
+            let archive = Archive::open(&path).unwrap();
+            (archive.sites_newest().unwrap(), archive.observed_since(date(2026, 11, 1)).unwrap())
+        };
+        let (newest, days) = looked();
+        let SiteNewest { first, revision, observed_s, length_s, lines, unparsed, clock_s, dialects, .. } = &newest[0];
+        assert_eq!((*first, *revision, *observed_s, *length_s), (date(2026, 11, 19), 2, Some(7), Some(82_800)));
+        assert_eq!((*lines, *unparsed, *clock_s, dialects.join(" ").as_str()), (Some(7), Some(1), Some(-9), "a b"));
+        db.execute_batch("DROP TRIGGER site_day_has_the_newest; DROP VIEW site_day_of_revision; DROP TABLE site_day;")
+            .unwrap();
+        db.execute_batch(SITE_DAYS).unwrap();
+        assert_eq!(looked(), (newest, days));
+    }
+}
