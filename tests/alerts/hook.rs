@@ -14,12 +14,30 @@ use serde_json::Value;
 use super::authority::Identity;
 
 /// A server's half of TLS, with this certificate.
-pub fn tls(identity: &Identity) -> Arc<ServerConfig> {
+fn tls(identity: &Identity) -> Arc<ServerConfig> {
     let chain = CertificateDer::pem_file_iter(&identity.cert).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_file(&identity.key).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap())
+}
+
+/// Serves each connection to this port in a thread of its own.
+pub fn open<T: Default + Send + Sync + 'static>(
+    port: u16,
+    identity: &Identity,
+    serve: fn(TcpStream, Arc<ServerConfig>, &T),
+) -> Arc<T> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let (tls, seen) = (tls(identity), Arc::<T>::default());
+    let shared = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let (tls, seen) = (Arc::clone(&tls), Arc::clone(&shared));
+            std::thread::spawn(move || serve(stream, tls, &seen));
+        }
+    });
+    seen
 }
 
 /// How a request is answered.
@@ -51,16 +69,7 @@ pub struct Hook {
 
 impl Hook {
     pub fn open(port: u16, identity: &Identity) -> Hook {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let (tls, seen) = (tls(identity), Arc::<Mutex<Seen>>::default());
-        let shared = Arc::clone(&seen);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (tls, seen) = (Arc::clone(&tls), Arc::clone(&shared));
-                std::thread::spawn(move || serve(stream, tls, &seen));
-            }
-        });
-        Hook { seen }
+        Hook { seen: open(port, identity, serve) }
     }
 
     /// What the next requests are answered, one after another; then 204.

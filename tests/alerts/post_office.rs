@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use base64::Engine as _;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::authority::Identity;
-use super::hook::tls;
+use super::hook::open;
 
 /// What becomes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,16 +61,7 @@ pub struct PostOffice {
 
 impl PostOffice {
     pub fn open(port: u16, identity: &Identity) -> PostOffice {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
-        let (tls, seen) = (tls(identity), Arc::<Mutex<Seen>>::default());
-        let shared = Arc::clone(&seen);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (tls, seen) = (Arc::clone(&tls), Arc::clone(&shared));
-                std::thread::spawn(move || serve(stream, tls, &seen));
-            }
-        });
-        PostOffice { seen }
+        PostOffice { seen: open(port, identity, serve) }
     }
 
     /// How the next connections are treated, one after another; then mail is taken.

@@ -30,6 +30,18 @@ fn run(rig: &Rig, network: &Network) -> Daemon {
     })
 }
 
+/// A box in the network that its PBX calls, and where.
+fn called_by(network: &Network) -> (Rig, Daemon, SocketAddr) {
+    let (port, pbx) = (free_port(), network.pbx);
+    let source = format!(
+        "[[source]]\nname = \"reception\"\ndialect = \"avaya-ipoffice\"\n\
+         [source.tcp-listen]\naddress = \"0.0.0.0:{port}\"\nallow = [\"{pbx}\"]\n"
+    );
+    let rig = Rig::new(&format!("{SITE}{source}"), &[]);
+    let daemon = run(&rig, network);
+    (rig, daemon, SocketAddr::from((network.inside, port)))
+}
+
 fn ended(rig: &Rig, causes: &str) -> i64 {
     rig.count(&format!("SELECT count(*) FROM link WHERE cause IN ({causes})"))
 }
@@ -45,14 +57,7 @@ fn power_off(network: &Network, link: TcpStream) {
 #[test]
 fn a_pbx_that_starts_again_and_calls_anew_takes_the_place_of_its_dead_link() {
     let Some(network) = network(1, "F14 a PBX that calls anew") else { return };
-    let (port, pbx) = (free_port(), network.pbx);
-    let source = format!(
-        "[[source]]\nname = \"reception\"\ndialect = \"avaya-ipoffice\"\n\
-         [source.tcp-listen]\naddress = \"0.0.0.0:{port}\"\nallow = [\"{pbx}\"]\n"
-    );
-    let rig = Rig::new(&format!("{SITE}{source}"), &[]);
-    let daemon = run(&rig, &network);
-    let to = SocketAddr::from((network.inside, port));
+    let (rig, daemon, to) = called_by(&network);
     let call = || wait_for("the listener", || TcpStream::connect_timeout(&to, Duration::from_secs(5)).ok());
     let (mut next, mut lines, mut slowest) = (1, 0, Duration::ZERO);
     let rounds = if in_full() { 20 } else { 2 };
@@ -161,14 +166,7 @@ fn a_link_that_is_dead_both_ways_is_found_within_a_minute() {
         return;
     }
     let Some(network) = network(3, "F14 dead both ways") else { return };
-    let (port, pbx) = (free_port(), network.pbx);
-    let source = format!(
-        "[[source]]\nname = \"reception\"\ndialect = \"avaya-ipoffice\"\n\
-         [source.tcp-listen]\naddress = \"0.0.0.0:{port}\"\nallow = [\"{pbx}\"]\n"
-    );
-    let rig = Rig::new(&format!("{SITE}{source}"), &[]);
-    let daemon = run(&rig, &network);
-    let to = SocketAddr::from((network.inside, port));
+    let (rig, daemon, to) = called_by(&network);
     let mut link = wait_for("the listener", || TcpStream::connect_timeout(&to, Duration::from_secs(5)).ok());
     link.write_all(all(1, 6).as_bytes()).unwrap();
     stored(&rig, 5);

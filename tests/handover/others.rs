@@ -43,6 +43,20 @@ fn in_a_report_of_several_lines_and_in_its_lines() {
 mod nec {
     use super::*;
 
+    /// A box that calls a NEC, and where that listens.
+    pub fn site() -> (TcpListener, Rig, Manager) {
+        let there = TcpListener::bind("127.0.0.1:0").unwrap();
+        let source = format!(
+            "[[source]]\nname = \"nec\"\ndialect = \"nec-sv8300\"\n\
+             options = {{ framing = \"tcp60010\", parity = \"none\" }}\n\
+             [source.tcp-connect]\nhost = \"127.0.0.1\"\nport = {}\n",
+            there.local_addr().unwrap().port()
+        );
+        let rig = Rig::new(&format!("{SITE}{source}"), &[]);
+        let manager = Manager::new(&rig, &clock("2027-02-02T12:00:00Z", 1));
+        (there, rig, manager)
+    }
+
     const NOTHING: &[u8] = b"\x16300003002\0";
 
     pub fn record(number: u8) -> Vec<u8> {
@@ -71,14 +85,7 @@ mod nec {
 
 #[test]
 fn in_a_record_that_a_nec_gives() {
-    let there = TcpListener::bind("127.0.0.1:0").unwrap();
-    let source = format!(
-        "[[source]]\nname = \"nec\"\ndialect = \"nec-sv8300\"\noptions = {{ framing = \"tcp60010\", parity = \"none\" }}\n\
-         [source.tcp-connect]\nhost = \"127.0.0.1\"\nport = {}\n",
-        there.local_addr().unwrap().port()
-    );
-    let rig = Rig::new(&format!("{SITE}{source}"), &[]);
-    let mut manager = Manager::new(&rig, &clock("2027-02-02T12:00:00Z", 1));
+    let (there, rig, mut manager) = nec::site();
     manager.start(&rig);
     let take = || {
         let link = there.accept().unwrap().0;
@@ -126,14 +133,7 @@ fn in_a_record_that_a_nec_gives() {
 
 #[test]
 fn a_record_that_is_on_disk_and_was_not_acknowledged_is_known_again() {
-    let there = TcpListener::bind("127.0.0.1:0").unwrap();
-    let source = format!(
-        "[[source]]\nname = \"nec\"\ndialect = \"nec-sv8300\"\noptions = {{ framing = \"tcp60010\", parity = \"none\" }}\n\
-         [source.tcp-connect]\nhost = \"127.0.0.1\"\nport = {}\n",
-        there.local_addr().unwrap().port()
-    );
-    let rig = Rig::new(&format!("{SITE}{source}"), &[]);
-    let mut manager = Manager::new(&rig, &clock("2027-02-02T12:00:00Z", 1));
+    let (there, rig, mut manager) = nec::site();
     for number in 0..4u8 {
         manager.start(&rig);
         for again in [false, true] {
