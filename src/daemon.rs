@@ -19,6 +19,7 @@ mod days;
 pub mod desk;
 pub mod discover;
 pub mod disk;
+mod doubts;
 mod ending;
 pub mod explain;
 mod files;

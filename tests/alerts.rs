@@ -24,3 +24,5 @@ mod schema;
 mod told;
 #[path = "alerts/trying.rs"]
 mod trying;
+#[path = "push/tunnel.rs"]
+mod tunnel;

@@ -24,6 +24,8 @@ mod schema;
 mod scripted;
 #[path = "push/table.rs"]
 mod table;
+#[path = "push/tunnel.rs"]
+mod tunnel;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

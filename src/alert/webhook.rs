@@ -8,8 +8,8 @@ use reqwest::{Certificate, Client, Url};
 use zeroize::Zeroizing;
 
 use super::{Message, Undelivered, secret};
-use crate::config::Alerts;
-use crate::push::{innermost, legible};
+use crate::config::{Alerts, Supplier};
+use crate::push::{Route, innermost, legible};
 
 /// Until there is a connection, and for a whole try.
 const DEADLINES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
@@ -26,12 +26,13 @@ pub struct Webhook {
 
 impl Webhook {
     /// The configured one; nothing where there is none.
-    pub fn new(alerts: &Alerts) -> Option<Result<Webhook, Undelivered>> {
+    pub fn new(alerts: &Alerts, supplier: Option<&Supplier>) -> Option<Result<Webhook, Undelivered>> {
         let written = alerts.webhook.as_ref()?;
-        Some(Webhook::set_up(alerts, written.get_ref()))
+        Some(Webhook::set_up(alerts, supplier, written.get_ref()))
     }
 
-    fn set_up(alerts: &Alerts, written: &str) -> Result<Webhook, Undelivered> {
+    /// The way out of the practice is the one to the supplier: through the same proxy.
+    fn set_up(alerts: &Alerts, supplier: Option<&Supplier>, written: &str) -> Result<Webhook, Undelivered> {
         let wrong = |what, reason: String| Undelivered::SetUp { what, reason };
         let url = Url::parse(written).map_err(|error| wrong("alerts.webhook", error.to_string()))?;
         let builder = Client::builder()
@@ -43,6 +44,15 @@ impl Webhook {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .https_only(url.scheme() == "https");
+        let builder = match supplier.and_then(|supplier| Some((supplier.proxy.as_ref()?, supplier))) {
+            Some((proxy, supplier)) => {
+                let credentials = supplier.proxy_credentials_file.as_deref();
+                let route = Route { proxy_credentials: credentials, ..Route::default() };
+                let tunnel = route.tunnel(proxy.get_ref());
+                builder.proxy(tunnel.map_err(|error| wrong("supplier.proxy", error.to_string()))?)
+            }
+            None => builder,
+        };
         let builder = match &alerts.ca_file {
             Some(path) => {
                 let read = std::fs::read(path).map_err(|error| error.to_string());

@@ -5,14 +5,20 @@
 //! boundary are looked at, only a stretch that reaches the end is a repetition, and only one of [`PROOF`] lines or
 //! more: two calls that are truly alike stay two. On an unbroken link an equal line is never a repetition.
 //!
+//! What was lost when it was printed first (a kill, a cable) leaves a hole in the stretch, and is new when it comes now. Which
+//! lines belong to a buffer, also where they were never printed here, is told by their stamps: they are not later than the
+//! newest before the boundary.
+//!
 //! What an imported file gave of the same PBX was printed before, too ([`super::align`]). Where it goes on behind the last
 //! line that the PBX printed itself, the next line may be the file's next: it stands beside a stretch that is proven.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{Hash as _, Hasher as _};
 
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+
+pub use holes::in_place;
+use stretch::Stretch;
 
 use super::LineRef;
 use crate::number::Anonymous;
@@ -25,22 +31,25 @@ pub const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 /// How many lines back a PBX's buffer reaches at most.
 pub const DEPTH: usize = 20_000;
 
+/// How many stretches that do not go on with a line are kept in view, in case that the line stands in a hole of theirs.
+const HELD: usize = 32;
+
 /// How many doubtful lines in a row a buffer may leave out.
 const LEFT_OUT: usize = 32;
 
-/// What is compared of a line: its masked text, and its callers where both lines were heard under the same day's key. With
+/// What is compared of a line: its masked text, and its callers where both lines were heard under the key in use. With
 /// a line of a file, its record is enough: a file may be laid out in another way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Print {
     text: u64,
-    callers: Option<(Date, u64)>,
+    callers: Option<u64>,
     record: Option<u64>,
     from_file: bool,
 }
 
 impl Print {
-    /// Of a masked text and the tokens beside it, each with its place, heard on this civil day.
-    pub fn of(text: &[u8], tokens: impl IntoIterator<Item = (u16, u64)>, heard: Date) -> Print {
+    /// Of a masked text and the tokens beside it that were made with the key in use, each with its place.
+    pub fn of(text: &[u8], tokens: impl IntoIterator<Item = (u16, u64)>) -> Print {
         let text = says(text);
         let mut hasher = std::hash::DefaultHasher::new();
         let mut known = false;
@@ -48,7 +57,7 @@ impl Print {
             token.hash(&mut hasher);
             known = true;
         }
-        let callers = known.then(|| (heard, hasher.finish()));
+        let callers = known.then(|| hasher.finish());
         Print { text, callers, record: None, from_file: false }
     }
 
@@ -67,11 +76,7 @@ impl Print {
         if (self.from_file || other.from_file) && self.record.is_some() && self.record == other.record {
             return true;
         }
-        let callers_differ = match (self.callers, other.callers) {
-            // Each day has a key of its own: what was made under two of them cannot be compared.
-            (Some((day, one)), Some((other_day, other))) => day == other_day && one != other,
-            _ => false,
-        };
+        let callers_differ = self.callers.zip(other.callers).is_some_and(|(one, other)| one != other);
         self.text == other.text && !callers_differ
     }
 }
@@ -165,10 +170,12 @@ impl Printed {
 #[derive(Debug, Clone, Default)]
 struct Window {
     waiting: Vec<(u64, Print)>,
-    /// Stretches of what was printed that the waiting lines repeat so far, each with the places of its lines.
-    stretches: Vec<Vec<usize>>,
+    /// Stretches of what was printed that the waiting lines repeat so far.
+    stretches: Vec<Stretch>,
     /// The longest stretch that has reached the end of what was printed.
-    reached: Vec<usize>,
+    reached: Stretch,
+    /// Lines of the buffer that were never printed here, each behind so many that wait.
+    fresh: Vec<(usize, u64, Print)>,
     /// When the last of them came.
     last: Option<Timestamp>,
     /// The first line has the number of the last that was printed.
@@ -197,14 +204,8 @@ impl Replay {
 
     /// Notes a line of an earlier run that was counted; with `doubtful`, one that may be a repetition.
     pub fn was_printed(&mut self, id: LineRef, print: Print, doubtful: bool) {
-        if self.printed.len() >= DEPTH
-            && let Some(oldest) = self.printed.pop_front()
-            && let Some(many) = self.texts.get_mut(&oldest.print.text)
-        {
-            *many -= 1;
-            if *many == 0 {
-                self.texts.remove(&oldest.print.text);
-            }
+        if self.printed.len() >= DEPTH {
+            self.forget_oldest();
         }
         *self.texts.entry(print.text).or_default() += 1;
         self.ahead = self.ahead.min(self.printed.len());
@@ -250,11 +251,11 @@ impl Replay {
         self.window = Some(Window::default());
     }
 
-    /// Forgets the callers of lines heard up to `date`.
-    pub fn forget_callers(&mut self, date: Date) {
+    /// Another key is in use: what was made with the one before cannot be compared with what is made from now on.
+    pub fn forget_callers(&mut self) {
         let waiting = self.window.iter_mut().flat_map(|window| &mut window.waiting).map(|(_, print)| print);
         for print in self.printed.iter_mut().map(|printed| &mut printed.print).chain(waiting) {
-            print.callers.take_if(|(heard, _)| *heard <= date);
+            print.callers = None;
         }
     }
 
@@ -278,8 +279,8 @@ impl Replay {
         self.texts.contains_key(&print.text)
     }
 
-    /// Takes the next line that the PBX printed.
-    pub fn line(&mut self, seq: u64, print: Print, at: Timestamp) -> Seen {
+    /// Takes the next line that the PBX printed. It is `old` where its stamp is not later than the newest before the boundary.
+    pub fn line(&mut self, seq: u64, print: Print, at: Timestamp, old: bool) -> Seen {
         if !self.waits()
             && let Some(place) = self.is_ahead(&print)
         {
@@ -296,15 +297,29 @@ impl Replay {
             // One line was under way, and no buffer is being emptied.
             return Seen { clear: vec![(seq, Verdict::Repeats(last.id))], waits: false };
         }
-        let stretches = match window.waiting.len() {
-            0 => (0..self.printed.len()).filter(|place| self.equal(*place, &print)).map(|place| vec![place]).collect(),
-            _ => {
-                let so_far = std::mem::take(&mut window.stretches);
-                let mut ends = HashSet::new();
-                so_far.into_iter().flat_map(|stretch| self.go_on(stretch, &print, &mut ends)).collect::<Vec<_>>()
+        let (mut stretches, mut held) = (Vec::new(), Vec::new());
+        let mut ends = HashSet::new();
+        for stretch in std::mem::take(&mut window.stretches) {
+            match self.go_on(stretch, &print, &mut ends) {
+                Ok(longer) => stretches.extend(longer),
+                Err(stretch) => held.push(stretch),
             }
-        };
+        }
+        if stretches.is_empty() && (old || window.waiting.is_empty()) {
+            let behind = window.waiting.len();
+            let places = (0..self.printed.len()).filter(|place| self.equal(*place, &print));
+            stretches.extend(places.map(|place| Stretch::begins(place, behind)));
+        }
         if stretches.is_empty() {
+            let proven = window.reached.lines() >= self.proof();
+            if old && !proven && self.is_ahead(&print).is_none() {
+                // It was lost when it was printed first. What comes next may have been stored.
+                window.stretches = held;
+                window.fresh.push((window.waiting.len(), seq, print));
+                window.last = Some(at);
+                self.window = Some(window);
+                return Seen { clear: vec![(seq, Verdict::New)], waits: false };
+            }
             let mut clear = self.close(window, false);
             if let Some(place) = self.is_ahead(&print) {
                 clear.push((seq, Verdict::Repeats(self.reach(place))));
@@ -314,15 +329,23 @@ impl Replay {
             }
             return Seen { clear, waits: false };
         }
+        if old {
+            held.sort_by_key(|stretch| std::cmp::Reverse(stretch.lines()));
+            held.truncate(HELD);
+            held.iter_mut().for_each(|stretch| stretch.push(None));
+            stretches.append(&mut held);
+        }
         window.stretches = stretches;
         window.waiting.push((seq, print));
         window.last = Some(at);
-        if let Some(stretch) = window.stretches.iter().find(|stretch| self.is_end(stretch)) {
+        let index = window.waiting.len() - 1;
+        let reaches = |stretch: &&Stretch| stretch.place(index).is_some() && self.is_end(stretch);
+        if let Some(stretch) = window.stretches.iter().find(reaches) {
             window.reached.clone_from(stretch);
         }
         let goes_on =
             window.stretches.iter().any(|stretch| stretch.last().is_some_and(|last| last + 1 < self.printed.len()));
-        if !goes_on && window.reached.len() >= self.proof() {
+        if !goes_on && window.reached.lines() >= self.proof() {
             return Seen { clear: self.close(window, false), waits: false };
         }
         self.window = Some(window);
@@ -359,57 +382,113 @@ impl Replay {
     }
 
     /// The stretch with one line more: the next that was printed, where doubtful ones may be left out. Of stretches that come
-    /// together at one of the `ends` the first goes on, or there would be as many as there are ways to leave lines out.
-    fn go_on(&self, mut stretch: Vec<usize>, print: &Print, ends: &mut HashSet<usize>) -> Vec<Vec<usize>> {
-        let mut places = Vec::new();
-        let Some(last) = stretch.last() else { return Vec::new() };
+    /// together at one of the `ends` the first goes on, or there would be as many as there are ways to leave lines out. Gives
+    /// the stretch back where the line does not go on with it.
+    fn go_on(&self, mut stretch: Stretch, print: &Print, ends: &mut HashSet<usize>) -> Result<Vec<Stretch>, Stretch> {
+        let Some(last) = stretch.last() else { return Err(stretch) };
+        let (mut places, mut goes_on) = (Vec::new(), false);
         for place in (last + 1..self.printed.len()).take(LEFT_OUT + 1) {
-            if self.equal(place, print) && ends.insert(place) {
-                places.push(place);
+            if self.equal(place, print) {
+                goes_on = true;
+                places.extend(ends.insert(place).then_some(place));
             }
             if self.printed.get(place).is_none_or(|printed| !printed.may_lack()) {
                 break;
             }
         }
         // Nearly always there is one way on, and a buffer of thousands is not copied line by line.
-        let Some(only) = places.pop() else { return Vec::new() };
-        let mut longer: Vec<Vec<usize>> =
-            places.into_iter().map(|place| stretch.iter().copied().chain([place]).collect()).collect();
-        stretch.push(only);
+        let Some(only) = places.pop() else { return if goes_on { Ok(Vec::new()) } else { Err(stretch) } };
+        let mut longer: Vec<Stretch> = places.into_iter().map(|place| stretch.with(place)).collect();
+        stretch.push(Some(only));
         longer.push(stretch);
-        longer
+        Ok(longer)
     }
 
     /// Whether nothing that is certain was printed after it.
-    fn is_end(&self, stretch: &[usize]) -> bool {
+    fn is_end(&self, stretch: &Stretch) -> bool {
         let after = stretch.last().map_or(0, |last| last + 1);
         self.printed.range(after.min(self.printed.len())..).all(Printed::may_lack)
     }
 
     /// Decides on the lines that wait.
     fn close(&mut self, window: Window, cut_off: bool) -> Vec<(u64, Verdict)> {
-        let Window { waiting, stretches, reached, .. } = window;
-        let repeated = match stretches.into_iter().next() {
+        let Window { waiting, stretches, reached, fresh, .. } = window;
+        let proof = self.proof();
+        let cut = stretches.iter().filter(|stretch| cut_off && stretch.lines() >= proof);
+        let repeated = match cut.max_by_key(|stretch| stretch.lines()) {
             // A link that went down again in the middle of a buffer: the buffer will come once more.
-            Some(stretch) if cut_off && stretch.len() >= self.proof() => stretch,
-            _ if reached.len() >= self.proof() => reached,
-            _ => Vec::new(),
+            Some(stretch) => stretch.clone(),
+            None if reached.lines() >= proof => reached,
+            None => Stretch::default(),
         };
+        let known = repeated.lines() > 0;
         if let Some(last) = repeated.last() {
-            self.reach(*last);
+            self.reach(last);
         }
-        let verdict = |index: usize| match repeated.get(index).and_then(|place| self.printed.get(*place)) {
-            Some(printed) => Verdict::Repeats(printed.id),
-            None if repeated.is_empty() => Verdict::Doubtful,
-            None => Verdict::New,
+        // What fills a hole of an earlier buffer stands elsewhere in what was printed.
+        let beside = stretches.iter().filter(|_| known).flat_map(|stretch| stretch.beside(&repeated, proof));
+        let beside: HashMap<usize, usize> = beside.collect();
+        let verdict = |index: usize| {
+            let place = repeated.place(index).or_else(|| beside.get(&index).copied());
+            match place.and_then(|place| self.printed.get(place)) {
+                Some(printed) => Verdict::Repeats(printed.id),
+                None if !known => Verdict::Doubtful,
+                None => Verdict::New,
+            }
         };
         let verdicts: Vec<Verdict> = (0..waiting.len()).map(verdict).collect();
-        for (seq, print) in waiting.iter().skip(repeated.len()) {
-            self.was_printed(self.own(*seq), *print, repeated.is_empty());
+        let mut counted: Vec<(usize, u64, Print)> = fresh;
+        let new = waiting
+            .iter()
+            .zip(&verdicts)
+            .enumerate()
+            .filter(|(_, (_, verdict))| !matches!(verdict, Verdict::Repeats(_)));
+        counted.extend(new.map(|(index, ((seq, print), _))| (index, *seq, *print)));
+        counted.sort_unstable_by_key(|(_, seq, _)| *seq);
+        let mut in_holes: Vec<(usize, u64, Print)> = Vec::new();
+        for (index, seq, print) in counted {
+            match (repeated.last_of(index), repeated.next_from(index)) {
+                (Some(before), Some(_)) => in_holes.push((before + 1, seq, print)),
+                (None, Some(first)) => in_holes.push((first, seq, print)),
+                _ => self.was_printed(self.own(seq), print, !known && waiting.iter().any(|(other, _)| *other == seq)),
+            }
         }
+        self.fill(&in_holes);
         waiting.into_iter().map(|(seq, _)| seq).zip(verdicts).collect()
+    }
+
+    /// Puts lines where they belong in what was printed, each before the line at its place, in the order of places.
+    fn fill(&mut self, lines: &[(usize, u64, Print)]) {
+        if lines.is_empty() {
+            return;
+        }
+        let mut lines = lines.iter().peekable();
+        let before = std::mem::take(&mut self.printed);
+        for (place, printed) in before.into_iter().enumerate() {
+            while let Some((_, seq, print)) = lines.next_if(|(at, ..)| *at <= place) {
+                self.printed.push_back(Printed { id: self.own(*seq), print: *print, doubtful: false });
+                *self.texts.entry(print.text).or_default() += 1;
+            }
+            self.printed.push_back(printed);
+        }
+        while self.printed.len() > DEPTH {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(oldest) = self.printed.pop_front()
+            && let Some(many) = self.texts.get_mut(&oldest.print.text)
+        {
+            *many -= 1;
+            if *many == 0 {
+                self.texts.remove(&oldest.print.text);
+            }
+        }
     }
 }
 
+mod holes;
+mod stretch;
 #[cfg(test)]
 mod tests;

@@ -42,7 +42,7 @@ impl Way {
     fn new(config: &Config, channel: Channel) -> Option<Result<Way, Undelivered>> {
         let alerts = config.alerts.as_ref()?.get_ref();
         match channel {
-            Channel::Webhook => Webhook::new(alerts).map(|made| made.map(Way::Webhook)),
+            Channel::Webhook => Webhook::new(alerts, config.supplier.as_ref()).map(|made| made.map(Way::Webhook)),
             Channel::Mail => Mail::new(alerts, config.time_zone()).map(|made| made.map(Way::Mail)),
         }
     }

@@ -64,7 +64,19 @@ pub struct Books {
     pub(super) measures: bool,
     /// The first day whose every line is kept, where older ones were taken away.
     kept_from: Option<Date>,
+    /// Stretches of days whose lines are kept, that are not stored yet: a commit for each line would write a page more for
+    /// them. After a kill they are told from the lines.
+    stretches: BTreeMap<(u16, Date), Stretch>,
+    /// Of how many portions.
+    unstored: usize,
 }
+
+/// Portions after which the stretches of their records are stored; sooner where time brings that.
+const PORTIONS: usize = 500;
+/// A portion with more lines of a source than these stores the stretches at once …
+const LARGE: i64 = 4;
+/// … so that no more lines than these are to be looked at after a start.
+const LOOKED_AT: u32 = 2000;
 
 impl Books {
     /// For a site whose days are in `zone`.
@@ -82,7 +94,32 @@ impl Books {
             corrections: HashMap::new(),
             measures: true,
             kept_from: None,
+            stretches: BTreeMap::new(),
+            unstored: 0,
         }
+    }
+
+    /// Stores the stretches of records that are not stored yet.
+    pub(super) fn keep_stretches(&mut self, work: &Work<'_>) -> Result<(), StoreError> {
+        self.unstored = 0;
+        for ((source, date), stretch) in std::mem::take(&mut self.stretches) {
+            work.widen_stretch(source, date, stretch)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the stretches of a source's last records again from its lines.
+    pub(super) fn stretches_anew(&mut self, read: &Reading<'_>, row: &SourceRow) -> Result<(), StoreError> {
+        let mut portion = Portion::default();
+        let first = row.next_seq.saturating_sub(LOOKED_AT.into()).max(1);
+        let mut row = row.clone();
+        for line in read.lines(row.id, first, LOOKED_AT)? {
+            if let Some(record) = line.record {
+                note_record(&mut portion, &mut row, &record, line.at);
+            }
+        }
+        self.stretches.extend(portion.stretches);
+        Ok(())
     }
 
     /// Remembers which calls were repeats, for days whose tokens are gone. On such a day that holds for every call:
@@ -123,11 +160,12 @@ impl Books {
     /// call, so one that bears a stamp within what was counted for such a day is not counted again.
     fn may_be_gone(&self, work: &Work<'_>, source: u16, record: Option<&MaskedRecord>) -> Result<bool, StoreError> {
         let Some(stamp) = record.and_then(|record| record.stamp) else { return Ok(false) };
-        if self.kept_from.is_none_or(|kept| stamp.at.date() >= kept) {
+        let at = stamp.corrected();
+        if self.kept_from.is_none_or(|kept| at.date() >= kept) {
             return Ok(false);
         }
-        let stretch = work.read().forgotten_stretch(source, stamp.at.date())?;
-        let second = second_of_day(stamp.at);
+        let stretch = work.read().forgotten_stretch(source, at.date())?;
+        let second = second_of_day(at);
         Ok(stretch.is_some_and(|(from, to)| (from..=to).contains(&second)))
     }
 
@@ -377,7 +415,6 @@ impl Books {
     /// Forgets who called on days up to `date`, after their tokens have gone.
     pub fn rolled(&mut self, date: Date) {
         self.callers.retain(|(_, day), _| *day > date);
-        self.forget_callers(date);
         for stored in self.stored.values_mut().filter(|stored| stored.day <= date) {
             stored.call.token = None;
         }
@@ -386,7 +423,7 @@ impl Books {
     }
 
     /// Writes what the portion added up.
-    pub fn finish(&self, work: &Work<'_>, portion: Portion) -> Result<(), StoreError> {
+    pub fn finish(&mut self, work: &Work<'_>, portion: Portion) -> Result<(), StoreError> {
         work.add(&portion.deltas)?;
         let mut dates = BTreeSet::new();
         // A call over midnight keeps its line busy on the next day too.
@@ -405,8 +442,19 @@ impl Books {
         for (owner, date) in &portion.days {
             work.touch_day(owner, *date)?;
         }
-        for ((source, date), stretch) in &portion.stretches {
-            work.widen_stretch(*source, *date, *stretch)?;
+        let large = portion.lines.values().any(|lines| lines.values().sum::<i64>() > LARGE);
+        for ((source, date), stretch) in portion.stretches {
+            // What is compared with is stored at once: files, and days whose lines are gone.
+            if self.watches.contains_key(&source) && self.kept_from.is_none_or(|kept| date >= kept) {
+                let known = self.stretches.entry((source, date)).or_insert(stretch);
+                *known = (known.0.min(stretch.0), known.1.max(stretch.1));
+            } else {
+                work.widen_stretch(source, date, stretch)?;
+            }
+        }
+        self.unstored += 1;
+        if large || self.unstored >= PORTIONS {
+            self.keep_stretches(work)?;
         }
         for date in dates {
             work.touch_closed(date)?;

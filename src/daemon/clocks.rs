@@ -139,6 +139,19 @@ impl Keeper {
     }
 }
 
+/// What is gravely wrong with a PBX's clock, in words, and by how many seconds; nothing where it is right enough.
+pub(super) fn wrong(zone: &TimeZone, now: Timestamp, stand: &Stand, ahead_s: i64) -> Option<(String, u64)> {
+    let fault = fault_of(zone, now, stand, ahead_s).filter(|fault| fault.is_grave())?;
+    let what = match fault {
+        Fault::DidNotFollow(date) => format!("it did not follow summer time on {}", date.strftime("%-d %B")),
+        Fault::Early(date) => format!("it followed summer time before {}", date.strftime("%-d %B")),
+        Fault::WrongDate => "it bears a wrong date".to_owned(),
+        Fault::Off | Fault::SlightlyOff => "it is off".to_owned(),
+    };
+    let left_s = stand.offset_s().saturating_sub(ahead_s).unsigned_abs();
+    Some((format!("the PBX's clock is {}: {what}", in_words(stand.offset_s())), left_s))
+}
+
 fn fault_of(zone: &TimeZone, now: Timestamp, stand: &Stand, ahead_s: i64) -> Option<Fault> {
     fault(zone, now, Some(stand.since), stand.offset_s().saturating_sub(ahead_s), stand.resolution_s)
 }

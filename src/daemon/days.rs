@@ -16,7 +16,7 @@ use crate::call::Owner;
 use crate::config::Practice;
 use crate::push::Parcel;
 use crate::push::standing::When;
-use crate::store::{DayRow, OutboxRow, OutboxState, StoreError};
+use crate::store::{DayRow, OutboxRow, OutboxState, StoreError, Work};
 
 /// How long after local midnight a day is closed, so that a call over midnight is in.
 const CLOSING: SignedDuration = SignedDuration::from_mins(10);
@@ -25,6 +25,12 @@ const RENUMBERING: SignedDuration = SignedDuration::from_mins(4 * 60 + 20);
 
 /// Under which name it is kept up to where peers were renumbered last.
 const SETTLED: &str = "peers_settled";
+
+/// The day on which collecting ended before the box was off for longer than [`REACH`].
+const LEFT_OPEN: &str = "left_open";
+
+/// For so many days it is known for certain which days are closed.
+const KNOWN: i64 = 700;
 
 /// How many days back days are closed and sent: as far as the nightly comparison with the supplier reaches.
 const REACH: i64 = 45;
@@ -63,7 +69,7 @@ impl Keeper {
         let busy = self.days_being_imported(now)?;
         let next = if at_once { now } else { self.first_try(now)? };
         for owner in self.practices() {
-            for date in self.days_to_close(&owner, open_day)?.into_iter().filter(|date| *date >= oldest) {
+            for date in self.days_due(&owner, open_day, oldest)? {
                 self.progress.worked();
                 if !busy.contains(&date) {
                     self.close(&owner, date, now, next)?;
@@ -87,6 +93,30 @@ impl Keeper {
         date_of(&self.zone, now).checked_sub(REACH.days()).unwrap_or(Date::MIN)
     }
 
+    /// The days, first and last, that were collected and left unclosed by a run that ended long ago. A stamp of a PBX whose
+    /// clock is wrong makes no such day: while the box runs each day before today is closed.
+    fn left_open(&self, owner: &Owner) -> Result<Option<(Date, Date)>, StoreError> {
+        let read = self.store.read();
+        let date = |key: &str| Ok::<_, StoreError>(read.meta(key)?.and_then(|text| text.parse::<Date>().ok()));
+        // What is known of days goes after 25 months.
+        let known = self.date(self.clock.now()).saturating_sub(KNOWN.days());
+        let (Some(to), Some(began)) = (date(LEFT_OPEN)?.filter(|to| *to > known), date("first_day")?) else {
+            return Ok(None);
+        };
+        let from = read
+            .last_closed_by(owner, to)?
+            .and_then(|closed| closed.tomorrow().ok())
+            .map_or(began, |from| from.max(began));
+        Ok((from <= to).then_some((from, to)))
+    }
+
+    /// The days before `open_day` that are to be closed: from `oldest` on, and those that were left long ago.
+    pub(super) fn days_due(&self, owner: &Owner, open_day: Date, oldest: Date) -> Result<Vec<Date>, StoreError> {
+        let left = self.left_open(owner)?;
+        let is_due = |date: &Date| *date >= oldest || left.is_some_and(|(from, to)| (from..=to).contains(date));
+        Ok(self.days_to_close(owner, open_day)?.into_iter().filter(is_due).collect())
+    }
+
     /// Days before `open_day` that are not closed: those with calls, and every day since collecting began, since a
     /// day without calls is a figure too.
     pub(super) fn days_to_close(&self, owner: &Owner, open_day: Date) -> Result<Vec<Date>, StoreError> {
@@ -94,6 +124,12 @@ impl Keeper {
         let mut days: Vec<Date> =
             read.unsettled_days(owner, open_day)?.into_iter().filter(|day| !day.closed).map(|day| day.date).collect();
         let began = read.meta("first_day")?.and_then(|text| text.parse::<Date>().ok());
+        if let Some((mut next, to)) = self.left_open(owner)? {
+            while next <= to {
+                days.extend(read.day(owner, next)?.is_none().then_some(next));
+                next = next.tomorrow().unwrap_or(Date::MAX);
+            }
+        }
         if let Some(began) = began {
             let newest = read.last_closed(owner)?.and_then(|date| date.tomorrow().ok());
             let mut next = newest.map_or(began, |newest| newest.max(began)).max(self.oldest_day(self.clock.now()));
@@ -274,6 +310,12 @@ impl Keeper {
         // What was deleted must not stay in a free page or in the log.
         self.store.scrub()
     }
+}
+
+/// Notes that collecting ended on this day and began again long after: the days up to then were collected, and are closed
+/// however long ago that was.
+pub(super) fn note_left_open(work: &Work<'_>, date: Date) -> Result<(), StoreError> {
+    work.set_meta(LEFT_OPEN, &date.to_string())
 }
 
 fn is_of(practice: &Practice, owner: &Owner) -> bool {

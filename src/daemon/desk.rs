@@ -1,8 +1,7 @@
 //! The writer thread. One thread has the database; whenever it is free it commits everything that is waiting, at once
 //! and without a timer. When a commit fails nothing is lost: the events wait, bounded, until the disk takes them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use super::books::Entry;
 use super::disk::Reserve;
 use super::keeper::{Event, Keeper};
 use super::pulse::Progress;
+use crate::store::StoreError;
 
 /// Events that wait for the writer before the reading side is held back.
 const QUEUE: usize = 64;
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const FEW: usize = 250;
 /// How long errands are looked for between them.
 const GLANCE: Duration = Duration::from_millis(1);
-/// For how long the disk is still tried when the daemon stops.
+/// For how long after the order to stop the disk is still tried.
 const LAST: Duration = Duration::from_secs(5);
 /// How long to wait between two of those tries.
 const LAST_PAUSE: Duration = Duration::from_millis(500);
@@ -46,8 +46,27 @@ pub struct Desk {
     events: mpsc::Sender<Event>,
     /// Beside the events: whoever asks is answered also where no event finds room.
     errands: mpsc::Sender<Errand>,
-    stopping: Arc<AtomicBool>,
+    stopping: Arc<Stopping>,
     progress: Arc<Progress>,
+}
+
+/// The order to stop, and when it came.
+#[derive(Debug, Default)]
+struct Stopping(OnceLock<Instant>);
+
+impl Stopping {
+    fn order(&self) {
+        let _ = self.0.set(Instant::now());
+    }
+
+    fn is_ordered(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// Whether the disk was tried for long enough.
+    fn is_late(&self) -> bool {
+        self.0.get().is_some_and(|ordered| ordered.elapsed() >= LAST)
+    }
 }
 
 impl std::fmt::Debug for Desk {
@@ -63,7 +82,7 @@ impl Desk {
         let (errands, asked) = mpsc::channel(QUEUE);
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let progress = Arc::clone(&keeper.progress);
-        let stopping = Arc::<AtomicBool>::default();
+        let stopping = Arc::<Stopping>::default();
         let mut receiver = Receiver { told, asked, stopping: Arc::clone(&stopping), progress: Arc::clone(&progress) };
         let write = move || write(keeper, &mut receiver, &runtime);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(write)?;
@@ -77,7 +96,13 @@ impl Desk {
 
     /// The daemon is to stop: nobody is held back any more, or nobody would get to its end while the disk takes nothing.
     pub fn hold_nobody_back(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.order();
+    }
+
+    /// Whether the daemon is to stop, nothing can be stored, and the disk was tried for long enough: what is still to be read
+    /// would be lost as well.
+    pub fn gives_up(&self) -> bool {
+        self.stopping.is_late() && self.progress.is_stuck()
     }
 
     /// Hands over what happened; waits while the writer is behind.
@@ -109,7 +134,7 @@ impl Desk {
 struct Receiver {
     told: mpsc::Receiver<Event>,
     asked: mpsc::Receiver<Errand>,
-    stopping: Arc<AtomicBool>,
+    stopping: Arc<Stopping>,
     progress: Arc<Progress>,
 }
 
@@ -156,18 +181,21 @@ fn write(mut keeper: Keeper, receiver: &mut Receiver, runtime: &tokio::runtime::
     }
 }
 
-/// Commits what is waiting; tries again for as long as it takes. Between tries errands are run all the same: whoever
-/// asks how the daemon is must get an answer above all when the disk is full.
+/// Commits what is waiting; tries again for as long as it takes, after the order to stop for [`LAST`]. Between tries errands
+/// are run all the same: whoever asks how the daemon is must get an answer above all when the disk is full.
 fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut Receiver) {
     let mut patience = PATIENCE.0;
-    let mut last_try = None;
+    let mut failed = false;
     while !waiting.is_empty() {
-        // What has waited long is much: it goes in a little at a time, so that nobody else waits for all of it.
+        // What has waited long is much: it goes in a little at a time, so that nobody else waits for all of it. And a disk that
+        // has just refused is asked before lines are taken through the books for it.
         let few = if keeper.waiting.is_some() { few(waiting) } else { waiting.len() };
-        match keeper.take(waiting.get(..few).unwrap_or_default()) {
+        let asked = if failed { keeper.ask_the_disk() } else { Ok(()) };
+        match asked.and_then(|()| keeper.take(waiting.get(..few).unwrap_or_default())) {
             Ok(()) if few < waiting.len() => {
                 // The trouble is over when all of it is stored: who asks for a receipt goes by that.
                 waiting.drain(..few);
+                failed = false;
                 receiver.progress.stored();
                 wait(keeper, waiting, receiver, GLANCE);
             }
@@ -184,29 +212,36 @@ fn commit(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut Receiver
                 receiver.progress.stored();
             }
             // A fresh database is begun, and the same is stored there.
-            Err(_) if keeper.look_for_damage() => {}
+            Err(_) if keeper.look_for_damage() => failed = false,
             // With the room that was kept back for this it can go on.
-            Err(error) if error.is_full() && Reserve::of(&keeper.config).give_up() => {}
-            Err(error) if last_try.is_some_and(|until| Instant::now() > until) => {
-                let lost: usize = waiting.iter().map(lines).sum();
-                tracing::error!(%error, lost, "stopping, and these lines could not be stored: they are lost");
-                waiting.clear();
-            }
+            Err(error) if error.is_full() && Reserve::of(&keeper.config).give_up() => failed = false,
             Err(error) => {
+                failed = true;
                 if keeper.waiting.is_none() || patience == PATIENCE.1 {
                     tracing::error!(%error, waiting = waiting.len(), "nothing could be stored; it is kept in memory");
                 }
-                keeper.trouble = Some(error.to_string());
-                keeper.now_waits(waiting, &error);
-                receiver.progress.failed(error.is_of_disk());
-                crate::notify::status(&format!("cannot store: {error}"));
+                let why = keeper.now_waits(waiting, &error);
+                crate::notify::status(&format!("cannot store: {why}"));
+                keeper.trouble = Some(why);
+                receiver.progress.failed(error.is_of_disk() || error.is_locked());
                 if wait(keeper, waiting, receiver, patience) == Others::Gone {
-                    last_try.get_or_insert(Instant::now() + LAST);
+                    receiver.stopping.order();
                 }
                 patience = (patience * 2).min(PATIENCE.1);
+                if receiver.stopping.is_late() {
+                    give_up(keeper, waiting, &error);
+                }
             }
         }
     }
+}
+
+/// The disk was tried for long enough, and the daemon stops: says what is lost.
+fn give_up(keeper: &mut Keeper, waiting: &mut Vec<Event>, error: &StoreError) {
+    let lost: usize = waiting.iter().map(lines).sum();
+    tracing::error!(%error, lost, "stopping, and these lines could not be stored: they are lost");
+    keeper.given_up += lost as u64;
+    waiting.clear();
 }
 
 #[derive(PartialEq, Eq)]
@@ -217,9 +252,13 @@ enum Others {
 
 /// Waits for the next try, answers errands meanwhile, and takes in what comes as long as there is room.
 fn wait(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut Receiver, patience: Duration) -> Others {
-    let again = Instant::now() + patience;
+    let began = Instant::now();
     let mut room = Room::beside(waiting);
-    while let Some(left) = again.checked_duration_since(Instant::now()) {
+    loop {
+        // The order to stop may come meanwhile.
+        let stopping = receiver.stopping.is_ordered();
+        let patience = if stopping { patience.min(LAST_PAUSE) } else { patience };
+        let Some(left) = patience.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else { break };
         let mut asked = false;
         while let Ok(errand) = receiver.asked.try_recv() {
             errand(keeper);
@@ -227,16 +266,12 @@ fn wait(keeper: &mut Keeper, waiting: &mut Vec<Event>, receiver: &mut Receiver, 
             asked = true;
         }
         // Who stops has little left to say, and is to be heard to the end.
-        let message = if room.is_left() || receiver.stopping.load(Ordering::Relaxed) {
-            receiver.told.try_recv()
-        } else {
-            Err(TryRecvError::Empty)
-        };
+        let message = if room.is_left() || stopping { receiver.told.try_recv() } else { Err(TryRecvError::Empty) };
         match message {
             Ok(event) => {
                 room.take(&event);
+                keeper.one_more_waits(&event, !room.is_left());
                 waiting.push(event);
-                keeper.still_waits(waiting, !room.is_left());
             }
             Err(TryRecvError::Disconnected) => {
                 std::thread::sleep(left.min(LAST_PAUSE));
@@ -309,7 +344,12 @@ fn bytes(event: &Event) -> usize {
 pub(super) fn lines(event: &Event) -> usize {
     match event {
         Event::Lines(batch) => batch.entries.len(),
-        Event::Up(..) | Event::Boundary(..) | Event::Down(..) | Event::Removed(..) | Event::Audit(..) => 1,
+        Event::Up(..)
+        | Event::Boundary(..)
+        | Event::Down(..)
+        | Event::NewKey
+        | Event::Removed(..)
+        | Event::Audit(..) => 1,
     }
 }
 

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::books::{Batch, Books, Portion};
 use super::box_clock::{Leap, Timeline, Watchmaker};
+use super::days::note_left_open;
+use super::doubts::ClockDoubted;
 use super::hold::{Hold, SharedHold};
 use super::loss;
 use super::marks::MarksFile;
@@ -20,7 +22,7 @@ use super::observed::Errors;
 use super::pulse::Progress;
 use super::relays::Relays;
 use super::reload::Reloaded;
-use super::repeats::CALLERS_SINCE;
+use super::repeats::note_new_key;
 use super::setup::{self, SetUpError, SourcePlan};
 use super::silence::{self, Ear};
 use super::turned_away::Callers;
@@ -46,6 +48,8 @@ pub enum Event {
     Boundary(u16),
     /// The last connection of a source went down, with the cause in one word.
     Down(u16, Timestamp, String),
+    /// The day's key was replaced.
+    NewKey,
     /// A file of a drop folder is gone.
     Removed(String),
     /// Something that is audited, by the daemon itself.
@@ -85,6 +89,10 @@ pub struct Keeper {
     pub trouble: Option<String>,
     /// What waits in memory until it can be.
     pub waiting: Option<Waiting>,
+    /// The box's own clock is not trusted at present.
+    pub(super) clock_doubted: Option<ClockDoubted>,
+    /// Lines that could not be stored before the daemon had to stop.
+    pub(super) given_up: u64,
     /// Lines that no rule understands, as they came.
     pub hold: SharedHold,
     /// What the last reload of dialects came to.
@@ -121,6 +129,8 @@ pub struct Keeper {
     pub(super) began: Option<Timestamp>,
     /// What is known of each source's talking.
     pub(super) ears: BTreeMap<u16, Ear>,
+    /// What was heard of late is to be counted again from the lines that are stored.
+    pub(super) hears_anew: bool,
     /// How the sources whose PBX numbers its records do so …
     pub(super) numbers: BTreeMap<u16, Numbers>,
     /// … and how far those numbers have come.
@@ -161,6 +171,7 @@ impl Keeper {
             looking: Vec::new(),
             began: None,
             ears: BTreeMap::new(),
+            hears_anew: true,
             numbers: BTreeMap::new(),
             sequences: BTreeMap::new(),
             errors: BTreeMap::new(),
@@ -173,6 +184,8 @@ impl Keeper {
             linked,
             trouble: None,
             waiting: None,
+            clock_doubted: None,
+            given_up: 0,
             hold: Hold::off("no daemon is running").into(),
             reloaded: None,
             files_in_the_way: BTreeMap::new(),
@@ -201,11 +214,10 @@ impl Keeper {
 
     /// Notes that the day's key is a new one: who called before cannot be compared with who calls from now on.
     pub fn key_is_new(&mut self) -> Result<(), StoreError> {
-        let now = self.clock.now();
         let work = self.store.begin()?;
-        work.set_meta(CALLERS_SINCE, &now.as_millisecond().to_string())?;
+        note_new_key(&work, self.rows.values().map(|row| (row.id, row.next_seq)))?;
         work.commit()?;
-        self.books.forget_callers(date_of(&self.zone, now));
+        self.books.forget_callers();
         Ok(())
     }
 
@@ -259,6 +271,8 @@ impl Keeper {
             }
         };
         let unreadable = self.store.read().unreadable_states()?;
+        let left_open =
+            self.alive()?.map(|alive| self.date(alive)).filter(|date| *date < self.oldest_day(self.clock.now()));
         let open = self.end_abandoned_links(unbroken)?;
         self.up = open.clone();
         self.collecting = true;
@@ -288,6 +302,9 @@ impl Keeper {
             work.set_meta("version", env!("CARGO_PKG_VERSION"))?;
         }
         if trusted {
+            if let Some(date) = left_open {
+                note_left_open(&work, date)?;
+            }
             note_first_day(&work, date_of(&self.zone, now))?;
             work.bring_forward(now)?;
         }
@@ -313,22 +330,6 @@ impl Keeper {
             self.books.cut_off(&work, &mut portion, *source)?;
         }
         self.books.finish(&work, portion)?;
-        work.commit()?;
-        Ok(open)
-    }
-
-    /// Ends the links that an earlier run left open, at the last moment it is known to have lived; not those of sources
-    /// that go on `unbroken`. Gives the sources whose links are still open.
-    pub fn end_abandoned_links(&mut self, unbroken: &BTreeSet<u16>) -> Result<BTreeSet<u16>, StoreError> {
-        let alive = self.store.read().meta("alive_ms")?.and_then(|text| text.parse().ok());
-        let Some(alive) = alive.and_then(|ms| Timestamp::from_millisecond(ms).ok()) else {
-            return Ok(BTreeSet::new());
-        };
-        // Of what came after the last that is known, nothing is known where something was lost.
-        let lost = loss::losses(&self.store)?.last().is_some_and(|loss| loss.at > alive && loss.settled.is_none());
-        let cause = if lost { loss::CAUSE } else { "not-running" };
-        let work = self.store.begin()?;
-        let open = work.links_left_open(alive, unbroken, cause)?;
         work.commit()?;
         Ok(open)
     }
@@ -402,12 +403,17 @@ impl Keeper {
                     }
                     work.link_down(*source, *at, cause)?;
                 }
+                Event::NewKey => {
+                    note_new_key(&work, self.rows.values().map(|row| (row.id, row.next_seq)))?;
+                    self.books.forget_callers();
+                }
                 Event::Removed(file) => work.forget_file(file)?,
                 Event::Audit(at, what) => work.audit(*at, "smdrd", what)?,
             }
         }
         self.books.finish(&work, portion)?;
-        if self.collecting {
+        // Lines bear the time themselves.
+        if self.collecting && !events.iter().any(|event| matches!(event, Event::Lines(_))) {
             work.set_meta("alive_ms", &now.as_millisecond().to_string())?;
         }
         work.commit()
@@ -432,6 +438,7 @@ impl Keeper {
         self.books.measures = !self.clock.is_fast();
         // What is known of silence is found again in the database.
         self.ears.clear();
+        self.hears_anew = true;
         self.sequences.clear();
         self.numbers.clear();
         self.load_rows()

@@ -45,12 +45,15 @@ pub(super) fn doubts(
             EventCause::LinkDown | EventCause::NeverConnected => {
                 links.causes.push(Cause { from: event.from, word: event.what });
             }
+            // What waited came in later: a gap in which nothing is lost.
+            EventCause::DiskFull | EventCause::DatabaseLocked => {
+                links.doubts.push(Doubt { share: Some(0.0), ..doubt(&event, end) });
+            }
             EventCause::Silence | EventCause::SequenceGap | EventCause::ClockDoubt | EventCause::DatabaseLost => {
                 links.doubts.push(doubt(&event, end));
             }
-            // What waits for the disk comes in later, what comes in with errors is not understood, and the daemon's
-            // absence is the link's.
-            EventCause::DiskFull | EventCause::LineErrors | EventCause::Unparsed | EventCause::NotRunning => {}
+            // What comes in with errors is not understood, and the daemon's absence is the link's.
+            EventCause::LineErrors | EventCause::Unparsed | EventCause::NotRunning => {}
         }
     }
     for (half, lines) in read.understood(id, start, end)? {

@@ -54,7 +54,9 @@ pub fn outages(keeper: &Keeper, from: Date, to: Date) -> Result<Outages, StoreEr
     let names = keeper.store.read().names_by_id()?;
     let mut outages = Vec::new();
     let mut lost = Vec::new();
-    for event in keeper.store.read().events(start, end)? {
+    let mut events = keeper.store.read().events(start, end)?;
+    events.extend(keeper.unstored_events().into_iter().filter(|event| event.from < end));
+    for event in events {
         let until = event.to.unwrap_or(now).max(event.from);
         if is_whole(&event) {
             lost.push((event.from.max(start), until.min(end)));
@@ -122,7 +124,7 @@ pub fn in_words(event: &Event) -> String {
         EventCause::Unparsed => format!("lines not understood: {what}"),
         EventCause::SequenceGap => format!("records are missing: {what}"),
         EventCause::ClockDoubt => format!("a clock cannot be trusted: {what}"),
-        EventCause::DiskFull => format!("nothing could be stored: {what}"),
+        EventCause::DiskFull | EventCause::DatabaseLocked => format!("nothing could be stored: {what}"),
         EventCause::DatabaseLost => format!("the database was damaged and set aside: {what}"),
     }
 }
@@ -141,6 +143,7 @@ pub fn remedy(cause: EventCause) -> &'static str {
         EventCause::SequenceGap => "nothing: what is missing is counted",
         EventCause::ClockDoubt => "set the clock of the PBX, and see that the box's own is set (timedatectl)",
         EventCause::DiskFull => "free disk space, then it goes on by itself",
+        EventCause::DatabaseLocked => "end the program that has the database open",
         EventCause::DatabaseLost => "smdrd recover saves what can be read of it",
     }
 }

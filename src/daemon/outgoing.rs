@@ -155,10 +155,11 @@ impl Keeper {
         let mut made: Vec<(OutboxRow, bool)> = Vec::new();
         for owner in self.practices() {
             let Owner::Practice { ods, site } = &owner else { continue };
-            let changed = read.unsettled_days(&owner, open_day)?.into_iter().filter(|day| day.closed);
+            let changed =
+                read.unsettled_days(&owner, open_day)?.into_iter().filter(|day| day.closed && day.date >= oldest);
             let mut days: Vec<Date> = changed.map(|day| day.date).collect();
-            days.extend(self.days_to_close(&owner, open_day)?);
-            days.retain(|date| *date >= oldest && wanted(*date));
+            days.extend(self.days_due(&owner, open_day, oldest)?);
+            days.retain(|date| wanted(*date));
             days.sort();
             days.dedup();
             for day in days {

@@ -387,7 +387,7 @@ impl Keeper {
             return Ok(true);
         }
         for owner in self.practices() {
-            if self.days_to_close(&owner, open_day)?.iter().any(|date| *date >= oldest) {
+            if !self.days_due(&owner, open_day, oldest)?.is_empty() {
                 return Ok(true);
             }
         }

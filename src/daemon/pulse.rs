@@ -1,9 +1,10 @@
 //! Tells the service manager that the daemon lives: only while it gets on with its work.
 //!
-//! The main loop must have turned, the writer must have answered, and no line may have waited for the disk for long. A
-//! rebuild, and days that are closed after a long time, get on step by step. One wait is not a hang: while the disk is full, read-only or faulty the writer tries again and again, the reading side is
-//! held back on purpose, and a restart would lose what waits in memory and mend nothing. So a writer that goes on trying a
-//! disk gets on. One that waits for somebody else's lock on the database, or inside one call of the system, does not.
+//! The main loop must have turned, the writer must have answered, and no line may have waited for long. A rebuild, and days
+//! that are closed after a long time, get on step by step. Two waits are no hang: while the disk is full, read-only or faulty,
+//! or another program has the database locked, the writer tries again and again, the reading side is held back on purpose, and
+//! a restart would lose what waits in memory and mend nothing. So a writer that goes on trying gets on. One that does not come
+//! back from a call of the system does not.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,7 @@ pub struct Progress {
 struct Waits {
     since: Instant,
     tried: Instant,
-    for_disk: bool,
+    from_outside: bool,
 }
 
 impl Progress {
@@ -44,17 +45,22 @@ impl Progress {
         self.worked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A commit failed, because of the disk itself or not; it will be tried again.
-    pub fn failed(&self, for_disk: bool) {
+    /// A commit failed, because of the disk or of somebody's lock, or not; it will be tried again.
+    pub fn failed(&self, from_outside: bool) {
         let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         let tried = Instant::now();
         let since = waits.map_or(tried, |waits| waits.since);
-        *waits = Some(Waits { since, tried, for_disk });
+        *waits = Some(Waits { since, tried, from_outside });
     }
 
     /// Everything that waited is stored.
     pub fn stored(&self) {
         *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether a commit failed, and none has gone well since.
+    pub fn is_stuck(&self) -> bool {
+        self.waits().is_some()
     }
 
     fn waits(&self) -> Option<Waits> {
@@ -109,12 +115,12 @@ struct Beat {
 struct Lasted {
     since: Duration,
     tried: Duration,
-    for_disk: bool,
+    from_outside: bool,
 }
 
 impl Waits {
     fn lasted(self) -> Lasted {
-        Lasted { since: self.since.elapsed(), tried: self.tried.elapsed(), for_disk: self.for_disk }
+        Lasted { since: self.since.elapsed(), tried: self.tried.elapsed(), from_outside: self.from_outside }
     }
 }
 
@@ -122,7 +128,7 @@ impl Beat {
     fn gets_on(self, longest: Duration) -> bool {
         let Beat { waits, loop_turns, works, answered } = self;
         match waits {
-            Some(Lasted { tried, for_disk: true, .. }) => tried <= LONGEST,
+            Some(Lasted { tried, from_outside: true, .. }) => tried <= LONGEST,
             Some(Lasted { since, .. }) => loop_turns && answered && since <= longest,
             // While the writer is at something long, the loop may wait for it.
             None => works || loop_turns && answered,
@@ -165,9 +171,9 @@ mod tests {
     #[test]
     fn only_work_and_tries_of_a_disk_are_progress() {
         let idle = Beat { waits: None, loop_turns: true, works: false, answered: true };
-        let waits = |since, tried, for_disk| {
+        let waits = |since, tried, from_outside| {
             let [since, tried] = [since, tried].map(Duration::from_secs);
-            Some(Lasted { since, tried, for_disk })
+            Some(Lasted { since, tried, from_outside })
         };
         for (beat, gets_on) in [
             (idle, true),

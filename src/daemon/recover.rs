@@ -253,13 +253,15 @@ impl Recovery {
         walk.next = last + 1;
         let (there, here) = (walk.there, walk.here);
         let portion = self.wreck.lines(there, first, last);
+        let sources: BTreeMap<i64, u16> =
+            self.sources.iter().filter_map(|walk| Some((walk.there, walk.here?))).collect();
         let today = day_number(keeper.date(keeper.clock.now()));
         match here {
             // Nothing of it is here.
             None => self.found.lines.new += portion.lines.len() as u64,
             Some(here) => {
                 let work = keeper.store.begin()?;
-                self.found.lines.add(work.put_salvaged(here, &portion, today)?);
+                self.found.lines.add(work.put_salvaged(here, &portion, &sources, today)?);
                 if !self.dry_run {
                     work.commit()?;
                 }

@@ -2,16 +2,15 @@
 //! clear that they are no repetition. The verdict is stored with them; a rebuild reads it. What files gave of the same PBX
 //! was printed before, too; which of a file's own lines repeat others is decided before they come here (`import`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 
 use super::books::{Books, MaskedLine, Portion};
-use crate::aggregate::slots::date_of;
 use crate::call::LineRef;
 use crate::call::history::{Had, join};
-use crate::call::replay::{DEPTH, Print, Replay, Verdict};
+use crate::call::replay::{DEPTH, Print, Replay, Verdict, in_place};
 use crate::number::Anonymous;
 use crate::record::{LineKind, MaskedRecord};
 use crate::store::{PrintedLine, Reading, Repeats, StoreError, StoredNumber, Work};
@@ -19,8 +18,26 @@ use crate::store::{PrintedLine, Reading, Repeats, StoreError, StoredNumber, Work
 /// How far a stamp lies behind the one before where a PBX may have begun again: within it lines are only out of order.
 const BACK: SignedDuration = SignedDuration::from_secs(60);
 
-/// Since when the day's key is the one in use.
-pub(super) const CALLERS_SINCE: &str = "callers_since_ms";
+/// From which line of each source on the day's key is the one in use, by the number of the source. By lines and not by
+/// times: where the box's clock was set back over midnight, two keys have had the same day.
+const KEY_SINCE: &str = "key_since";
+/// The same as earlier versions noted it: since when.
+const CALLERS_SINCE: &str = "callers_since_ms";
+
+/// Notes that another key is in use from the next line of each of these sources on.
+pub(super) fn note_new_key(work: &Work<'_>, sources: impl Iterator<Item = (u16, u64)>) -> Result<(), StoreError> {
+    let since: BTreeMap<u16, u64> = sources.collect();
+    work.set_meta(KEY_SINCE, &serde_json::to_string(&since).unwrap_or_default())
+}
+
+/// Whether a line was heard under the key in use.
+fn is_of_key(read: &Reading<'_>, source: u16) -> Result<impl Fn(&PrintedLine) -> bool, StoreError> {
+    let lines = read.meta(KEY_SINCE)?.and_then(|text| serde_json::from_str::<BTreeMap<u16, u64>>(&text).ok());
+    let first = lines.as_ref().map(|lines| lines.get(&source).copied().unwrap_or(0));
+    let time = read.meta(CALLERS_SINCE)?.and_then(|text| text.parse().ok());
+    let time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MIN);
+    Ok(move |line: &PrintedLine| first.map_or(line.at >= time, |first| line.line.seq >= first))
+}
 
 /// How near to the end of what a PBX printed a file must go along with it, for what it has behind that to be due here.
 const NEAR: usize = 32;
@@ -34,6 +51,11 @@ pub(super) struct Watch {
     /// What was clear of an earlier run's lines when they were read.
     clear: Vec<(u64, Verdict)>,
     last: Option<DateTime>,
+    /// The newest stamp so far, and what it was at the last boundary.
+    newest: Option<DateTime>,
+    at_boundary: Option<DateTime>,
+    /// Whether the last line with a stamp was not newer than that.
+    old: bool,
     /// Lines that bear no stamp, since the last that does.
     unstamped: usize,
 }
@@ -60,7 +82,7 @@ impl Books {
         if acknowledged {
             watch.replay.one_line_proves();
         }
-        let mut printed = self.lines(read, source, None)?;
+        let mut printed = as_printed(read, source, self.lines(read, source, None)?)?;
         let near: HashSet<LineRef> = printed.iter().rev().take(NEAR).map(|had| had.id).collect();
         let mut trusted = false;
         let since = printed.first().map(|had| had.what.line.day);
@@ -71,12 +93,18 @@ impl Books {
         }
         let beyond = printed.len().saturating_sub(DEPTH);
         let mut waiting = Vec::new();
-        for Had { id, what: Line { line, print, record }, .. } in printed.into_iter().skip(beyond) {
+        // Where a boundary was is not kept: as far as stamps go, all of it lies before this one.
+        let stamps =
+            printed.iter().filter(|had| had.what.line.repeats != Some(Repeats::Waits)).filter_map(|had| had.stamp);
+        watch.newest = stamps.max();
+        watch.at_boundary = watch.newest;
+        for Had { id, stamp: had_stamp, what: Line { line, print, record }, .. } in printed.into_iter().skip(beyond) {
             let doubtful = line.repeats == Some(Repeats::Doubtful);
             if line.line.source != source {
                 watch.replay.was_printed(id, print.from_file(), doubtful);
             } else if line.repeats == Some(Repeats::Waits) {
-                waiting.push((id.seq, print, record, line.at));
+                let old = had_stamp.is_none_or(|stamp| Some(stamp) <= watch.newest);
+                waiting.push((id.seq, print, record, line.at, old));
             } else {
                 // What repeats a file's line stands where the file has that.
                 watch.replay.was_printed(id, print, doubtful);
@@ -87,8 +115,8 @@ impl Books {
             watch.replay.boundary();
         }
         waiting.sort_unstable_by_key(|(seq, ..)| *seq);
-        for (seq, print, record, at) in waiting {
-            let seen = watch.replay.line(seq, print, at);
+        for (seq, print, record, at, old) in waiting {
+            let seen = watch.replay.line(seq, print, at, old);
             let decided = seen.waits || seen.clear.iter().any(|(clear, _)| *clear == seq);
             watch.clear.extend(seen.clear);
             if !decided {
@@ -101,6 +129,7 @@ impl Books {
         }
         if let Some(before) = self.watches.remove(&source) {
             (watch.last, watch.unstamped) = (before.last, before.unstamped);
+            (watch.newest, watch.at_boundary) = (before.newest.max(watch.newest), before.at_boundary);
         }
         self.watches.insert(source, watch);
         Ok(())
@@ -135,15 +164,12 @@ impl Books {
         for (seq, number) in read.numbers(source, first, last)? {
             numbers.entry(seq).or_default().push(number);
         }
-        let since = read.meta(CALLERS_SINCE)?.and_then(|text| text.parse().ok());
-        let since = since.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MIN);
+        let is_of_key = is_of_key(read, source)?;
         let had = |mut line: PrintedLine| {
             let own = numbers.get(&line.line.seq).map_or(&[][..], Vec::as_slice);
-            // A day has two keys where the box was switched off in between.
-            let own = if line.at >= since { own } else { &[] };
-            let heard = date_of(self.zone(), line.at);
+            let own = if is_of_key(&line) { own } else { &[] };
             let record = line.record.take();
-            let print = print(&line.text, own, heard).carrying(record.as_ref());
+            let print = print(&line.text, own).carrying(record.as_ref());
             line.text = Vec::new();
             let id = match line.repeats {
                 Some(Repeats::Line(of)) => of,
@@ -161,6 +187,7 @@ impl Books {
     pub(super) fn boundary(&mut self, work: &Work<'_>, portion: &mut Portion, source: u16) -> Result<(), StoreError> {
         let Some(watch) = self.watches.get_mut(&source) else { return Ok(()) };
         let mut clear = std::mem::take(&mut watch.clear);
+        watch.at_boundary = watch.newest;
         clear.extend(watch.replay.boundary());
         self.clear(work, portion, source, clear)
     }
@@ -221,25 +248,28 @@ impl Books {
         source: u16,
         line: &MaskedLine,
     ) -> Result<Option<Repeats>, StoreError> {
-        let heard = date_of(self.zone(), line.at);
         // Titles are printed at any time, and of what is not understood only the shape is there: both prove nothing.
         let proves = matches!(line.kind, LineKind::Record | LineKind::Continuation | LineKind::Event);
         if let Some(repeats) = self.decided.remove(&LineRef { source, seq: line.seq }) {
             return Ok(Some(repeats));
         }
         let Some(watch) = self.watches.get_mut(&source).filter(|_| proves) else { return Ok(None) };
-        let print = print(&line.text, &line.numbers, heard).carrying(line.record.as_ref());
+        let print = print(&line.text, &line.numbers).carrying(line.record.as_ref());
         let before = watch.unstamped;
         watch.unstamped = if line.stamp.is_some() { 0 } else { before + 1 };
         if let Some(stamp) = line.stamp {
             let last = watch.last.replace(stamp);
+            watch.old = watch.at_boundary.is_some_and(|newest| stamp <= newest);
             let back = last.is_some_and(|last| last.duration_since(stamp) > BACK);
             if back && !watch.replay.is_looking() && watch.replay.knows(print) {
+                watch.at_boundary = watch.newest;
+                watch.old = true;
                 watch.replay.boundary_before(before);
             }
+            watch.newest = watch.newest.max(Some(stamp));
         }
         let mut clear = std::mem::take(&mut watch.clear);
-        let seen = watch.replay.line(line.seq, print, line.at);
+        let seen = watch.replay.line(line.seq, print, line.at, watch.old);
         clear.extend(seen.clear);
         let own = match clear.iter().position(|(seq, _)| *seq == line.seq) {
             Some(at) => stored(clear.remove(at).1),
@@ -272,9 +302,9 @@ impl Books {
         Ok(repeats)
     }
 
-    /// Forgets callers of lines heard up to `date`.
-    pub(super) fn forget_callers(&mut self, date: Date) {
-        self.watches.values_mut().for_each(|watch| watch.replay.forget_callers(date));
+    /// Forgets the callers of lines so far: another key is in use.
+    pub(super) fn forget_callers(&mut self) {
+        self.watches.values_mut().for_each(|watch| watch.replay.forget_callers());
     }
 
     fn clear(
@@ -314,6 +344,21 @@ impl Books {
     }
 }
 
+/// The lines of a source in the order in which its PBX had them: what was lost at first and came with a buffer later stands where
+/// the buffer had it.
+fn as_printed(read: &Reading<'_>, source: u16, lines: Vec<Had<Line>>) -> Result<Vec<Had<Line>>, StoreError> {
+    let Some(first) = lines.first().map(|had| had.what.line.line.seq) else { return Ok(lines) };
+    let repeated = read.repeated(source, first)?;
+    let own: BTreeMap<u64, u64> =
+        repeated.into_iter().filter(|(_, of)| of.source == source).map(|(seq, of)| (seq, of.seq)).collect();
+    if own.is_empty() {
+        return Ok(lines);
+    }
+    let stamps: Vec<_> = lines.iter().map(|had| (had.what.line.line.seq, had.stamp)).collect();
+    let mut lines: HashMap<u64, Had<Line>> = lines.into_iter().map(|had| (had.what.line.line.seq, had)).collect();
+    Ok(in_place(&stamps, &own).into_iter().filter_map(|seq| lines.remove(&seq)).collect())
+}
+
 /// The record with what joins calls, which is kept beside the lines only, at these places.
 fn linked(
     record: MaskedRecord,
@@ -338,7 +383,7 @@ fn stored(verdict: Verdict) -> Option<Repeats> {
     }
 }
 
-fn print(text: &[u8], numbers: &[StoredNumber], heard: Date) -> Print {
+fn print(text: &[u8], numbers: &[StoredNumber]) -> Print {
     let tokens = numbers.iter().filter_map(|(start, number)| Some((*start, number.token?)));
-    Print::of(text, tokens, heard)
+    Print::of(text, tokens)
 }

@@ -11,6 +11,7 @@ use super::answers;
 use super::box_clock::{Stepped, Watchmaker};
 use super::carry::carry;
 use super::desk::Desk;
+use super::ending;
 use super::files;
 use super::handover::{self, Inheritance, Left};
 use super::hold::{Hold, SharedHold};
@@ -32,7 +33,7 @@ use crate::config::Config;
 use crate::control::{self, Refusal, Request};
 use crate::notify;
 use crate::privacy::Privacy;
-use crate::source::{self, Cause, Handover, Happening, LinkState, Receipt, Spec};
+use crate::source::{self, Cause, Handover, Happening, LinkState, Spec};
 
 /// Silence, on the machine's clock, after which half a line or half a group is taken to be all.
 const IDLE: Duration = Duration::from_secs(3);
@@ -215,13 +216,19 @@ impl Loop {
                     Some(happening) => self.happening(happening).await,
                     None => break,
                 },
-                _ = look.tick() => self.look().await,
+                _ = look.tick() => {
+                    if self.desk.gives_up() {
+                        break;
+                    }
+                    self.look().await;
+                }
                 _ = tick.tick() => self.tick().await,
                 Some((who, answer)) = asked.recv() => { let _ = answer.send(self.reload(&who).await); }
                 _ = hangup.recv() => { self.reload("SIGHUP").await; }
             }
         }
         stopper.abort();
+        ending::unread(&mut happenings);
         let beside = [courier, pruning, server, alerts];
         beside.iter().for_each(tokio::task::JoinHandle::abort);
         for task in beside {
@@ -264,7 +271,7 @@ impl Loop {
                     tracing::warn!(source, ?errors, "noise on the line");
                 }
                 self.links.entry(source).or_default().heard = Some(self.clock.instant());
-                self.turn();
+                self.turn().await;
                 let reader = self.readers.get_mut(&source);
                 let batch = reader.and_then(|reader| {
                     reader.noise(errors);
@@ -277,14 +284,14 @@ impl Loop {
             }
             Happening::Text { source, at, connection, mut bytes, sequence, stored } => {
                 self.links.entry(source).or_default().heard = Some(self.clock.instant());
-                self.turn();
+                self.turn().await;
                 let reader = self.readers.get_mut(&source);
                 let batch = reader.and_then(|reader| reader.text(&mut self.gate, connection, &bytes, at, sequence));
                 bytes.zeroize();
                 if let Some(batch) = batch {
                     self.pass(batch).await;
                 }
-                tokio::spawn(receipt(self.desk.clone(), stored));
+                tokio::spawn(ending::receipt(self.desk.clone(), stored));
             }
             Happening::Part { source, at, connection, mut bytes, mark } => {
                 // The file's end closes groups, not silence: nobody prints it meanwhile.
@@ -293,7 +300,7 @@ impl Loop {
                 if link.file.replace(connection) != Some(connection) {
                     self.desk.tell(Event::Boundary(source)).await;
                 }
-                self.turn();
+                self.turn().await;
                 let reader = self.readers.get_mut(&source);
                 let batch = reader.map(|reader| reader.part(&mut self.gate, connection, &bytes, at, mark));
                 bytes.zeroize();
@@ -416,20 +423,25 @@ impl Loop {
     }
 
     /// Replaces the day's key at local midnight.
-    fn turn(&mut self) {
+    async fn turn(&mut self) {
         let zone = self.config.time_zone();
         let today = crate::aggregate::slots::date_of(&zone, self.clock.now());
-        match self.gate.ring.turn(today) {
-            Ok(true) => self.readers.values_mut().for_each(Reader::new_day),
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the day's key could not be replaced"),
+        if !self.gate.ring.turns(today) {
+            return;
         }
+        // Noted first: after a kill in between nobody takes what was made with two keys for one.
+        self.desk.tell(Event::NewKey).await;
+        self.desk.with(|_| ()).await;
+        if let Err(error) = self.gate.ring.turn(today) {
+            tracing::error!(%error, "the day's key could not be kept for a restart");
+        }
+        self.readers.values_mut().for_each(Reader::new_day);
     }
 
     /// Reads the dialect files again. Nothing is read meanwhile: what comes waits on its link.
     async fn reload(&mut self, who: &str) -> Reloaded {
         notify::reloading();
-        self.turn();
+        self.turn().await;
         let prepared = reload::prepare(&self.config, &self.rules.plans);
         self.rules.plans = prepared.plans.clone();
         let at = self.clock.now();
@@ -463,7 +475,7 @@ impl Loop {
     }
 
     async fn tick(&mut self) {
-        self.turn();
+        self.turn().await;
         self.rules.hold.get().expire(self.clock.instant());
         match self.desk.with(|keeper| keeper.tick()).await {
             Some(Ok(())) => {}
@@ -477,17 +489,6 @@ impl Loop {
 async fn next(desk: &Desk, happenings: &mut mpsc::Receiver<Happening>) -> Option<Happening> {
     desk.room().await;
     happenings.recv().await
-}
-
-/// Gives a receipt when everything told so far is on disk.
-async fn receipt(desk: Desk, stored: Receipt) {
-    // While the disk takes nothing errands are run before what was told is stored.
-    while let Some(well) = desk.with(|keeper| keeper.trouble.is_none()).await {
-        if well {
-            return stored.give();
-        }
-        tokio::time::sleep(LOOK).await;
-    }
 }
 
 async fn ask_to_reload(ask: &mpsc::Sender<Asked>, who: String) -> Result<serde_json::Value, Refusal> {

@@ -30,6 +30,9 @@ const STEP: SignedDuration = SignedDuration::from_secs(60);
 pub(super) struct Ear {
     /// The last moment that was counted.
     moment: i64,
+    /// Moments that are counted and not stored yet, by the first second of their five minutes. A commit for each line would
+    /// write a page more for them; after a kill they are counted again, from the lines.
+    moments: BTreeMap<i64, u64>,
     watch: Option<Watch>,
     normal: Option<(Date, Normal)>,
     /// When it was last looked at, on both clocks; nothing while its link is down.
@@ -40,7 +43,6 @@ pub(super) struct Ear {
 
 /// Takes up when a source spoke.
 pub(super) fn hear(work: &Work<'_>, ear: &mut Ear, zone: &TimeZone, batch: &Batch) -> Result<(), StoreError> {
-    let mut moments: BTreeMap<i64, u64> = BTreeMap::new();
     let mut last = None;
     for entry in &batch.entries {
         let super::books::Entry::Line(line) = entry else { continue };
@@ -52,13 +54,10 @@ pub(super) fn hear(work: &Work<'_>, ear: &mut Ear, zone: &TimeZone, batch: &Batc
         // A clock that was set back must not count a moment twice.
         if moment > ear.moment {
             ear.moment = moment;
-            *moments.entry(line.at.as_second().div_euclid(CELL_S) * CELL_S).or_insert(0) += 1;
+            *ear.moments.entry(line.at.as_second().div_euclid(CELL_S) * CELL_S).or_insert(0) += 1;
         } else if ear.moment - moment > 60 {
             ear.moment = moment;
         }
-    }
-    for (at, n) in moments {
-        work.add_heard(batch.source, at, n)?;
     }
     let Some(at) = last else { return Ok(()) };
     ear.watch = Some(Watch::since(at));
@@ -98,6 +97,7 @@ impl Keeper {
         if !self.collecting {
             return Ok(());
         }
+        self.keep_heard()?;
         let instant = self.clock.instant();
         let plans: Vec<(String, u16, SignedDuration)> = self
             .plans
@@ -128,6 +128,41 @@ impl Keeper {
                 tracing::warn!(source = name, what = said_of(&silence, &self.zone), "silent for too long");
             }
         }
+        Ok(())
+    }
+
+    /// Stores what was heard since the last time.
+    fn keep_heard(&mut self) -> Result<(), StoreError> {
+        let anew: Vec<u16> = match self.hears_anew {
+            true => self
+                .plans
+                .iter()
+                .filter(|plan| plan.live)
+                .filter_map(|plan| self.ids.get(&plan.name).copied())
+                .collect(),
+            false => Vec::new(),
+        };
+        for row in anew.iter().filter_map(|id| self.rows.get(id)) {
+            self.books.stretches_anew(&self.store.read(), row)?;
+        }
+        let work = self.store.begin()?;
+        self.books.keep_stretches(&work)?;
+        work.commit()?;
+        if anew.is_empty() && self.ears.values().all(|ear| ear.moments.is_empty()) {
+            return Ok(());
+        }
+        let work = self.store.begin()?;
+        for source in &anew {
+            work.hear_anew(*source, MOMENT_S, CELL_S)?;
+        }
+        for (source, ear) in self.ears.iter().filter(|(source, _)| !anew.contains(source)) {
+            for (at, n) in &ear.moments {
+                work.add_heard(*source, *at, *n)?;
+            }
+        }
+        work.commit()?;
+        self.hears_anew = false;
+        self.ears.values_mut().for_each(|ear| ear.moments.clear());
         Ok(())
     }
 

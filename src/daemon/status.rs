@@ -32,6 +32,8 @@ pub use super::snapshot::{
 
 /// Share of lines not understood above which a source is not well, in percent, and from how many lines on.
 const UNPARSED: (u64, u64) = (1, 200);
+/// For how long a record that was lost for certain is a problem.
+const MISSING: SignedDuration = SignedDuration::from_hours(24);
 /// So many calls in a week of which none was missed: a practice that misses none at all is rarer than a PBX that does not
 /// print them.
 const TOO_GOOD: u64 = 100;
@@ -106,6 +108,11 @@ pub fn snapshot(keeper: &Keeper, running: bool) -> Result<Snapshot, StoreError> 
             problems.push(problem.of_source(&plan.name));
         }
         problems.extend(garbled::problem(keeper, plan, row)?);
+        let lately = missing(&read, row.id, now - MISSING, now + SignedDuration::from_secs(1))?;
+        if lately > 0 {
+            let what = format!("{lately} record(s) that the PBX numbered never came, in the last 24 hours");
+            problems.push(Problem::new(Code::LinesMissing, what).of_source(&plan.name));
+        }
         sources.push(SourceStatus {
             name: plan.name.clone(),
             dialect: plan.dialect.clone(),
@@ -275,13 +282,13 @@ fn open_events(keeper: &Keeper) -> Result<Vec<OpenEvent>, StoreError> {
         words: in_words(&event),
         remedy: remedy(event.cause).to_owned(),
     };
-    Ok(read.open_events()?.into_iter().map(open).collect())
+    Ok(read.open_events()?.into_iter().chain(keeper.unstored_events()).map(open).collect())
 }
 
-/// Whether nothing else says so: links, lines and the disk are looked at for themselves.
+/// Whether nothing else says so: links, lines, clocks and the disk are looked at for themselves.
 fn is_told(cause: EventCause) -> bool {
-    use EventCause::{ClockDoubt, DatabaseLost, LineErrors, SequenceGap, Silence};
-    matches!(cause, Silence | LineErrors | SequenceGap | ClockDoubt | DatabaseLost)
+    use EventCause::{DatabaseLost, LineErrors, SequenceGap, Silence};
+    matches!(cause, Silence | LineErrors | SequenceGap | DatabaseLost)
 }
 
 /// Whether of so many lines too many are not understood.
@@ -299,7 +306,7 @@ fn code_of(cause: EventCause) -> Code {
         EventCause::Unparsed => Code::NotUnderstood,
         EventCause::SequenceGap => Code::LinesMissing,
         EventCause::ClockDoubt => Code::PbxClockOff,
-        EventCause::DiskFull => Code::CannotStore,
+        EventCause::DiskFull | EventCause::DatabaseLocked => Code::CannotStore,
         EventCause::DatabaseLost => Code::DatabaseSetAside,
     }
 }

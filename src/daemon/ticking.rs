@@ -72,6 +72,7 @@ impl Keeper {
 
     fn try_tick(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.try_seal(now)?;
+        self.look_at_own_clock(now)?;
         if self.clock_is_doubted(now).is_some() {
             return Ok(());
         }
@@ -80,6 +81,7 @@ impl Keeper {
         self.listen(now)?;
         self.look_at_lines(now)?;
         self.look_at_numbers(now)?;
+        self.look_at_pbx_clocks(now)?;
         self.forget_heard(now)?;
         let nightly_due = now >= self.next_nightly;
         let on_time = nightly_due && now.duration_since(self.next_nightly) < SENT_AT_ONCE;

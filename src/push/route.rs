@@ -102,7 +102,11 @@ impl Route<'_> {
         })
     }
 
-    fn tunnel(&self, proxy: &str) -> Result<Proxy, SetUpError> {
+    /// The way through a proxy, for what is encrypted.
+    ///
+    /// # Errors
+    /// The address is none, or its credentials cannot be read.
+    pub fn tunnel(&self, proxy: &str) -> Result<Proxy, SetUpError> {
         let wrong = |reason: &str| SetUpError::Proxy { reason: reason.to_owned() };
         let url = Url::parse(proxy).map_err(|error| wrong(&error.to_string()))?;
         if url.scheme() != "http" || url.host_str().is_none_or(str::is_empty) {

@@ -68,7 +68,8 @@ impl Work<'_> {
         self.tx
             .prepare_cached(
                 "INSERT INTO day (ods, site, day) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET changed = (closed_ms IS NOT NULL), rolled = min(rolled, 1)",
+                 ON CONFLICT DO UPDATE SET changed = (closed_ms IS NOT NULL), rolled = min(rolled, 1)
+                 WHERE changed <> (closed_ms IS NOT NULL) OR rolled > 1",
             )?
             .execute((ods.as_str(), site.as_str(), day_number(date)))?;
         Ok(())
@@ -77,7 +78,7 @@ impl Work<'_> {
     /// Marks every closed day of `date` as changed: something of its lines or links is different.
     pub fn touch_closed(&self, date: Date) -> Result<(), StoreError> {
         self.tx
-            .prepare_cached("UPDATE day SET changed = 1 WHERE day = ?1 AND closed_ms IS NOT NULL")?
+            .prepare_cached("UPDATE day SET changed = 1 WHERE day = ?1 AND closed_ms IS NOT NULL AND NOT changed")?
             .execute([day_number(date)])?;
         Ok(())
     }
@@ -171,7 +172,9 @@ impl Work<'_> {
                 "INSERT INTO source_day (source, day, clock_offset_s, clock_resolution_s) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET clock_resolution_s = excluded.clock_resolution_s,
                  clock_offset_s = CASE WHEN ?5 THEN excluded.clock_offset_s
-                 ELSE max(coalesce(clock_offset_s, excluded.clock_offset_s), excluded.clock_offset_s) END",
+                 ELSE max(coalesce(clock_offset_s, excluded.clock_offset_s), excluded.clock_offset_s) END
+                 WHERE ?5 OR clock_offset_s IS NULL OR clock_offset_s < excluded.clock_offset_s
+                 OR clock_resolution_s IS NOT excluded.clock_resolution_s",
             )?
             .execute((source, day_number(date), heard.offset_s, heard.resolution_s, heard.fresh))?;
         let Some(step) = heard.step else { return Ok(()) };
@@ -257,6 +260,16 @@ impl Reading<'_> {
         )?;
         let rows = query.query_map((ods.as_str(), site.as_str(), day_number(before)), day_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The newest day of one owner, up to this one, that is closed.
+    pub fn last_closed_by(&self, owner: &Owner, last: Date) -> Result<Option<Date>, StoreError> {
+        let (ods, site) = owner.key();
+        let mut query = self.db.prepare_cached(
+            "SELECT max(day) FROM day WHERE ods = ?1 AND site = ?2 AND day <= ?3 AND closed_ms IS NOT NULL",
+        )?;
+        let newest: Option<i64> = query.query_row((ods.as_str(), site.as_str(), day_number(last)), |row| row.get(0))?;
+        Ok(newest.map(day_date))
     }
 
     /// The newest day of one owner that is closed.

@@ -26,15 +26,17 @@ pub enum EventCause {
     SequenceGap,
     /// The clock of the PBX or of the box cannot be trusted; `n` says by how many seconds, where that is known.
     ClockDoubt,
-    /// Nothing could be stored.
+    /// Nothing could be stored: the disk took nothing.
     DiskFull,
+    /// Nothing could be stored: another program had the database locked.
+    DatabaseLocked,
     /// The database was damaged and set aside.
     DatabaseLost,
 }
 
 impl EventCause {
     /// All of them.
-    pub const ALL: [EventCause; 10] = [
+    pub const ALL: [EventCause; 11] = [
         EventCause::LinkDown,
         EventCause::NotRunning,
         EventCause::NeverConnected,
@@ -44,6 +46,7 @@ impl EventCause {
         EventCause::SequenceGap,
         EventCause::ClockDoubt,
         EventCause::DiskFull,
+        EventCause::DatabaseLocked,
         EventCause::DatabaseLost,
     ];
 
@@ -59,6 +62,7 @@ impl EventCause {
             EventCause::SequenceGap => "sequence-gap",
             EventCause::ClockDoubt => "clock-doubt",
             EventCause::DiskFull => "disk-full",
+            EventCause::DatabaseLocked => "database-locked",
             EventCause::DatabaseLost => "database-lost",
         }
     }

@@ -29,6 +29,26 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Counts the moments of a source, of so many seconds each, again from its lines: from the last `cell` on that is
+    /// counted. Without any, nothing was heard that was not counted.
+    pub fn hear_anew(&self, source: u16, moment: i64, cell: i64) -> Result<(), StoreError> {
+        let last: Option<i64> = self
+            .tx
+            .prepare_cached("SELECT max(at) FROM heard WHERE source = ?1")?
+            .query_row([source], |row| row.get(0))?;
+        let from = last.unwrap_or(i64::MIN / 2000);
+        // Backwards, as far as they are as new: a clock that was set back is no reason to look through all of them.
+        self.tx
+            .prepare_cached(
+                "INSERT OR REPLACE INTO heard
+                 SELECT ?1, at_ms / (?4 * 1000) * ?4 AS cell, count(DISTINCT at_ms / (?3 * 1000)) FROM line
+                 WHERE source = ?1 AND seq > coalesce((SELECT seq FROM line WHERE source = ?1 AND at_ms < ?2 * 1000
+                 ORDER BY seq DESC LIMIT 1), 0) AND kind NOT IN (?5, ?6) GROUP BY cell",
+            )?
+            .execute((source, from, moment, cell, LineKind::Header.code(), LineKind::Noise.code()))?;
+        Ok(())
+    }
+
     /// Forgets what was heard before.
     pub fn forget_heard(&self, before: Timestamp) -> Result<(), StoreError> {
         self.tx.prepare_cached("DELETE FROM heard WHERE at < ?1")?.execute([before.as_second()])?;
@@ -43,6 +63,12 @@ impl Reading<'_> {
         let rows =
             query.query_map((source, from.as_second()), |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// When the last line of a source came.
+    pub fn last_came(&self, source: u16) -> Result<Option<Timestamp>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT at_ms FROM line WHERE source = ?1 ORDER BY seq DESC LIMIT 1")?;
+        Ok(query.query_row([source], |row| row.get(0)).optional()?.map(instant))
     }
 
     /// When a source was last heard to say something: no header, no mere control bytes.

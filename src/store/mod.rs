@@ -10,10 +10,12 @@ pub mod damage;
 mod days;
 mod events;
 mod files;
+mod first_page;
 mod heard;
 mod imports;
 mod lines;
 mod links;
+mod locked;
 mod outbox;
 mod prune;
 mod repeats;
@@ -35,6 +37,7 @@ pub use heard::Understood;
 pub(crate) use imports::second_of_day;
 pub use imports::{ImportDay, ImportRow, Stretch};
 pub use lines::{NewLine, SourceRow, StoredLine, StoredNumber};
+pub use locked::{Holder, held_by};
 pub use outbox::{Cause, OutboxRow, OutboxState};
 pub use prune::{Gone, LineAge};
 pub use repeats::{PrintedLine, Repeats};
@@ -95,6 +98,13 @@ impl StoreError {
             .is_some_and(|code| matches!(code, DiskFull | ReadOnly | SystemIoFailure | CannotOpen))
     }
 
+    /// Whether somebody else has the database locked.
+    pub fn is_locked(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        let StoreError::Sqlite { reason, .. } = self else { return false };
+        reason.sqlite_error_code().is_some_and(|code| matches!(code, DatabaseBusy | DatabaseLocked))
+    }
+
     /// Whether there is no room on the disk.
     pub fn is_full(&self) -> bool {
         matches!(self, StoreError::Sqlite { reason, .. }
@@ -115,6 +125,15 @@ fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
         StoreError::Sqlite { doing, reason }
     }
 }
+
+/// For how long somebody else's lock is waited for at first, and where it lasts.
+const PATIENCE: (std::time::Duration, std::time::Duration) =
+    (std::time::Duration::from_secs(10), std::time::Duration::from_millis(250));
+/// Bytes of log before a checkpoint: large enough not to be in the way of a replay.
+const LOG: u64 = 16 << 20;
+/// Bytes of a page of a new database. Each page that a commit touches is written whole, and a line touches one or two in each of
+/// some eight tables and indexes, of each of which it changes a few dozen bytes.
+const PAGE: &str = "1024";
 
 /// The database of one box.
 #[derive(Debug)]
@@ -150,10 +169,10 @@ impl Store {
     }
 
     fn prepare(&mut self) -> Result<(), StoreError> {
-        // Another smdrd cannot be here (the lock file sees to that); a person with sqlite3 may.
-        self.db.busy_timeout(std::time::Duration::from_secs(10))?;
+        self.be_patient(true)?;
         let fresh: i64 = self.db.query_row("PRAGMA page_count", [], |row| row.get(0))?;
         if fresh == 0 {
+            self.pragma("page_size", PAGE)?;
             self.pragma("auto_vacuum", "2")?;
         }
         self.pragma("journal_mode", "wal")?;
@@ -163,11 +182,17 @@ impl Store {
         self.pragma("foreign_keys", "1")?;
         self.pragma("trusted_schema", "0")?;
         self.pragma("cell_size_check", "1")?;
-        // About 16 MiB of log before a checkpoint: large enough not to be in the way of a replay.
-        self.pragma("wal_autocheckpoint", "4000")?;
+        let pages = LOG / self.page_size()?.max(1);
+        self.db.pragma_update(None, "wal_autocheckpoint", pages as i64)?;
         schema::migrate(&mut self.db)?;
         self.db.set_prepared_statement_cache_capacity(64);
         Ok(())
+    }
+
+    /// For how long somebody else's lock is waited for: long, or hardly at all where one is known to last. Another smdrd cannot
+    /// be here (the lock file sees to that); a person with sqlite3 may.
+    pub fn be_patient(&self, patient: bool) -> Result<(), StoreError> {
+        Ok(self.db.busy_timeout(if patient { PATIENCE.0 } else { PATIENCE.1 })?)
     }
 
     fn pragma(&self, pragma: &'static str, wanted: &'static str) -> Result<(), StoreError> {

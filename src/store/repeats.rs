@@ -280,4 +280,41 @@ mod tests {
         assert_eq!(work.read().repeated(source, 0).unwrap(), HashMap::from([(2, of)]));
         assert_eq!(work.read().repeats(line(2)).unwrap().unwrap().0, Some(Repeats::Line(of)));
     }
+
+    #[test]
+    fn what_is_salvaged_repeats_the_line_of_the_source_as_it_is_numbered_here() {
+        use rusqlite::types::Value;
+
+        use crate::store::salvage::Portion;
+
+        let mut store = Store::in_memory().unwrap();
+        let work = store.begin().unwrap();
+        let there = work.source("reception", "avaya-ipoffice").unwrap().id;
+        let _another = work.source("annexe", "avaya-ipoffice").unwrap();
+        let import = work.source("reception/import-1", "avaya-ipoffice").unwrap().id;
+        let integer = |number: i64| Value::Integer(number);
+        // In the file that was set aside the import had number 2.
+        let row = vec![
+            integer(1),
+            integer(5),
+            integer(1_000),
+            integer(20_777),
+            integer(LineKind::Duplicate.code().into()),
+            Value::Blob(b"a line".to_vec()),
+            Value::Text("repeats line 12 of reception/import-1".into()),
+            Value::Null,
+            integer(0),
+            integer(0),
+            Value::Null,
+            Value::Null,
+            integer(12),
+            integer(2),
+            Value::Null,
+        ];
+        let portion = Portion { lines: vec![row], ..Portion::default() };
+        let sources = [(1, there), (2, import)].into_iter().collect();
+        assert_eq!(work.put_salvaged(there, &portion, &sources, 20_777).unwrap().new, 1);
+        let repeats = work.read().repeats(LineRef { source: there, seq: 5 }).unwrap().unwrap().0;
+        assert_eq!(repeats, Some(Repeats::Line(LineRef { source: import, seq: 12 })));
+    }
 }

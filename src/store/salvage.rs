@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 use sha2::{Digest as _, Sha256};
 
+use super::first_page::{remove, with_new_first_page};
 pub use super::tables::*;
 use super::tables::{LINE, NUMBER};
-use super::{StoreError, Work, damage, hex, schema};
+use super::{StoreError, Work, damage, hex};
 use crate::record::{LineKind, MaskedRecord};
 
 /// Peers below this are those of a running daemon; salvaged ones are moved out of their way.
@@ -189,79 +190,6 @@ impl Drop for Wreck {
     }
 }
 
-fn remove(copy: &Path) {
-    for part in ["", "-wal", "-shm", "-journal"] {
-        let mut name = copy.as_os_str().to_owned();
-        name.push(part);
-        let _ = std::fs::remove_file(name);
-    }
-}
-
-/// A copy of the file whose first page says what smdrd's always says.
-fn with_new_first_page(path: &Path, copy: &Path) -> Result<Connection, String> {
-    let said = |error: std::io::Error| error.to_string();
-    let sql = |error: rusqlite::Error| error.to_string();
-    remove(copy);
-    // An empty database of the same make, and where its tables begin once it has them.
-    let empty = {
-        let db = Connection::open(copy).map_err(sql)?;
-        db.pragma_update(None, "auto_vacuum", 2).map_err(sql)?;
-        db.execute_batch("CREATE TABLE one (x); DROP TABLE one;").map_err(sql)?;
-        drop(db);
-        let mut first = std::fs::read(copy).map_err(said)?;
-        first.truncate(4096);
-        first
-    };
-    remove(copy);
-    let tables = schema::laid_out().map_err(|error| error.to_string())?;
-    std::fs::copy(path, copy).map_err(said)?;
-    let file = std::fs::OpenOptions::new().write(true).open(copy).map_err(said)?;
-    let mut first = empty;
-    if first.len() < 4096 {
-        return Err("no first page could be made".to_owned());
-    }
-    // Its size is that of the file: the two counters differ. No page is free.
-    if let Some(counter) = first.get_mut(24..28) {
-        counter.copy_from_slice(&7_u32.to_be_bytes());
-    }
-    if let Some(counter) = first.get_mut(92..96) {
-        counter.fill(0);
-    }
-    if let Some(free) = first.get_mut(32..40) {
-        free.fill(0);
-    }
-    let largest = tables.iter().map(|(_, _, _, root, _)| *root).max().unwrap_or(0);
-    if let Some(root) = first.get_mut(52..56) {
-        root.copy_from_slice(&u32::try_from(largest).unwrap_or(0).to_be_bytes());
-    }
-    let log = |path: &Path| {
-        let mut name = path.as_os_str().to_owned();
-        name.push("-wal");
-        PathBuf::from(name)
-    };
-    if log(path).exists() {
-        // What is in the log belongs to it.
-        std::fs::copy(log(path), log(copy)).map_err(said)?;
-        if let Some(mode) = first.get_mut(18..20) {
-            mode.fill(2);
-        }
-    }
-    std::os::unix::fs::FileExt::write_all_at(&file, &first, 0).map_err(said)?;
-    drop(file);
-    {
-        let db = Connection::open(copy).map_err(sql)?;
-        db.execute_batch("PRAGMA writable_schema = ON; DELETE FROM sqlite_schema;").map_err(sql)?;
-        for (kind, name, table, root, text) in &tables {
-            db.execute(
-                "INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES (?1, ?2, ?3, ?4, ?5)",
-                (kind, name, table, root, text),
-            )
-            .map_err(sql)?;
-        }
-    }
-    Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sql)
-}
-
 /// Stretches of numbers that overlap or follow each other, as one.
 fn joined(mut stretches: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
     stretches.sort_unstable();
@@ -314,8 +242,15 @@ impl PutIn {
 }
 
 impl Work<'_> {
-    /// Puts lines of a source in with their numbers, and counts them; tokens of days before `today` do not come along.
-    pub fn put_salvaged(&self, source: u16, portion: &Portion, today: i64) -> Result<PutIn, StoreError> {
+    /// Puts lines of a source in with their numbers, and counts them; tokens of days before `today` do not come along. What
+    /// they repeat of other `sources` is theirs here.
+    pub fn put_salvaged(
+        &self,
+        source: u16,
+        portion: &Portion,
+        sources: &BTreeMap<i64, u16>,
+        today: i64,
+    ) -> Result<PutIn, StoreError> {
         let mut came = PutIn::default();
         let mut new = HashSet::new();
         let mut counts: BTreeMap<(i64, i64), i64> = BTreeMap::new();
@@ -334,6 +269,9 @@ impl Work<'_> {
                     // The verdict that it waited for will not come any more; a call must not be lost.
                     if row.get(12) == Some(&Value::Integer(0)) {
                         set(&mut row, 12, Value::Integer(-1));
+                    }
+                    if let Some(here) = sources.get(&number(&row, 13)) {
+                        set(&mut row, 13, Value::Integer((*here).into()));
                     }
                     self.put_row(&LINE, &row)?;
                     *counts.entry((number(line, 3), number(line, 4))).or_default() += 1;

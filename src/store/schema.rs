@@ -93,9 +93,10 @@ pub(super) fn unlike(db: &Connection) -> Result<Option<String>, StoreError> {
 /// A table or an index: kind, name, table, first page and text.
 pub(super) type LaidOut = (String, String, String, i64, Option<String>);
 
-/// Where smdrd lays its tables: the migrations put them at the same pages in every file.
-pub(super) fn laid_out() -> Result<Vec<LaidOut>, StoreError> {
+/// Where smdrd lays its tables in pages of this size: the migrations put them at the same pages in every such file.
+pub(super) fn laid_out(page_size: u32) -> Result<Vec<LaidOut>, StoreError> {
     let mut model = Connection::open_in_memory()?;
+    model.pragma_update(None, "page_size", page_size)?;
     model.pragma_update(None, "auto_vacuum", 2)?;
     migrate(&mut model)?;
     let mut query = model.prepare("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema")?;

@@ -5,6 +5,7 @@ use super::box_office::BoxOffice;
 use super::hook::{Answer, Hook};
 use super::post_office::{Manner, PostOffice};
 use super::rig::{Pbx, clock};
+use super::tunnel::proxy;
 
 #[test]
 fn the_test_tries_every_channel_and_says_what_came_of_it() {
@@ -69,4 +70,21 @@ fn a_server_that_does_not_prove_its_name_gets_nothing() {
     let (code, tried) = site.rig.json(&["alerts", "test"], "");
     assert!(code == 1 && (1..3).all(|of| tried[of]["problem"].is_string()), "{tried:#}");
     assert!(hook.posts().is_empty() && post.letters().is_empty());
+}
+
+#[test]
+fn the_webhook_is_reached_as_the_supplier_is_through_the_proxy() {
+    let mut site = BoxOffice::new(&[]);
+    site.alerts();
+    let (url, asked) = proxy(None, "");
+    site.rig.supplier += &format!(
+        "[supplier]\nurl = \"https://supplier.example\"\ntoken-file = {:?}\nproxy = {url:?}\n",
+        site.rig.path("hook-token").display().to_string()
+    );
+    let (hook, _post) = (site.hook(), site.post_office());
+    let (_, tried) = site.rig.json(&["alerts", "test"], "");
+    assert_eq!(hook.taken(), [("test".to_owned(), "test".to_owned())], "{tried:#}");
+    let asked = asked.lock().unwrap().join("\n");
+    assert!(asked.starts_with(&format!("CONNECT localhost:{}", site.ports.0)), "{asked}");
+    assert!(!asked.contains("token-of-the-hook") && !asked.contains("/practice"), "{asked}");
 }

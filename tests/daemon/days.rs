@@ -68,6 +68,8 @@ fn a_wild_stamp_closes_no_thousand_days_and_is_never_sent() {
     let feed = Feed::start(&rig, 0);
     rig.with_supplier(&feed.address, "");
     let daemon = rig.run(&clock("2026-11-20T15:00:00Z", 1));
+    // Figures of 1970 are older than any that are kept: what is taken away at the start is to be over before they come.
+    wait_for("the tidying", || (rig.count("SELECT count(*) FROM meta WHERE key = 'pruned_on'") == 1).then_some(()));
     ip.connect();
     let call = |id, at, more| Ip { id, at, more, ..Ip::default() }.line();
     let lines = [
@@ -95,6 +97,60 @@ fn a_wild_stamp_closes_no_thousand_days_and_is_never_sent() {
     assert_eq!(status["days"]["closed"], 1, "{status:#}");
     assert_eq!(feed.revisions(), 1);
     rig.assert_no_difference("", "after the day with the wild clock");
+    daemon.stop();
+}
+
+#[test]
+fn a_day_that_was_left_when_the_box_went_off_for_months_is_closed_and_sent() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let mut rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let feed = Feed::start(&rig, 0);
+    rig.with_supplier(&feed.address, "");
+    let call = |id, at| Ip { id, at, ..Ip::default() }.line();
+    let daemon = rig.run(&clock("2026-08-10T15:00:00Z", 1));
+    ip.connect();
+    assert!(ip.print(&[call(1, "2026/08/10 14:50:00")]));
+    rig.wait_for_lines(1);
+    daemon.kill();
+    // 101 days later. A stamp of a clock that is wrong is no day that was left.
+    let daemon = rig.run(&clock("2026-11-19T15:00:00Z", 1));
+    ip.connect();
+    assert!(ip.print(&[call(2, "2026/09/01 09:00:00")]));
+    rig.wait_for_lines(2);
+    daemon.stop();
+    let daemon = rig.run(&clock("2026-11-20T06:00:00Z", 1));
+    assert_eq!(rig.json(&["push"], "").0, 0);
+    let days = "SELECT count(*) FROM outbox WHERE state = 'receipted' AND day";
+    // Days since 1970: 20675 is 10 August, 20697 the first of September.
+    assert_eq!(rig.count(&format!("{days} = 20675")), 1, "the day that was left");
+    assert_eq!(rig.count(&format!("{days} BETWEEN 20676 AND 20730")), 0, "nothing between");
+    assert_eq!(feed.held("A81001", "2026-08-10").len(), 1);
+    let status = rig.status();
+    assert_identities(&status);
+    assert_eq!(status["days"]["pending"], 0, "{status:#}");
+    rig.assert_no_difference("", "after months");
+    daemon.stop();
+}
+
+#[test]
+fn what_is_stored_once_a_minute_is_told_from_the_lines_after_a_kill() {
+    let mut ip = Pbx::tcp("reception", "avaya-ipoffice");
+    let rig = Rig::new(SITE, std::slice::from_ref(&ip));
+    let daemon = rig.run(&clock("2026-11-20T12:00:00Z", 1));
+    ip.connect();
+    for (id, at) in [(1, "2026/11/20 11:00:00"), (2, "2026/11/20 11:20:00")] {
+        assert!(ip.print(&[Ip { id, at, ..Ip::default() }.line()]));
+    }
+    rig.wait_for_lines(2);
+    daemon.kill();
+    let daemon = rig.run(&clock("2026-11-20T12:10:00Z", 1));
+    // First and last stamp of the day, in seconds; and a moment in which the PBX spoke.
+    let stretch = "SELECT count(*) FROM source_day WHERE from_s = 39600 AND to_s = 40800";
+    wait_for("the day's stretch", || (rig.count(stretch) == 1).then_some(()));
+    wait_for("what was heard", || (rig.count("SELECT coalesce(sum(n), 0) FROM heard") > 0).then_some(()));
+    // The box was not heard of from its last line on, and not from when it was last tidied.
+    let ended = "SELECT max(to_ms) = (SELECT max(at_ms) FROM line) FROM link WHERE cause = 'not-running'";
+    assert_eq!(rig.count(ended), 1);
     daemon.stop();
 }
 

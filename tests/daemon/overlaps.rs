@@ -6,14 +6,15 @@ use super::rig::{Pbx, Rig, SITE, clock};
 
 const IP: &str = "avaya-ipoffice";
 
+/// A call at this time of 20 November 2026.
+fn at(time: &str, id: u32) -> String {
+    Ip { at: &format!("2026/11/20 {time}"), id, ..Ip::default() }.line()
+}
+
 #[test]
 fn what_the_pbx_has_given_for_a_day_is_not_counted_twice() {
     let mut pbx = Pbx::tcp("reception", IP);
     let rig = Rig::new(SITE, std::slice::from_ref(&pbx));
-    let at = |time: &str, id: u32| {
-        let at = format!("2026/11/20 {time}");
-        Ip { at: &at, id, ..Ip::default() }.line()
-    };
     let daemon = rig.run(&clock("2026-11-20T11:00:00Z", 1));
     pbx.connect();
     let live =
@@ -62,10 +63,6 @@ fn what_the_pbx_has_given_for_a_day_is_not_counted_twice() {
 fn a_gap_is_imported_where_a_file_gave_what_the_link_had_not() {
     let mut pbx = Pbx::tcp("reception", IP);
     let rig = Rig::new(SITE, std::slice::from_ref(&pbx));
-    let at = |time: &str, id: u32| {
-        let at = format!("2026/11/20 {time}");
-        Ip { at: &at, id, ..Ip::default() }.line()
-    };
     let daemon = rig.run(&clock("2026-11-20T11:00:00Z", 1));
     pbx.connect();
     // From the PBX's buffer: nobody watched when these calls were made.
@@ -123,4 +120,33 @@ fn another_configuration_does_not_make_it_another_file() {
     let report = import(&rig, IP, &["--as-new", path.to_str().unwrap()], &now);
     assert_eq!((&report["records"], &report["duplicates"]), (&0.into(), &lines.len().into()), "{report}");
     assert!(rig.count(texts) > before, "the texts are others");
+}
+
+#[test]
+fn what_the_pbxs_clock_was_ahead_is_taken_off_a_file_where_it_was_taken_off_the_link() {
+    let mut pbx = Pbx::tcp("reception", IP);
+    let mut rig = Rig::new(SITE, &[]);
+    rig.add_source_keys(&pbx, "clock-correction = \"+00:07:00\"\n");
+    let daemon = rig.run(&clock("2026-11-20T11:00:00Z", 1));
+    pbx.connect();
+    assert!(pbx.print(&[at("10:50:00", 1_000_010)]));
+    rig.wait_for_lines(1);
+    let older = Ip { at: "2026/11/18 10:00:00", id: 1_000_001, ..Ip::default() }.line();
+    let path = file(&rig, "old.log", &[older, at("10:03:00", 1_000_009)]);
+    let output = rig.verb(&["import", "--dialect", IP, path.to_str().unwrap()], "");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("2 records"), "{said} {}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("not corrected: the stamps of 1 records, of days on which reception"), "{said}");
+    let db = rig.db();
+    let mut query = db.prepare("SELECT arrival_ms FROM call ORDER BY arrival_ms").unwrap();
+    let calls: Vec<i64> = query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let calls: Vec<String> =
+        calls.into_iter().map(|ms| jiff::Timestamp::from_millisecond(ms).unwrap().to_string()).collect();
+    // The oldest day's as it was printed; of the day that the link has, the file's and the link's seven minutes earlier.
+    assert_eq!(calls, ["2026-11-18T10:00:00Z", "2026-11-20T09:56:00Z", "2026-11-20T10:43:00Z"]);
+    rig.assert_no_difference("", "with a file that is corrected");
+    // The same file once more is known, corrected or not.
+    let (_, again) = rig.json(&["import", "--dialect", IP, path.to_str().unwrap()], "");
+    assert_eq!(again["files"][0]["lines"], 0, "{again}");
+    daemon.stop();
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::evidence::{figures, tries};
 use super::lines::Ip;
 use super::loudly::say_loudly;
@@ -47,13 +49,28 @@ fn a_full_disk_does_not_end_the_daemon_and_what_waited_is_stored_in_order() {
     assert!(waiting > 0, "{status:#}");
     assert!(status["waiting"]["cause"].as_str().unwrap().contains("full"), "{status:#}");
     assert!(status["problems"].to_string().contains("free disk space"), "{status:#}");
+    assert_eq!((&status["events"][0]["cause"], &status["events"][0]["source"]), (&"disk-full".into(), &().into()));
+    let listed = |rig: &Rig| -> Vec<Value> {
+        let (_, list) = rig.json(&["outages", "--month", "2026-11"], "");
+        let outages = list["outages"].as_array().unwrap().iter();
+        outages.filter(|outage| outage["cause"] == "disk-full").cloned().collect()
+    };
+    assert!(matches!(listed(&rig).as_slice(), [one] if one["end"].is_null()), "{:#?}", listed(&rig));
     let tried = rig.log().matches("nothing could be stored").count();
     assert!(tried < 100, "it does not fill the log: {tried}");
     std::fs::remove_file(&filler).unwrap();
     rig.wait_for_lines(400);
     assert_eq!(ids(&rig), (1..=400).collect::<Vec<_>>());
     assert_eq!(rig.count("SELECT count(*) FROM call WHERE legs = 1"), 400, "nothing was counted twice");
-    assert_eq!(rig.status()["waiting"], serde_json::Value::Null);
+    wait_for("the end of it", || {
+        let status = rig.status();
+        (status["waiting"].is_null() && status["events"] == serde_json::json!([])).then_some(())
+    });
+    assert!(matches!(listed(&rig).as_slice(), [one] if !one["end"].is_null()), "{:#?}", listed(&rig));
+    let (_, day) = rig.json(&["day", "2026-11-20"], "");
+    let gaps = day["coverage"]["gaps"].as_array().unwrap();
+    let gap = gaps.iter().find(|gap| gap["cause"] == "disk-full").unwrap_or_else(|| panic!("{gaps:#?}"));
+    assert_eq!(gap["lost_s"], 0, "what waited came in later");
     assert_kept(&rig, "", "after a full disk");
     daemon.stop();
     figures("F4 disk full", "400 lines over a full disk of 2 MiB", "0 lost, 0 twice, in order");

@@ -11,7 +11,7 @@ use super::promises::{assert_identities, assert_kept};
 use super::rig::{Daemon, Pbx, Rig, SITE, clock, wait_for};
 
 const LINES: u32 = 400;
-const PAGE: usize = 4096;
+const PAGE: usize = 1024;
 
 fn calls(ids: std::ops::RangeInclusive<u32>) -> Vec<String> {
     let at = |id: u32| format!("2026/11/20 {:02}:{:02}:{:02}", 8 + id / 200, id / 4 % 60, id % 60);

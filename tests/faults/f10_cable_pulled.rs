@@ -140,6 +140,12 @@ fn records_that_a_pbx_numbered_and_that_never_came_are_counted_and_a_restart_of_
     let status = wait_for("the loss", || Some(rig.status()).filter(|status| status["sources"][0]["missing"] != 0));
     assert_eq!(status["sources"][0]["missing"], 3, "{status:#}");
     assert_eq!(status["sources"][0]["today"]["unparsed"], 0, "{status:#}");
+    // What is lost for certain is a problem for a day.
+    assert!(
+        status["problems"].to_string().contains("office: 3 record(s) that the PBX numbered never came"),
+        "{status:#}"
+    );
+    assert_eq!(rig.verb(&["status"], "").status.code(), Some(1));
     let (_, day) = rig.json(&["day", "2026-11-20"], "");
     assert_eq!(day["sources"][0]["missing"], 3);
     let gaps = day["coverage"]["gaps"].as_array().unwrap();
@@ -149,5 +155,10 @@ fn records_that_a_pbx_numbered_and_that_never_came_are_counted_and_a_restart_of_
     let listed = list["outages"].as_array().unwrap().iter().find(|outage| outage["cause"] == "sequence-gap").unwrap();
     assert!(listed["words"].as_str().unwrap().contains("between number 2 and number 6"), "{listed}");
     assert_kept(&rig, "", "with records missing");
+    daemon.stop();
+    let daemon = rig.run(&clock("2026-11-21T12:30:00Z", 1));
+    pbx.connect();
+    wait_for("the link", || Some(rig.status()).filter(|status| status["sources"][0]["up"] == true));
+    assert!(!rig.status()["problems"].to_string().contains("never came"), "a day later: {:#}", rig.status());
     daemon.stop();
 }

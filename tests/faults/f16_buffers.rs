@@ -96,6 +96,70 @@ fn a_buffer_that_comes_again_after_the_box_was_off_is_counted_once() {
 }
 
 #[test]
+fn a_buffer_that_reaches_back_past_what_a_kill_took_fills_the_hole_and_adds_nothing() {
+    let (mut pbx, rig) = reception();
+    let (buffer, lost) = (tries(60, 600), 7);
+    let at = clock("2026-11-20T12:00:00Z", 1);
+    let daemon = rig.run(&at);
+    pbx.connect();
+    assert!(pbx.print(&lines(1, buffer + 1)));
+    rig.wait_for_lines(buffer as usize);
+    daemon.kill();
+    // What the PBX printed meanwhile is gone; it goes on, and nobody asks for its buffer.
+    let last = buffer + lost + buffer;
+    let daemon = rig.run(&at);
+    pbx.connect();
+    assert!(pbx.print(&lines(buffer + lost + 1, last + 1)));
+    rig.wait_for_lines(2 * buffer as usize);
+    // Then it prints its buffer: it reaches back to before the kill.
+    pbx.hang_up();
+    pbx.connect();
+    assert!(pbx.print(&lines(11, last + 4)));
+    let mut stored = 2 * buffer + last - 10 + 3;
+    rig.wait_for_lines(stored as usize);
+    let mut again = last - lost - 10;
+    duplicates(&rig, i64::from(again));
+    let counted = "SELECT count(*) FROM line WHERE kind = 0 AND repeats IS NULL";
+    assert_eq!(rig.count(counted), i64::from(last + 3), "each once");
+    assert_kept(&rig, "", "with a hole that is filled");
+    daemon.stop();
+    // After a restart it is known where the hole was.
+    let daemon = rig.run(&at);
+    pbx.connect();
+    assert!(pbx.print(&lines(21, last + 6)));
+    stored += last + 6 - 21;
+    again += last + 4 - 21;
+    rig.wait_for_lines(stored as usize);
+    duplicates(&rig, i64::from(again));
+    assert_eq!(rig.count(counted), i64::from(last + 5), "each once, again");
+    assert_eq!(rig.count("SELECT count(*) FROM call"), i64::from(last + 5));
+    assert_kept(&rig, "", "and once more");
+    daemon.stop();
+    figures(
+        "F16 a buffer past a hole",
+        &format!("{} lines, {lost} of them lost in a kill", last - 10),
+        "the lost ones counted, the others known",
+    );
+}
+
+#[test]
+fn a_buffer_that_reaches_back_before_the_box_came_is_new_as_far_as_that() {
+    let (mut pbx, rig) = reception();
+    let daemon = rig.run(&clock("2026-11-20T12:00:00Z", 1));
+    pbx.connect();
+    assert!(pbx.print(&lines(40, 60)));
+    rig.wait_for_lines(20);
+    pbx.hang_up();
+    pbx.connect();
+    assert!(pbx.print(&lines(10, 62)));
+    rig.wait_for_lines(72);
+    duplicates(&rig, 20);
+    assert_eq!(rig.count("SELECT count(*) FROM line WHERE kind = 0 AND repeats IS NULL"), 52);
+    assert_kept(&rig, "", "with a buffer from before the box came");
+    daemon.stop();
+}
+
+#[test]
 fn calls_that_are_alike_stay_as_many_as_they_are() {
     let (mut pbx, rig) = reception();
     let at = clock("2026-11-20T12:00:00Z", 1);

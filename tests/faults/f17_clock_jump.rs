@@ -13,6 +13,7 @@ use super::lines::Ip;
 use super::loudly::say_loudly;
 use super::promises::{assert_identities, assert_kept};
 use super::rig::{Daemon, Pbx, Rig, SITE, clock, wait_for};
+use super::wires::numbered;
 
 /// The library of Debian's package `faketime`.
 fn faketime() -> Option<PathBuf> {
@@ -148,6 +149,11 @@ fn what_a_box_hears_before_it_knows_the_time_is_stamped_when_it_does() {
     assert_kept(&site.rig, "", "once it knows the time");
     let status = site.rig.status();
     assert!(!status["problems"].to_string().contains("know the time"), "{status:#}");
+    let doubt = wait_for("the event of the clock", || {
+        let (_, list) = site.rig.json(&["outages", "--month", "2026-11"], "");
+        list["outages"].as_array()?.iter().find(|outage| outage["cause"] == "clock-doubt").cloned()
+    });
+    assert!(doubt["source"].is_null() && doubt["end"].as_str().unwrap() > "2026-11-20T10:05", "{doubt}");
     assert_eq!(status["today"][0]["inbound_seen"], 3);
     let observed = status["today"][0]["observed_s"].as_u64().unwrap();
     assert!(observed < 900, "{observed} s are said to have been observed");
@@ -160,6 +166,36 @@ fn what_a_box_hears_before_it_knows_the_time_is_stamped_when_it_does() {
         "3 lines before, 1 after",
         "stamped anew; 1 day closed once, none of 1970",
     );
+}
+
+#[test]
+fn a_buffer_that_comes_again_after_the_clock_was_set_back_over_midnight_is_counted_once() {
+    let Some(mut site) = Stepped::new() else { return };
+    let daemon = site.run("2026-11-20T23:57:00Z");
+    let print = |site: &mut Stepped, numbers: std::ops::Range<u32>| {
+        site.lines += numbers.len();
+        assert!(site.pbx.print(&numbers.map(numbered).collect::<Vec<_>>()));
+        site.rig.wait_for_lines(site.lines);
+    };
+    print(&mut site, 1..11);
+    let key = |site: &Stepped, day: &str| {
+        wait_for(&format!("the key of {day}"), || (site.keys() == [day]).then_some(()));
+    };
+    site.set("2026-11-21T00:02:00Z");
+    print(&mut site, 11..12);
+    key(&site, "2026-11-21");
+    // The day is the one before again, and its key another one.
+    site.set("2026-11-20T23:58:00Z");
+    print(&mut site, 12..13);
+    key(&site, "2026-11-20");
+    site.pbx.hang_up();
+    site.pbx.connect();
+    print(&mut site, 3..15);
+    wait_for("the verdict", || (site.rig.count("SELECT count(*) FROM line WHERE repeats > 0") == 10).then_some(()));
+    assert_eq!(site.rig.count("SELECT count(*) FROM call"), 14);
+    assert_eq!(site.rig.count("SELECT count(*) FROM line WHERE repeats = -1"), 0);
+    assert_kept(&site.rig, "", "with two keys of a day");
+    daemon.stop();
 }
 
 #[test]

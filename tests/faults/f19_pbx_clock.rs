@@ -110,13 +110,34 @@ fn a_pbx_seven_minutes_fast_is_measured_shown_and_doubted() {
     let heard = site.rig.count("SELECT at_ms FROM line WHERE seq = 1");
     assert!((end - 510_000..=end - 419_000).contains(&heard), "{heard} {end}");
     assert_kept(&site.rig, "", "with a PBX seven minutes fast");
+    // It is an event from the first reading on, and the doubt's share of what was observed is lost.
+    let event = wait_for("the event", || {
+        let events = site.rig.status()["events"].clone();
+        events.as_array()?.iter().find(|event| event["cause"] == "clock-doubt").cloned()
+    });
+    assert_eq!((&event["source"], &event["since"]), (&json!("reception"), &json!("2026-11-20 08:19:30")), "{event}");
     daemon.stop();
     let document = site.document("2026-11-20", at("2026-11-21T06:00:00Z"));
+    let gaps = document["coverage"]["gaps"].as_array().unwrap();
+    let gap = gaps.iter().find(|gap| gap["cause"] == "clock-doubt").unwrap_or_else(|| panic!("{gaps:#?}"));
+    assert!(gap["lost_s"].as_u64().is_some_and(|lost_s| lost_s > 0), "{gap}");
+    assert_eq!((&gap["source"], &document["coverage"]["complete"]), (&json!("reception"), &json!(false)));
     let source = &document["sources"][0];
     assert_about(&source["clock_offset_s"], 420);
     assert_eq!((&source["clock_fault"], &source["clock_corrected_s"]), (&json!("off"), &Value::Null));
     // 08:32 by the PBX, 08:25 by the box; the others differ by nothing that counts.
     assert_eq!(document["totals"]["inbound"]["edge_doubt"], 1, "{:#}", document["totals"]);
+    // Somebody sets it: that ends the event.
+    site.hear(&minutes("2026-11-20T09:00:30Z"), |now, id| ip(now, 0, id));
+    let daemon = site.run(at("2026-11-20T09:10:00Z"));
+    let over = wait_for("the end of the event", || {
+        let (_, list) = site.rig.json(&["outages", "--from", "2026-11-20", "--to", "2026-11-20"], "");
+        let listed = list["outages"].as_array()?.iter().find(|outage| outage["cause"] == "clock-doubt").cloned();
+        listed.filter(|listed| !listed["end"].is_null())
+    });
+    assert!(over["words"].as_str().unwrap().contains(" ahead: it is off"), "{over}");
+    assert!(over["end"].as_str().unwrap() > "2026-11-20T09:00", "{over}");
+    daemon.stop();
     figures("F19 PBX 7 min fast", "4 calls", "measured, shown, 1 call at an edge doubted, none moved");
 }
 

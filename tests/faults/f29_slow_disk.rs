@@ -10,7 +10,7 @@ use super::process::{Tracer, there_is};
 use super::promises::assert_kept;
 use super::rig::{Pbx, Rig, SITE, clock, wait_for};
 
-/// What is written for a line, at most, where a commit takes several.
+/// What is written for a line, at most.
 const MOST: u64 = 16 * 1024;
 
 /// What the calls that were traced wrote: each line of the trace ends with how much.
@@ -65,6 +65,7 @@ fn a_slow_disk_is_kept_up_with_and_little_is_written() {
     assert!(behind < one_by_one / 4, "the last of {lines} lines waited for {behind:?}");
     assert!(in_groups > 0 && in_groups < MOST, "{in_groups} bytes were written for a line");
     let (_, alone) = bytes_a_line(tries(40, 400), Duration::from_millis(25), None);
+    assert!(alone > 0 && alone < MOST, "{alone} bytes were written for a line that is a commit of its own");
     figures(
         "F29 slow disk",
         &format!("{lines} lines, 20 a second, 500 ms a sync"),

@@ -3,14 +3,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-const DAY: Date = Date::constant(2027, 2, 2);
-
 fn print(text: &str) -> Print {
-    Print::of(text.as_bytes(), [], DAY)
+    Print::of(text.as_bytes(), [])
 }
 
-fn call(text: &str, token: u64, day: Date) -> Print {
-    Print::of(text.as_bytes(), [(9, token)], day)
+fn call(text: &str, token: u64) -> Print {
+    Print::of(text.as_bytes(), [(9, token)])
 }
 
 /// What each line of `lines` came to, after a boundary, where `printed` was printed before. A line per letter; a `|` is
@@ -18,7 +16,7 @@ fn call(text: &str, token: u64, day: Date) -> Print {
 fn verdicts(printed: &str, lines: &str) -> Vec<Verdict> {
     let mut replay = Replay::default();
     for (seq, letter) in (1..).zip(printed.chars()) {
-        assert_eq!(replay.line(seq, print(&letter.to_string()), Timestamp::UNIX_EPOCH), Seen::default());
+        assert_eq!(replay.line(seq, print(&letter.to_string()), Timestamp::UNIX_EPOCH, false), Seen::default());
     }
     replay.boundary();
     let mut found: Vec<(u64, Verdict)> = Vec::new();
@@ -30,7 +28,7 @@ fn verdicts(printed: &str, lines: &str) -> Vec<Verdict> {
             continue;
         }
         seq += 1;
-        let seen = replay.line(seq, print(&letter.to_string()), Timestamp::UNIX_EPOCH);
+        let seen = replay.line(seq, print(&letter.to_string()), Timestamp::UNIX_EPOCH, false);
         let clear = seen.clear.iter().any(|(clear, _)| *clear == seq);
         assert!(!(clear && seen.waits));
         if !clear && !seen.waits {
@@ -101,43 +99,43 @@ fn a_buffer_that_is_cut_off_comes_once_more() {
 fn callers_tell_equal_lines_apart_where_they_are_known() {
     let mut replay = Replay::default();
     let at = Timestamp::UNIX_EPOCH;
-    let later = DAY.tomorrow().unwrap();
     for (seq, text) in (1..).zip(["a", "b", "c"]) {
-        replay.line(seq, call(text, seq, DAY), at);
+        replay.line(seq, call(text, seq), at, false);
     }
     replay.boundary();
-    assert!(!replay.line(4, call("a", 9, DAY), at).waits, "another caller");
+    assert!(!replay.line(4, call("a", 9), at, false).waits, "another caller");
     replay.boundary();
-    assert!(replay.line(5, call("a", 1, DAY), at).waits);
+    assert!(replay.line(5, call("a", 1), at, false).waits);
     replay.boundary();
-    assert!(replay.line(6, call("a", 9, later), at).waits, "under another day's key nobody can say");
+    replay.forget_callers();
+    assert!(replay.line(6, call("a", 9), at, false).waits, "under another key nobody can say");
     replay.boundary();
-    assert!(replay.line(7, print("a"), at).waits, "nor where the caller is forgotten");
+    assert!(replay.line(7, print("a"), at, false).waits, "nor where the caller is forgotten");
 }
 
 #[test]
 fn a_line_with_the_number_of_the_last_is_that_line_and_needs_no_company() {
     let mut replay = Replay::default();
     let at = Timestamp::UNIX_EPOCH;
-    replay.line(1, call("a", 1, DAY), at);
-    replay.line(2, call("b", 2, DAY), at);
+    replay.line(1, call("a", 1), at, false);
+    replay.line(2, call("b", 2), at, false);
     replay.comes_again();
-    assert_eq!(replay.line(3, call("b", 2, DAY), at), Seen::default(), "on an unbroken link it is a line");
+    assert_eq!(replay.line(3, call("b", 2), at, false), Seen::default(), "on an unbroken link it is a line");
     replay.boundary();
     replay.comes_again();
-    let again = replay.line(4, call("b", 9, DAY), at);
+    let again = replay.line(4, call("b", 9), at, false);
     assert_eq!(
         again,
         Seen { clear: vec![(4, Verdict::Repeats(LineRef { source: 0, seq: 3 }))], waits: false },
         "whoever called"
     );
-    assert_eq!(replay.line(5, call("b", 2, DAY), at), Seen::default(), "and it is the only one");
+    assert_eq!(replay.line(5, call("b", 2), at, false), Seen::default(), "and it is the only one");
     replay.boundary();
     replay.comes_again();
-    let other = replay.line(6, call("c", 3, DAY), at);
+    let other = replay.line(6, call("c", 3), at, false);
     assert_eq!(other, Seen { clear: vec![(6, Verdict::New)], waits: false }, "the number is used again");
     replay.boundary();
-    assert!(replay.line(7, call("c", 3, DAY), at).waits, "a number of its own proves nothing");
+    assert!(replay.line(7, call("c", 3), at, false).waits, "a number of its own proves nothing");
 }
 
 #[test]
@@ -151,7 +149,7 @@ fn doubtful_lines_without_end_do_not_make_ways_without_end() {
 fn without_a_boundary_an_equal_line_is_a_line() {
     let mut replay = Replay::default();
     for seq in 1..=9 {
-        assert_eq!(replay.line(seq, print("a"), Timestamp::UNIX_EPOCH), Seen::default());
+        assert_eq!(replay.line(seq, print("a"), Timestamp::UNIX_EPOCH, false), Seen::default());
     }
 }
 
@@ -172,7 +170,7 @@ fn with_file(printed: &str, ahead: &str, trusted: bool, lines: &str) -> String {
             said.extend(replay.boundary());
             continue;
         }
-        let seen = replay.line(seq, print(&letter.to_string()), Timestamp::UNIX_EPOCH);
+        let seen = replay.line(seq, print(&letter.to_string()), Timestamp::UNIX_EPOCH, false);
         if !seen.waits && seen.clear.is_empty() {
             said.push((seq, Verdict::New));
         }
@@ -223,5 +221,76 @@ proptest! {
         let line = |(letter, broken): (char, bool)| if broken { format!("|{letter}") } else { letter.to_string() };
         let lines: String = ('e'..).zip(broken).map(line).collect();
         prop_assert!(verdicts(&printed, &lines).iter().all(|verdict| *verdict == Verdict::New));
+    }
+}
+
+/// The same where the buffer may reach back past holes: small letters bear stamps of before the boundary, others later ones.
+fn over_holes(printed: &str, lines: &str) -> String {
+    let mut replay = Replay::default();
+    for (seq, letter) in (1..).zip(printed.chars()) {
+        replay.line(seq, print(&letter.to_string()), Timestamp::UNIX_EPOCH, false);
+    }
+    replay.boundary();
+    let mut found: std::collections::BTreeMap<u64, Verdict> = std::collections::BTreeMap::new();
+    let mut seq = printed.len() as u64;
+    for letter in lines.chars() {
+        let clear = if letter == '|' {
+            let mut clear = replay.quiet(Timestamp::UNIX_EPOCH + 5.seconds());
+            clear.extend(replay.boundary());
+            clear
+        } else {
+            seq += 1;
+            let seen = replay.line(seq, print(&letter.to_string()), Timestamp::UNIX_EPOCH, letter.is_lowercase());
+            if seen.clear.is_empty() && !seen.waits {
+                found.insert(seq, Verdict::New);
+            }
+            seen.clear
+        };
+        for (seq, verdict) in clear {
+            assert_eq!(found.insert(seq, verdict), None, "each line once");
+        }
+    }
+    found.extend(replay.quiet(Timestamp::UNIX_EPOCH + 5.seconds()));
+    assert_eq!(found.len() as u64, seq - printed.len() as u64);
+    let letter = |verdict| match verdict {
+        Verdict::New => "n".to_owned(),
+        Verdict::Doubtful => "?".to_owned(),
+        Verdict::Repeats(of) => of.seq.to_string(),
+    };
+    found.into_values().map(letter).collect()
+}
+
+#[test]
+fn a_buffer_that_reaches_back_past_a_hole_fills_it_and_adds_nothing_else() {
+    assert_eq!(over_holes("abcghi", "bcdefghiX"), "23nnn456n", "d, e and f were lost");
+    assert_eq!(over_holes("abcghi", "efghiX"), "nn456n", "it begins in the hole");
+    assert_eq!(over_holes("ghi", "abcdefghiX"), "nnnnnn123n", "it reaches back to before the first line");
+    assert_eq!(over_holes("abdefhij", "abcdefghijX"), "12n345n678n", "two holes");
+    assert_eq!(over_holes("abgh", "bcdefghX"), "2nnnn34n", "three are enough, wherever the hole is");
+    assert_eq!(over_holes("abg", "bcdefgX"), "?nnnn?n", "and two are too little to tell");
+    assert_eq!(over_holes("abcghi", "bcdefgX"), "??nnn?n", "it stops short of the end");
+    assert_eq!(over_holes("abcghi", "XYZ"), "nnn", "nothing is printed again");
+    // Lines in the hole that are like others elsewhere.
+    assert_eq!(over_holes("abcaghi", "bcaabghiX"), "234nn567n");
+    // Again and again.
+    let again = ["23nnn456", "391011456", "12391011456n"];
+    assert_eq!(over_holes("abcghi", "bcdefghi|cdefghi|abcdefghiX"), again.concat());
+}
+
+proptest! {
+    /// Whatever holes there are, a buffer that ends in three lines that were stored adds what was lost and nothing else.
+    #[test]
+    fn a_buffer_over_holes_adds_what_was_lost(lost in prop::collection::vec(any::<bool>(), 1..20), depth in 3_usize..23) {
+        let all: String = ('a'..='z').take(lost.len() + 3).collect();
+        let kept = |at: usize| lost.get(at).is_none_or(|lost| !lost);
+        let printed: String = all.chars().enumerate().filter(|(at, _)| kept(*at)).map(|(_, letter)| letter).collect();
+        let from = all.len().saturating_sub(depth);
+        let expected: String = (from..all.len())
+            .map(|at| match kept(at) {
+                true => (printed.find(&all[at..=at]).unwrap() + 1).to_string(),
+                false => "n".to_owned(),
+            })
+            .collect();
+        prop_assert_eq!(over_holes(&printed, &all[from..]), expected);
     }
 }

@@ -148,6 +148,14 @@ pub fn summary(file: &str, report: &Report, order: &Order) -> String {
             days(&|day| day.may_repeat)
         );
     }
+    if report.uncorrected > 0 {
+        let _ = writeln!(
+            text,
+            "  not corrected: the stamps of {} records, of days on which {} took nothing off its own; how its clock stood then \
+             is not known",
+            report.uncorrected, report.source
+        );
+    }
     let out = &report.out_of_range;
     if let (Some(first), Some(last)) = (out.first, out.last) {
         let bounds = |date: Option<jiff::civil::Date>| date.map(|date| date.to_string()).unwrap_or_default();

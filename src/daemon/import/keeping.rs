@@ -66,7 +66,11 @@ impl Keeper {
         }
         let (mut portion, source) = (Portion::default(), row.id);
         let mut placed = import.place(&work.read(), row.id, around)?;
-        let entries = import.sift(&work.read(), batch.entries, &mut placed)?;
+        let mut entries = import.sift(&work.read(), batch.entries, &mut placed)?;
+        if let Some(of) = self.ids.get(&import.row.of) {
+            let has_key = self.books.corrections.contains_key(of);
+            import.correct(&work.read(), *of, has_key, &mut entries)?;
+        }
         let decided = placed.into_iter().map(|(seq, repeats)| (LineRef { source, seq }, repeats));
         self.books.decided = decided.collect();
         if row.last_record.is_none() {

@@ -7,6 +7,7 @@
 //! A record that the same PBX has given already, over its link or in another file, is found by its position among the
 //! others ([`crate::call::align`]): it is kept as a duplicate of that line. What cannot be told is counted with its doubt.
 
+mod correcting;
 mod keeping;
 mod placing;
 mod reading;

@@ -50,8 +50,7 @@ impl View {
     pub fn note(&mut self, entry: &Entry) {
         match entry {
             Entry::Line(line) if says_something(line.kind) => {
-                let heard = Date::MIN;
-                let print = Print::of(&line.text, std::iter::empty(), heard);
+                let print = Print::of(&line.text, std::iter::empty());
                 let record = line.record.as_ref().map(in_short);
                 self.lines.push_back(Compared { seq: line.seq, text: says(&line.text), record, within: None });
                 let before = self.unstamped;
@@ -62,7 +61,7 @@ impl View {
                         self.within.boundary_before(before);
                     }
                 }
-                let seen = self.within.line(line.seq, print, Timestamp::UNIX_EPOCH);
+                let seen = self.within.line(line.seq, print, Timestamp::UNIX_EPOCH, false);
                 self.clear(seen.clear);
             }
             Entry::Settled { seq, record, .. } => {

@@ -228,6 +228,7 @@ impl Import {
             days,
             kept_from: Some(self.row.oldest),
             may_repeat: self.tally.may_repeat,
+            uncorrected: self.tally.uncorrected,
             repeats: self.tally.repeats.clone(),
             among: self.tally.among.clone(),
             unparsed_at: self.tally.unparsed_at.clone(),

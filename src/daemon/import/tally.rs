@@ -104,6 +104,10 @@ pub struct Report {
     /// Lines among the others that may repeat some, and are counted.
     #[serde(default)]
     pub may_repeat: u64,
+    /// Records whose stamps stand as they are, though the source has a `clock-correction`: how its clock stood on those days is
+    /// not known.
+    #[serde(default)]
+    pub uncorrected: u64,
     /// Records left out because of their date.
     pub out_of_range: OutOfRange,
     /// The file ends in the middle of a line, which was left out.
@@ -135,6 +139,8 @@ pub struct Tally {
     pub among: BTreeMap<String, u64>,
     /// Lines that are counted and may repeat others.
     pub may_repeat: u64,
+    /// Records whose stamps are not corrected.
+    pub uncorrected: u64,
     /// Records left out, by date.
     pub left_out: BTreeMap<Date, u64>,
     /// The first lines that were not understood.
