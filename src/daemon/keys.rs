@@ -66,6 +66,11 @@ impl KeyRing {
         self.directory.is_some()
     }
 
+    /// Whether `day` is another than the key's, so that [`Self::turn`] replaces it.
+    pub fn turns(&self, day: Date) -> bool {
+        day != self.day
+    }
+
     /// Replaces the day's key when `day` is a new one, and says whether it was. The old key is gone for good, also
     /// when the new one cannot be kept for a restart.
     pub fn turn(&mut self, day: Date) -> io::Result<bool> {

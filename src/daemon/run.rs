@@ -426,12 +426,16 @@ impl Loop {
     async fn turn(&mut self) {
         let zone = self.config.time_zone();
         let today = crate::aggregate::slots::date_of(&zone, self.clock.now());
-        match self.gate.ring.turn(today) {
-            Ok(false) => return,
-            Ok(true) => self.readers.values_mut().for_each(Reader::new_day),
-            Err(error) => tracing::error!(%error, "the day's key could not be kept for a restart"),
+        if !self.gate.ring.turns(today) {
+            return;
         }
+        // Noted first: after a kill in between nobody takes what was made with two keys for one.
         self.desk.tell(Event::NewKey).await;
+        self.desk.with(|_| ()).await;
+        if let Err(error) = self.gate.ring.turn(today) {
+            tracing::error!(%error, "the day's key could not be kept for a restart");
+        }
+        self.readers.values_mut().for_each(Reader::new_day);
     }
 
     /// Reads the dialect files again. Nothing is read meanwhile: what comes waits on its link.

@@ -94,6 +94,8 @@ pub struct World {
     running: Option<Box_>,
     /// Read, and not handed to the writer yet.
     waiting: Vec<Event>,
+    /// A new key was in use when that was lost.
+    key_is_unnoted: bool,
     /// What was delivered, or tried to be, and the receipts for it.
     pub acks: Vec<(OutboxRow, Receipt)>,
 }
@@ -141,7 +143,18 @@ impl World {
         let clock = Clock::scaled(now, Timestamp::now(), 1.0);
         let client = courier::client(&config, clock).unwrap().unwrap();
         let (waiting, acks) = (Vec::new(), Vec::new());
-        let mut world = World { _folder: folder, config, now, archive, client, way, running: None, waiting, acks };
+        let mut world = World {
+            _folder: folder,
+            config,
+            now,
+            archive,
+            client,
+            way,
+            running: None,
+            waiting,
+            key_is_unnoted: false,
+            acks,
+        };
         world.starts().await;
         world
     }
@@ -166,6 +179,9 @@ impl World {
         let today = keeper.date(self.now);
         let next_peer = keeper.store.read().largest_peer().unwrap().saturating_add(1).min(1 << 31);
         let (ring, peers) = KeyRing::open(&self.config.runtime_dir, today, next_peer).unwrap();
+        if ring.is_new() || std::mem::take(&mut self.key_is_unnoted) {
+            keeper.key_is_new().unwrap();
+        }
         let gate = Gate { privacy: Privacy::new(self.config.number_plan(), keeper.linked, peers), ring };
         let (plan, row) = (&keeper.plans[0], keeper.row("reception").unwrap());
         assert_eq!(row.id, SOURCE);
@@ -183,7 +199,8 @@ impl World {
 
     /// Killed: what was not committed is gone.
     pub fn is_killed(&mut self) {
-        self.waiting.clear();
+        // The daemon notes a new key before it uses it; here what is not committed stands for lines only.
+        self.key_is_unnoted |= self.waiting.drain(..).any(|event| matches!(event, Event::NewKey));
         let Box_ { desk, writer, .. } = self.running.take().unwrap();
         drop(desk);
         writer.join().unwrap();
@@ -210,6 +227,7 @@ impl World {
         let Box_ { reader, gate, .. } = self.running.as_mut().unwrap();
         if gate.ring.turn(today).unwrap() {
             reader.new_day();
+            self.waiting.push(Event::NewKey);
         }
         let batch = reader.bytes(gate, LINK, text.as_bytes(), self.now);
         gate.ring.keep(&gate.privacy.peers_mut().take_fresh()).unwrap();
