@@ -213,7 +213,9 @@ fn tls(host: &str, mode: Option<&str>, roots: Option<String>) -> Result<Option<T
 mod tests {
     use super::*;
 
-    fn read(given: &str, environment: &[(&str, &str)]) -> Result<Address, String> {
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+
+    fn read(given: &str, environment: Variables) -> Result<Address, String> {
         let found =
             |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         Address::read(given, &found).map_err(|error| error.to_string())
@@ -223,7 +225,7 @@ mod tests {
     fn what_is_written_out_wins_over_the_environment() {
         let environment =
             [("PGHOST", "env.example"), ("PGPORT", "6000"), ("PGUSER", "envuser"), ("PGDATABASE", "envdb")];
-        let cases: [(&str, &[(&str, &str)], &str); 7] = [
+        let cases: [(&str, Variables, &str); 7] = [
             ("postgres://smdr@db.example/feed", &[], "postgres://smdr@db.example:5432/feed"),
             ("postgresql://smdr@db.example:5433", &[], "postgres://smdr@db.example:5433/smdr"),
             ("postgres://smdr@db.example:5433/feed", &environment, "postgres://smdr@db.example:5433/feed"),
