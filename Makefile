@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # Where rustup puts cargo, for shells that have not been told.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint deny api bench man guides handover faults fuzz fuzz-short deb
+.PHONY: help setup build demo test lint deny api bench load man guides handover faults fuzz fuzz-short deb
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,10 @@ api: setup ## the receiver under requests generated from its OpenAPI description
 
 bench: setup ## the two ratios and the dearest lines of docs/performance.md
 	cargo bench --locked --bench wire
+
+load: setup ## a night and a month of 7,000 practices at the receiver, on SQLite and PostgreSQL (docs/performance.md)
+	@packaging/test-postgres
+	SMDRD_PRACTICES=$${SMDRD_PRACTICES:-7000} cargo bench --locked --bench supplier
 
 man: setup ## write the manual pages again from the commands
 	UPDATE=1 cargo test --locked --test house the_manual_pages_are_those_of_the_commands

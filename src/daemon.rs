@@ -15,6 +15,7 @@ mod callers;
 mod carry;
 pub mod clocks;
 pub mod courier;
+pub mod credentials;
 mod days;
 pub mod desk;
 pub mod discover;

@@ -72,6 +72,9 @@ fn violations(files: &[(String, String)]) -> Vec<String> {
         if has("rusqlite") && !matches!(module, "store" | "supplier") {
             found.push(format!("src/{path}: only `store` (and the supplier's receiver) knows SQL"));
         }
+        if (has("tokio_postgres") || has("deadpool_postgres")) && module != "supplier" {
+            found.push(format!("src/{path}: only the supplier's receiver knows PostgreSQL"));
+        }
         // `record` renders what the parse verb prints; it exists for numbers only before `privacy`.
         let may_reveal = matches!(module, "number" | "record" | "dialect" | "privacy") || path == "cli/parse.rs";
         if has("reveal") && !may_reveal {
@@ -171,6 +174,7 @@ fn every_way_of_looking_right_is_seen() {
         ("cli/demo.rs", "use crate::supplier::Receiver;"),
         ("daemon.rs", "use crate::supplier;"),
         ("call/mod.rs", "use rusqlite::Connection;"),
+        ("store/mod.rs", "use tokio_postgres::Client;"),
         ("call/mod.rs", "fn f(n: &Number) { n.reveal(); }"),
         ("call/mod.rs", "fn f(n: Option<&Number>) { n.map(Number::reveal); }"),
         ("cli/day.rs", "fn f(n: &Number) { n.reveal(); }"),

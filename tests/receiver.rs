@@ -9,13 +9,25 @@ mod day;
 mod documents;
 #[path = "receiver/feed.rs"]
 mod feed;
+#[cfg(feature = "postgres")]
+#[path = "machine/loudly.rs"]
+mod loudly;
 #[path = "receiver/openapi.rs"]
 mod openapi;
+#[cfg(feature = "postgres")]
+#[path = "machine/ports.rs"]
+mod ports;
+#[cfg(feature = "postgres")]
+#[path = "machine/postgres.rs"]
+mod postgres;
 #[path = "receiver/process.rs"]
 mod process;
 #[path = "receiver/refusals.rs"]
 mod refusals;
 mod schema;
+#[cfg(feature = "postgres")]
+#[path = "receiver/stores.rs"]
+mod stores;
 
 use day::{full_day, parcel, revision};
 use feed::{Feed, TOKEN, private_file};

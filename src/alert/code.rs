@@ -61,6 +61,8 @@ pub enum Code {
     DiskLow,
     /// The supplier cannot be reached.
     SupplierUnreachable,
+    /// What the box proves itself with is about to run out.
+    CredentialsEnding,
     /// One day cannot be delivered.
     DayNotDelivered,
     /// A day is refused by the supplier.
@@ -79,7 +81,7 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Code; 26] = [
+    pub const ALL: [Code; 27] = [
         Code::Test,
         Code::NotRunning,
         Code::CannotStore,
@@ -99,6 +101,7 @@ impl Code {
         Code::CallsUnowned,
         Code::DiskLow,
         Code::SupplierUnreachable,
+        Code::CredentialsEnding,
         Code::DayNotDelivered,
         Code::DayParked,
         Code::PracticeStopped,
@@ -236,6 +239,12 @@ impl Code {
                 Warning,
                 "the supplier cannot be reached; days are kept and sent later",
                 "smdrd doctor on the box looks at the way there",
+            ),
+            Code::CredentialsEnding => (
+                "credentials-ending",
+                Warning,
+                "what this box proves itself to the supplier with is about to run out",
+                "ask the supplier for a new certificate for this box",
             ),
             Code::DayNotDelivered => (
                 "day-not-delivered",

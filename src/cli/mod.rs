@@ -10,6 +10,7 @@ mod detect;
 mod dialects;
 mod discover;
 mod doctor;
+mod enrol;
 mod explain;
 mod import;
 mod learn;
@@ -60,6 +61,7 @@ enum Verb {
     Check(check::Arguments),
     Detect(detect::Arguments),
     Doctor(doctor::Arguments),
+    Enrol(enrol::Arguments),
     Learn(learn::Arguments),
     Status(status::Arguments),
     Alerts(Box<alerts::Arguments>),
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(arguments),
         Verb::Detect(arguments) => detect::run(arguments),
         Verb::Doctor(arguments) => doctor::run(arguments),
+        Verb::Enrol(arguments) => enrol::run(&arguments),
         Verb::Learn(arguments) => learn::run(arguments),
         Verb::Status(arguments) => status::run(arguments),
         Verb::Alerts(arguments) => alerts::run(*arguments),

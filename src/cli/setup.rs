@@ -6,6 +6,7 @@ mod ask;
 mod calls;
 mod credential;
 mod detecting;
+mod enrolling;
 mod listen;
 mod port;
 mod roles;
@@ -22,6 +23,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
+use crate::push::auth::code::{CodeFault, OneTimeCode};
 use acceptance::{Format, Verdict};
 pub use arguments::Arguments;
 use ask::{Ask, Question, Stop};
@@ -49,6 +51,12 @@ pub(super) enum Way {
     Listen { address: SocketAddr, allow: Vec<IpAddr> },
     /// We connect to it.
     Connect { host: String, port: u16, password_file: Option<PathBuf> },
+}
+
+/// What the supplier gave for this box.
+enum Given {
+    Token(Zeroizing<String>),
+    Code(OneTimeCode),
 }
 
 /// How a serial line is set.
@@ -117,13 +125,19 @@ fn set_up(arguments: &Arguments) -> Result<bool, Stop> {
     site::ask(&ask, &arguments.site, arguments.name.as_deref(), &found.stations, known, &mut draft)?;
 
     ask.step("The supplier");
-    let token = supplier_and_token(&ask, arguments, &mut draft)?;
+    let given = supplier_and_proof(&ask, arguments, &mut draft)?;
 
     ask.step("Writing");
     write_down(&ask, arguments, &draft)?;
     let mut well = verdicts.iter().all(|verdict| verdict.passed);
     let mut answer = None;
-    if let Some(token) = &token {
+    if let Some(Given::Code(code)) = &given {
+        ask.step("Enrolling this box");
+        let enrolled = enrolling::enrol(&ask, &arguments.config, code)?;
+        well &= matches!(enrolled, Answer::Enrolled);
+        answer = Some(enrolled);
+    }
+    if let Some(Given::Token(token)) = &given {
         let places = Places { root: arguments.root.clone() };
         let written = credential::keep(&places, token, arguments.credential)?;
         for path in written.files {
@@ -139,7 +153,7 @@ fn set_up(arguments: &Arguments) -> Result<bool, Stop> {
         println!("{}", as_json(&arguments.config, &draft, &verdicts, answer.as_ref(), well));
         return Ok(well);
     }
-    farewell(&ask, &arguments.config, &verdicts, token.is_some());
+    farewell(&ask, &arguments.config, &verdicts, matches!(given, Some(Given::Token(_))));
     Ok(well)
 }
 
@@ -184,7 +198,7 @@ fn complete(arguments: &Arguments) -> Result<(), Stop> {
     arguments.site.complete()?;
     match (&arguments.supplier, arguments.no_supplier, &arguments.token_file) {
         (None, false, _) => missing("the supplier", "--supplier or --no-supplier"),
-        (Some(_), _, None) => missing("the supplier's token", "--token-file"),
+        (Some(_), _, None) if arguments.code.is_none() => missing("the supplier's token", "--token-file or --code"),
         _ => Ok(()),
     }
 }
@@ -242,7 +256,8 @@ fn test_calls(
     Ok(Vec::new())
 }
 
-fn supplier_and_token(ask: &Ask, arguments: &Arguments, draft: &mut Draft) -> Result<Option<Zeroizing<String>>, Stop> {
+/// The supplier, and what it gave for this box: a token, or a code by which the box enrols a key of its own.
+fn supplier_and_proof(ask: &Ask, arguments: &Arguments, draft: &mut Draft) -> Result<Option<Given>, Stop> {
     if arguments.no_supplier {
         return Ok(None);
     }
@@ -253,6 +268,7 @@ fn supplier_and_token(ask: &Ask, arguments: &Arguments, draft: &mut Draft) -> Re
             ca_file: arguments.ca_file.clone(),
             proxy: arguments.proxy.clone(),
             approve: false,
+            signs: false,
         });
         let tried = Draft { supplier: supplier.clone(), ..Draft::example() };
         tried.fault("supplier.url").map_or(Ok(supplier), Err)
@@ -269,7 +285,17 @@ fn supplier_and_token(ask: &Ask, arguments: &Arguments, draft: &mut Draft) -> Re
     }
     let hold = "Must somebody at the practice release each day before it is sent";
     let approve = ask.yes(hold, "--approve", arguments.approve, Some(false))?;
-    draft.supplier = Some(write::Supplier { approve, ..supplier });
+    let given = given(ask, arguments)?;
+    draft.supplier = Some(write::Supplier { approve, signs: matches!(given, Given::Code(_)), ..supplier });
+    Ok(Some(given))
+}
+
+fn given(ask: &Ask, arguments: &Arguments) -> Result<Given, Stop> {
+    if let Some(code) = &arguments.code {
+        let wrong =
+            |fault: CodeFault| Stop::Wrong { flag: "--code", value: "…".to_owned(), reason: fault.to_string() };
+        return OneTimeCode::parse(code).map(Given::Code).map_err(wrong);
+    }
     if let Some(path) = &arguments.token_file {
         let flag = "--token-file";
         let wrong = |reason: String| Stop::Wrong { flag, value: path.display().to_string(), reason };
@@ -277,13 +303,16 @@ fn supplier_and_token(ask: &Ask, arguments: &Arguments, draft: &mut Draft) -> Re
         if let Some(fault) = supplier::token_fault(&text) {
             return Err(wrong(fault));
         }
-        return Ok(Some(Zeroizing::new(text.trim().to_owned())));
+        return Ok(Given::Token(Zeroizing::new(text.trim().to_owned())));
     }
     loop {
-        let token = ask.secret("The supplier's token for this box", "--token-file")?;
-        match supplier::token_fault(&token) {
-            None => return Ok(Some(token)),
-            Some(fault) => ask.say(&format!("  {fault}")),
+        let typed = ask.secret("The supplier's token for this box, or its one-time code", "--token-file")?;
+        // No token has a code's form and its check characters by chance.
+        match (OneTimeCode::parse(&typed), supplier::token_fault(&typed)) {
+            (Ok(code), _) => return Ok(Given::Code(code)),
+            (Err(_), None) => return Ok(Given::Token(typed)),
+            (Err(fault @ CodeFault::Mistyped), _) if typed.contains('-') => ask.say(&format!("  {fault}")),
+            (Err(_), Some(fault)) => ask.say(&format!("  {fault}")),
         }
     }
 }
@@ -314,6 +343,7 @@ fn try_supplier(ask: &Ask, draft: &Draft, token: &str) -> Result<Answer, Stop> {
                 clock.iter().for_each(|clock| ask.say(&format!("  mind: {clock}")));
                 return Ok(answer);
             }
+            Answer::Enrolled => return Ok(answer),
             Answer::Bad(what) => {
                 ask.say(&format!("It does not work: {what}"));
                 if !ask.is_attended() || !ask.yes("Try again", "--supplier", None, Some(false))? {
@@ -342,6 +372,7 @@ fn as_json(path: &Path, draft: &Draft, verdicts: &[Verdict], answer: Option<&Ans
     }
     match answer {
         Some(Answer::Good { days, clock }) => object["supplier"] = json!({"good": true, "days": days, "clock": clock}),
+        Some(Answer::Enrolled) => object["supplier"] = json!({"good": true, "enrolled": true}),
         Some(Answer::Bad(what)) => object["supplier"] = json!({"good": false, "what": what}),
         None => {}
     }

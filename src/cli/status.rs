@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Asking, table};
 use crate::control::Request;
 use crate::daemon::clocks::{ClockStatus, in_words};
+use crate::daemon::credentials::CredentialsStatus;
 use crate::daemon::status::{Snapshot, SourceStatus, SupplierStatus};
 
 /// Say how the daemon is; exit 1 when something is not well
@@ -210,12 +211,28 @@ fn supplier_lines(supplier: &SupplierStatus) -> String {
             Some(seconds) => format!("{seconds} s ahead"),
         },
     );
+    text += &credentials_line(&supplier.credentials);
     if let (Some(problem), Some(at)) = (&supplier.last_problem, &supplier.last_problem_at) {
         let open =
             if supplier.failed > 0 { format!("{} tries", supplier.failed) } else { "cleared up since".to_owned() };
         text += &format!("  last problem {at} ({open}): {problem}\n");
     }
     text
+}
+
+/// What the box proves itself with, where there is more to say of it than that it is a token.
+fn credentials_line(credentials: &CredentialsStatus) -> String {
+    let said = [
+        credentials.keyid.as_ref().map(|keyid| format!("device key {keyid}")),
+        credentials.device.as_ref().map(|device| format!("of {device}")),
+        credentials.since.as_ref().map(|since| format!("since {since}")),
+        credentials.renewed_from.as_ref().map(|from| format!("renewed from {from} on")),
+        credentials.until.as_ref().map(|until| format!("client certificate until {until}")),
+        credentials.not_renewed.as_ref().map(|why| format!("not renewed: {why}")),
+        credentials.unusable.clone(),
+    ];
+    let said: Vec<String> = said.into_iter().flatten().collect();
+    if said.is_empty() { String::new() } else { format!("  {}\n", said.join(", ")) }
 }
 
 fn source(source: &SourceStatus) -> Vec<String> {

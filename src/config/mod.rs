@@ -15,6 +15,7 @@ mod parse;
 mod relay;
 mod roles;
 mod rules;
+mod supplier;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -31,6 +32,7 @@ pub use error::{ConfigError, Fault, Severity};
 pub use folder::Folder;
 pub use relay::{Relay, RelayConnect, is_on_site};
 pub use roles::{DivertedOutside, Roles, StationRole, TrunkRole};
+pub use supplier::{Supplier, SupplierAuth};
 
 /// Everything a site says about itself.
 #[derive(Debug, Clone, Deserialize)]
@@ -362,25 +364,6 @@ fn default_hold_unparsed() -> bool {
 
 fn default_linkage() -> Spanned<String> {
     Spanned::new(0..0, "day".to_owned())
-}
-
-/// Where day documents go.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Supplier {
-    /// Base URL; `https` only, but for a receiver on this machine.
-    pub url: Spanned<String>,
-    /// File that holds the bearer token. Default: the credential `supplier-token` of the service manager.
-    pub token_file: Option<PathBuf>,
-    /// Certificate authority to trust, and then no other.
-    pub ca_file: Option<PathBuf>,
-    /// Proxy that is asked to connect, as `http://host:port`. What the environment says of proxies is ignored.
-    pub proxy: Option<Spanned<String>>,
-    /// File that holds `user:password` for the proxy, where it wants them.
-    pub proxy_credentials_file: Option<PathBuf>,
-    /// Hold each day until `smdrd approve`.
-    #[serde(default)]
-    pub approve: bool,
 }
 
 /// How long things are kept.

@@ -1,6 +1,7 @@
 //! Delivers on time, beside the main loop.
 
 use super::courier;
+use super::credentials::{self, Renewal};
 use super::desk::Desk;
 use super::round::{Round, RoundError};
 use super::run::TICK;
@@ -12,12 +13,19 @@ use crate::push::schedule::quiet;
 pub(super) async fn carry(desk: Desk, config: Config, clock: Clock) {
     let zone = config.time_zone();
     let mut client = None;
+    let mut renewal = Renewal::default();
+    let mut stamp = credentials::stamp(&config);
     let mut refused = None;
     let mut tick = tokio::time::interval(clock.real(TICK.0).max(TICK.1));
     loop {
         tick.tick().await;
         if quiet(&zone, clock.now()).is_some() {
             continue;
+        }
+        // New credentials are taken up as they come; a certificate is shown when a connection is made, so it takes new ones.
+        let found = credentials::stamp(&config);
+        if found != stamp {
+            (stamp, client) = (found, None);
         }
         if client.is_none() {
             match courier::client(&config, clock) {
@@ -38,7 +46,7 @@ pub(super) async fn carry(desk: Desk, config: Config, clock: Clock) {
         }
         let Some(client) = &client else { continue };
         match (Round { desk: &desk, client, clock }).scheduled().await {
-            Ok(()) => {}
+            Ok(()) => renewal.look(&desk, &config, clock, client).await,
             Err(RoundError::Gone) => return,
             Err(RoundError::Store(error)) => tracing::error!(%error, "what became of a delivery could not be noted"),
         }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::credentials;
 use super::keeper::Keeper;
 use crate::call::Owner;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Supplier};
 use crate::push::standing::When;
-use crate::push::{Bearer, Client, Delivery, Parcel, Route};
+use crate::push::{Auth, Client, Delivery, Parcel, Route};
 use crate::store::{Cause, OutboxRow, OutboxState, StoreError};
 
 /// What became of one document.
@@ -39,25 +40,18 @@ pub struct Sent {
 /// The client for the configured supplier; nothing when there is none.
 pub fn client(config: &Config, clock: Clock) -> Option<Result<Client, String>> {
     let supplier = config.supplier.as_ref()?;
-    let credential = || {
-        let directory = std::env::var_os("CREDENTIALS_DIRECTORY")?;
-        Some(std::path::PathBuf::from(directory).join("supplier-token"))
-    };
-    let Some(token) = supplier.token_file.clone().or_else(credential) else {
-        return Some(
-            Err("no token: set supplier.token-file, or give the service the credential supplier-token".into()),
-        );
-    };
+    Some(credentials::of(config, supplier).and_then(|auth| client_with(supplier, auth, clock)))
+}
+
+/// A client for the supplier with these credentials.
+pub fn client_with(supplier: &Supplier, auth: Arc<dyn Auth>, clock: Clock) -> Result<Client, String> {
     let route = Route {
         url: supplier.url.get_ref(),
         ca_file: supplier.ca_file.as_deref(),
         proxy: supplier.proxy.as_ref().map(|proxy| proxy.get_ref().as_str()),
         proxy_credentials: supplier.proxy_credentials_file.as_deref(),
     };
-    let made = Bearer::from_file(&token)
-        .map_err(|error| error.to_string())
-        .and_then(|bearer| Client::new(&route, Arc::new(bearer), clock).map_err(|error| error.to_string()));
-    Some(made)
+    Client::new(&route, auth, clock).map_err(|error| error.to_string())
 }
 
 /// The parcel of a queued document; nothing for one that is never sent.

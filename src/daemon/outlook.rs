@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::courier::practice_of;
+use super::credentials::{self, CredentialsStatus};
 use super::keeper::Keeper;
 use crate::alert::{Code, Problem};
 use crate::push::SKEW_WORTH_TELLING_S;
@@ -41,6 +42,9 @@ pub struct SupplierStatus {
     pub clock_ahead_s: Option<i64>,
     /// When it last noted a heartbeat.
     pub heartbeat: Option<String>,
+    /// How the credentials do.
+    #[serde(default)]
+    pub credentials: CredentialsStatus,
     /// Practices that it does not take.
     pub stopped: Vec<StoppedPractice>,
     /// Days that are parked, each with what to do.
@@ -155,6 +159,7 @@ pub fn outlook(
         let remedy = "set it (timedatectl), or calls are counted in the wrong half hour";
         problems.push(Problem::new(Code::ClockOff, what).remedy(remedy));
     }
+    let credentials = credentials::look(keeper, problems)?;
     let mut stopped_practices = Vec::new();
     for owner in keeper.practices() {
         let practice = practice_of(&owner);
@@ -236,6 +241,7 @@ pub fn outlook(
         held,
         clock_ahead_s,
         heartbeat: standing.heartbeat.map(local),
+        credentials,
         stopped: stopped_practices,
         parked_days,
         compared: comparisons,

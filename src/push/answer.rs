@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Delivery, Parcel, Problem, Receipt, Why, legible};
+use super::{Delivery, Parcel, Problem, Proof, Receipt, Why, legible};
 
 #[derive(Default)]
 struct ProblemJson {
@@ -59,7 +59,7 @@ impl Answer {
         match (self.status, name) {
             (400..=499, "clock-skew") => self.transient(Why::ClockSkew(problem), now),
             (300..=399, _) => self.transient(Why::Redirected(self.location.as_deref().map(legible)), now),
-            (401, _) => Delivery::Unauthorised { problem, credentials: None },
+            (401, _) => Delivery::Unauthorised { problem, credentials: None, proof: Proof::Token },
             (403, "not-participating") | (451, _) => Delivery::NotParticipating { problem },
             (403, _) => Delivery::Forbidden { problem },
             (404 | 410, _) => Delivery::Gone { problem },

@@ -5,20 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
 use reqwest::tls::TlsInfo;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, Request, RequestBuilder, Response, StatusCode, Url};
+use zeroize::Zeroizing;
 
 use super::answer::{Answer, http_date};
+use super::auth::enrolment::{Enrolled, Enrolment, NewKey};
 use super::certificate;
 use super::fault::{Failure, innermost};
 use super::heartbeat::Heartbeat;
 use super::manifest::{self, Manifest};
 use super::parcel::{content_digest, sha256_hex};
 use super::route::{Route, SetUpError};
-use super::{Auth, Delivery, MEDIA_TYPE, Parcel, Problem, SKEW_HEADER, SKEW_WORTH_TELLING_S, Why, legible};
+use super::{Auth, Delivery, MEDIA_TYPE, Parcel, Problem, Proof, SKEW_HEADER, SKEW_WORTH_TELLING_S, Why, legible};
 use crate::clock::Clock;
 
 /// The most of a receipt or a refusal that is read, in bytes.
@@ -107,6 +109,10 @@ impl Client {
             .tls_info(true)
             .redirect(reqwest::redirect::Policy::none());
         let builder = route.apply(builder, &base)?;
+        let builder = match auth.identity().map_err(SetUpError::Credentials)? {
+            Some(identity) => builder.identity(identity),
+            None => builder,
+        };
         let http = builder.build().map_err(|error| SetUpError::Tls(legible(&innermost(&error))))?;
         Ok(Client {
             http,
@@ -129,7 +135,7 @@ impl Client {
             };
             return Delivery::Parked { problem };
         }
-        match self.ask(|| self.put(parcel), &parcel.body, LONGEST_ANSWER).await {
+        match self.ask(|| self.put(parcel), LONGEST_ANSWER).await {
             Ok(answer) => answer.meaning(parcel, self.clock.now()),
             Err(delivery) => delivery,
         }
@@ -140,7 +146,7 @@ impl Client {
     pub async fn poll(&self, parcel: &Parcel, address: &str) -> Delivery {
         let ours = self.base.join(address).ok().filter(|url| url.origin() == self.base.origin());
         let Some(url) = ours else { return self.deliver(parcel).await };
-        match self.ask(|| self.http.get(url.clone()), &[], LONGEST_ANSWER).await {
+        match self.ask(|| self.http.get(url.clone()), LONGEST_ANSWER).await {
             Ok(answer) if matches!(answer.status, 204 | 300..=399 | 404 | 405 | 410) => self.deliver(parcel).await,
             Ok(answer) => match answer.meaning(parcel, self.clock.now()) {
                 // Without a new address the old one holds.
@@ -157,7 +163,7 @@ impl Client {
     pub async fn manifest(&self, ods: &str, site: &str, from: Date, to: Date) -> Result<Manifest, Delivery> {
         let mut url = self.url(&["v1", "practices", ods, "sites", site, "days"]);
         url.query_pairs_mut().append_pair("from", &from.to_string()).append_pair("to", &to.to_string());
-        let answer = self.ask(|| self.http.get(url.clone()), &[], LONGEST_MANIFEST).await?;
+        let answer = self.ask(|| self.http.get(url.clone()), LONGEST_MANIFEST).await?;
         if answer.status != 200 {
             return Err(answer.refusal(self.clock.now()));
         }
@@ -170,7 +176,7 @@ impl Client {
 
     /// The newest document that the supplier holds of a parcel's day, or why that is not known.
     pub async fn held(&self, parcel: &Parcel) -> Result<Held, Delivery> {
-        let answer = self.ask(|| self.http.get(self.day(parcel)), &[], LONGEST_DOCUMENT).await?;
+        let answer = self.ask(|| self.http.get(self.day(parcel)), LONGEST_DOCUMENT).await?;
         if answer.status != 200 {
             return Err(answer.refusal(self.clock.now()));
         }
@@ -185,15 +191,37 @@ impl Client {
     pub async fn heartbeat(&self, device: &str, heartbeat: &Heartbeat) -> Result<(), Delivery> {
         let url = self.url(&["v1", "devices", device, "heartbeat"]);
         let body = serde_json::to_vec(heartbeat).unwrap_or_default();
-        let request = || self.http.post(url.clone()).header(CONTENT_TYPE, "application/json").body(body.clone());
-        let answer = self.ask(request, &body, LONGEST_ANSWER).await?;
+        let answer = self.ask(|| self.post(&url, &body), LONGEST_ANSWER).await?;
         if (200..=299).contains(&answer.status) { Ok(()) } else { Err(answer.refusal(self.clock.now())) }
+    }
+
+    /// Tells the supplier the key that is to follow the one in use.
+    pub async fn add_key(&self, device: &str, key: &NewKey) -> Result<Enrolled, Delivery> {
+        self.told(self.url(&["v1", "devices", device, "keys"]), key).await
+    }
+
+    /// Enrols the box: brings its key, with the one-time code that is good for it.
+    pub async fn enrol(&self, enrolment: &Enrolment) -> Result<Enrolled, Delivery> {
+        self.told(self.url(&["v1", "enrol"]), enrolment).await
+    }
+
+    async fn told(&self, url: Url, what: &impl serde::Serialize) -> Result<Enrolled, Delivery> {
+        let body = Zeroizing::new(serde_json::to_vec(what).unwrap_or_default());
+        let answer = self.ask(|| self.post(&url, &body), LONGEST_ANSWER).await?;
+        if !matches!(answer.status, 200 | 201) {
+            return Err(answer.refusal(self.clock.now()));
+        }
+        let enrolled = serde_json::from_slice(&answer.body).ok().filter(Enrolled::is_in_form);
+        enrolled.ok_or(Delivery::Transient {
+            why: Why::NotAReceipt("it does not say which key it is for".to_owned()),
+            retry_after: None,
+            status: Some(answer.status),
+        })
     }
 
     /// The request for a parcel as it would be sent now.
     pub fn outline(&self, parcel: &Parcel) -> Outline {
-        let built = self.auth.apply(self.told_skew(self.put(parcel)), &parcel.body).build();
-        let Ok(request) = built else {
+        let Ok(request) = self.proved(self.put(parcel)) else {
             return Outline { method: "PUT".to_owned(), url: self.day(parcel).to_string(), headers: Vec::new() };
         };
         let mut headers: Vec<(String, String)> = request
@@ -221,38 +249,60 @@ impl Client {
         Timestamp::from_second(second).ok()
     }
 
-    /// One request, or two when the first is refused for its credentials and newer ones are found. `Ok` is an answer of
-    /// any status but that refusal.
-    async fn ask(&self, request: impl Fn() -> RequestBuilder, body: &[u8], longest: usize) -> Result<Answer, Delivery> {
+    /// One request, or two: when the first is refused for its credentials and newer ones are found, or for its date and the
+    /// answer tells the right time. `Ok` is an answer of any status but those.
+    async fn ask(&self, request: impl Fn() -> RequestBuilder, longest: usize) -> Result<Answer, Delivery> {
         let transient = |Failure { why, status }: Failure| Delivery::Transient { why, retry_after: None, status };
-        let answer = self.once(&request, body, longest).await.map_err(transient)?;
+        let mut answer = self.once(&request, longest).await.map_err(transient)?;
+        let is_dated = self.auth.is_dated() && !self.clock.is_scaled();
+        if is_dated && matches!(answer.refusal(self.clock.now()), Delivery::Transient { why: Why::ClockSkew(_), .. }) {
+            answer = self.once(&request, longest).await.map_err(transient)?;
+        }
         let Delivery::Unauthorised { problem, .. } = answer.refusal(self.clock.now()) else { return Ok(answer) };
+        let proof = self.auth.kind();
         match self.auth.refresh() {
             Ok(true) => {
-                let again = self.once(&request, body, longest).await.map_err(transient)?;
+                let again = self.once(&request, longest).await.map_err(transient)?;
                 match again.refusal(self.clock.now()) {
-                    refused @ Delivery::Unauthorised { .. } => Err(refused),
+                    Delivery::Unauthorised { problem, credentials, .. } => {
+                        Err(Delivery::Unauthorised { problem, credentials, proof })
+                    }
                     _ => Ok(again),
                 }
             }
-            Ok(false) => Err(Delivery::Unauthorised { problem, credentials: None }),
-            Err(error) => Err(Delivery::Unauthorised { problem, credentials: Some(error.to_string()) }),
+            Ok(false) => Err(Delivery::Unauthorised { problem, credentials: None, proof }),
+            Err(error) => Err(Delivery::Unauthorised { problem, credentials: Some(error.to_string()), proof }),
         }
     }
 
-    async fn once(
-        &self,
-        request: &impl Fn() -> RequestBuilder,
-        body: &[u8],
-        longest: usize,
-    ) -> Result<Answer, Failure> {
-        let response = self.auth.apply(self.told_skew(request()), body).send().await?;
+    /// The request with everything on it. It is dated by the supplier's clock, as far as that is known: the box's own may be
+    /// wrong.
+    fn proved(&self, request: RequestBuilder) -> reqwest::Result<Request> {
+        let mut request = self.told_skew(request).build()?;
+        let ahead = SignedDuration::from_secs(self.skew_s().unwrap_or_default());
+        self.auth.apply(&mut request, self.clock.now().saturating_sub(ahead).unwrap_or_default());
+        Ok(request)
+    }
+
+    async fn once(&self, request: &impl Fn() -> RequestBuilder, longest: usize) -> Result<Answer, Failure> {
+        let response =
+            self.http.execute(self.proved(request())?).await.map_err(|error| self.explained(error.into()))?;
         self.measure_skew(response.headers());
         let shown = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
         if let Some(until) = shown.and_then(certificate::good_until) {
             self.certificate_until.store(until.as_second(), Ordering::Relaxed);
         }
         read(response, longest).await
+    }
+
+    /// A server that does not take a certificate says so when it has hung up: what is read of it is often that alone.
+    fn explained(&self, failure: Failure) -> Failure {
+        match failure.why {
+            Why::Broken(said) if self.auth.kind() == Proof::Certificate => {
+                Failure { why: Why::CertificateRefused(format!("or the connection broke: {said}")), ..failure }
+            }
+            _ => failure,
+        }
     }
 
     fn url(&self, parts: &[&str]) -> Url {
@@ -275,6 +325,11 @@ impl Client {
             .header("content-digest", content_digest(&parcel.body))
             .header("idempotency-key", format!("\"{}/{}/{}\"", parcel.ods, parcel.date, parcel.sha256))
             .body(parcel.body.clone())
+    }
+
+    fn post(&self, url: &Url, body: &[u8]) -> RequestBuilder {
+        let json = self.http.post(url.clone()).header(CONTENT_TYPE, "application/json");
+        json.header("content-digest", content_digest(body)).body(body.to_vec())
     }
 
     fn told_skew(&self, request: RequestBuilder) -> RequestBuilder {

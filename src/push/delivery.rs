@@ -40,6 +40,8 @@ pub enum Delivery {
         problem: Problem,
         /// Why the credentials could not be read again, if that was tried and failed.
         credentials: Option<String>,
+        /// What they are.
+        proof: Proof,
     },
     /// These credentials may not send for the practice, for a reason that is not its participation; an alarm.
     Forbidden {
@@ -66,6 +68,39 @@ pub enum Delivery {
         /// The digest of that, if it says.
         held_sha256: Option<String>,
     },
+}
+
+/// By what a box is known to the supplier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A bearer token.
+    Token,
+    /// A signature with the box's own key.
+    Key,
+    /// A certificate, shown when the connection is made.
+    Certificate,
+}
+
+impl Proof {
+    /// In words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Proof::Token => "token",
+            Proof::Key => "device key",
+            Proof::Certificate => "client certificate",
+        }
+    }
+
+    /// What to do when the supplier does not take it; of a token its file says enough.
+    pub fn remedy(self) -> Option<&'static str> {
+        match self {
+            Proof::Token => None,
+            Proof::Key => Some("ask the supplier for a one-time code and run smdrd enrol; no day is lost"),
+            Proof::Certificate => {
+                Some("ask the supplier whether it knows this box by its certificate, or for a new one; no day is lost")
+            }
+        }
+    }
 }
 
 /// Whom a result concerns, and so what else is not worth trying now.
@@ -106,6 +141,22 @@ impl Delivery {
         matches!(self, Delivery::Transient { status: Some(_), .. }) && self.tries_a_night() < TRIES_A_NIGHT
     }
 
+    /// What the supplier says, or what came in between, for who asked it something other than to take a day.
+    pub fn plainly(&self) -> String {
+        match self {
+            Delivery::Parked { problem }
+            | Delivery::Unauthorised { problem, .. }
+            | Delivery::Forbidden { problem }
+            | Delivery::NotParticipating { problem }
+            | Delivery::Gone { problem }
+            | Delivery::Stale { problem, .. } => match (&problem.title, &problem.detail) {
+                (Some(title), Some(detail)) => format!("{title}: {detail}"),
+                _ => format!("the supplier says no ({problem})"),
+            },
+            other => other.said().unwrap_or_default(),
+        }
+    }
+
     /// What is said of it in the log and in the status; nothing for a receipt.
     pub fn said(&self) -> Option<String> {
         Some(match self {
@@ -113,9 +164,11 @@ impl Delivery {
             Delivery::Transient { why, .. } => why.to_string(),
             Delivery::Accepted { .. } => "the supplier has taken the document but not yet judged it".to_owned(),
             Delivery::Parked { problem } => format!("the supplier refuses it: {problem}"),
-            Delivery::Unauthorised { problem, credentials } => {
+            Delivery::Unauthorised { problem, credentials, proof } => {
                 let file = credentials.as_deref().map(|text| format!("; {text}")).unwrap_or_default();
-                format!("the supplier refuses the token: {problem}{file}")
+                let remedy = proof.remedy().filter(|_| file.is_empty()).map(|text| format!("; {text}"));
+                let remedy = remedy.unwrap_or_default();
+                format!("the supplier refuses the {}: {problem}{remedy}{file}", proof.word())
             }
             Delivery::Forbidden { problem } => format!("the token is not good for the practice: {problem}"),
             Delivery::NotParticipating { problem } => {
@@ -160,6 +213,12 @@ pub enum Why {
     /// The certificate is for another host.
     #[error("the certificate shown is for another name than the one in the supplier's URL")]
     WrongName,
+    /// The supplier ends the connection for the certificate that this box shows.
+    #[error(
+        "the supplier does not take this box's certificate ({0}); ask it whether the certificate is of its authority and in \
+         force, or for a new one; no day is lost"
+    )]
+    CertificateRefused(String),
     /// Some other failure of TLS.
     #[error("no secure connection to the supplier ({0})")]
     Tls(String),

@@ -29,8 +29,20 @@ impl From<reqwest::Error> for Failure {
 }
 
 fn tls_situation(error: &rustls::Error) -> Why {
+    use rustls::AlertDescription as Alert;
     use rustls::CertificateError as Certificate;
     match error {
+        rustls::Error::AlertReceived(
+            alert @ (Alert::CertificateExpired
+            | Alert::CertificateRequired
+            | Alert::CertificateRevoked
+            | Alert::CertificateUnknown
+            | Alert::UnsupportedCertificate
+            | Alert::BadCertificate
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError),
+        ) => Why::CertificateRefused(legible(&format!("{alert:?}"))),
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             Certificate::UnknownIssuer | Certificate::BadSignature => Why::UntrustedAuthority,
             Certificate::Expired | Certificate::ExpiredContext { .. } => Why::ExpiredCertificate,

@@ -11,7 +11,7 @@
 pub mod answer;
 pub mod auth;
 pub mod backoff;
-mod certificate;
+pub mod certificate;
 pub mod client;
 pub mod delivery;
 mod fault;
@@ -21,12 +21,13 @@ pub mod manifest;
 pub mod parcel;
 pub mod route;
 pub mod schedule;
+pub mod signature;
 pub mod standing;
 
-pub use auth::{Auth, AuthError, Bearer, Held};
+pub use auth::{Auth, AuthError, Bearer, ClientCertificate, Held, Signed};
 pub use backoff::backoff;
 pub use client::Client;
-pub use delivery::{Concern, Delivery, Problem, Why};
+pub use delivery::{Concern, Delivery, Problem, Proof, Why};
 pub(crate) use fault::innermost;
 pub use legible::legible;
 pub use parcel::{Parcel, Receipt, ReceiptStatus};

@@ -71,6 +71,9 @@ pub enum SetUpError {
         /// Why not.
         reason: String,
     },
+    /// What this box proves itself with cannot be used.
+    #[error(transparent)]
+    Credentials(super::AuthError),
     /// TLS cannot be set up.
     #[error(
         "TLS cannot be set up: {0}; without ca-file the system's certificates are needed (package ca-certificates)"

@@ -40,6 +40,10 @@ pub struct Standing {
     pub heartbeat: Option<Timestamp>,
     /// When it was last given one, noted or not.
     pub heartbeat_tried: Option<Timestamp>,
+    /// When the box last tried to renew its key.
+    pub key_tried: Option<Timestamp>,
+    /// Why it could not be renewed then.
+    pub key_not_renewed: Option<String>,
     /// Each practice and site, as `ODS/site`.
     pub practices: BTreeMap<String, PracticeStanding>,
 }
@@ -185,7 +189,7 @@ impl Standing {
         self.next = Some(next);
         let grave = match delivery {
             Delivery::Transient { why, .. } => {
-                why.is_clock() || matches!(why, Why::ExpiredCertificate | Why::WrongName)
+                why.is_clock() || matches!(why, Why::ExpiredCertificate | Why::WrongName | Why::CertificateRefused(_))
             }
             Delivery::Unauthorised { .. } => true,
             _ => false,
@@ -319,7 +323,11 @@ mod tests {
         let zone = zone();
         let mut standing = Standing::default();
         let problem = super::super::Problem { status: 401, kind: None, title: None, detail: None };
-        let refused = Delivery::Unauthorised { problem, credentials: Some("token file gone".to_owned()) };
+        let refused = Delivery::Unauthorised {
+            problem,
+            credentials: Some("token file gone".to_owned()),
+            proof: crate::push::Proof::Token,
+        };
         let next = standing.failed(&refused, &when(&zone, at("2026-11-20T02:00:00Z")));
         assert!(next >= at("2026-11-20T05:00:00Z"), "{next}");
         let trouble = standing.open_trouble().unwrap();

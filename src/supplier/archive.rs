@@ -1,47 +1,74 @@
-//! Every revision of every document, in SQLite, append-only; the newest revision of a day is the one that counts.
+//! Every revision of every document, append-only; the newest revision of a day is the one that counts.
+//!
+//! Two engines stand behind one [`Archive`]: SQLite, in a file of this machine, and PostgreSQL, for several receivers
+//! beside each other. What they keep and answer is the same; a test holds both to one table.
+//!
+//! Tables are added by a migration for each engine ([`sqlite`], [`postgres`]) and a trait of steps that both implement.
 
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
 
 use crate::push::{Receipt, ReceiptStatus};
 
 pub mod month;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod sqlite;
 
-const VERSION: i64 = 2;
+use super::devices::{Books, Wanted};
+use month::Days;
+
 /// Heartbeats of one box that are kept.
 const HEARTBEATS: u32 = 40;
-const TABLES: &str = "
-    CREATE TABLE day_revision (
-        ods TEXT NOT NULL, site TEXT NOT NULL, date TEXT NOT NULL, revision INTEGER NOT NULL CHECK (revision >= 1),
-        sha256 TEXT NOT NULL, body BLOB NOT NULL, schema TEXT NOT NULL, device TEXT NOT NULL,
-        receipt_id TEXT NOT NULL UNIQUE, received_at TEXT NOT NULL, warnings TEXT NOT NULL,
-        PRIMARY KEY (ods, site, date, revision), UNIQUE (ods, site, date, sha256)
-    ) STRICT;
-    CREATE TRIGGER day_revision_is_never_changed BEFORE UPDATE ON day_revision
-        BEGIN SELECT RAISE(ABORT, 'day_revision is append-only'); END;
-    CREATE TRIGGER day_revision_is_never_removed BEFORE DELETE ON day_revision
-        BEGIN SELECT RAISE(ABORT, 'day_revision is append-only'); END;
-    CREATE TABLE heartbeat (
-        device TEXT NOT NULL, received_at TEXT NOT NULL, practices TEXT NOT NULL, skew_s INTEGER,
-        PRIMARY KEY (device, received_at)
-    ) STRICT, WITHOUT ROWID;
-    PRAGMA user_version = 1;
-";
-/// What a box says of itself is kept.
-const BODIES: &str = "
-    ALTER TABLE heartbeat ADD COLUMN body TEXT;
-    PRAGMA user_version = 2;
-";
 
-/// The archive.
+/// The archive. Its steps wait for the disk or the server, so they are not for the threads that serve.
 #[derive(Debug)]
 pub struct Archive {
-    connection: Mutex<Connection>,
+    engine: Box<dyn Engine>,
+}
+
+/// What an engine does, by what it is about.
+trait Engine: Documents + Days + Heartbeats + Accounts + std::fmt::Debug + Send + Sync {
+    /// Whether the archive answers.
+    fn answers(&self) -> Result<(), ArchiveError>;
+}
+
+/// Says what a person should know of a document, told which revision was the newest before.
+type Warn<'a> = &'a dyn Fn(Option<&Held>) -> Vec<String>;
+
+/// Documents by their address.
+trait Documents {
+    fn keep(&self, arrival: &Arrival, warn: Warn<'_>) -> Result<Kept, ArchiveError>;
+    fn manifest(&self, ods: &str, site: &str, from: Date, to: Date) -> Result<Vec<ManifestEntry>, ArchiveError>;
+    fn document(&self, at: Spot<'_>, revision: Option<u32>) -> Result<Option<(Held, Vec<u8>)>, ArchiveError>;
+}
+
+/// Signs of life.
+trait Heartbeats {
+    fn heartbeat(&self, heard: &Heard) -> Result<(), ArchiveError>;
+    fn heartbeats(&self) -> Result<Vec<Heard>, ArchiveError>;
+    fn heartbeats_of(&self, device: &str) -> Result<Vec<Heard>, ArchiveError>;
+}
+
+/// Boxes, keys and one-time codes.
+trait Accounts {
+    /// Reads what a step needs.
+    fn known(&self, wanted: &Wanted) -> Result<Books, ArchiveError>;
+    /// The same, of every box.
+    fn accounts(&self) -> Result<Books, ArchiveError>;
+    /// Reads what a step needs, takes it, and writes what it changed, in one transaction that holds others off. The step may
+    /// be taken more than once; only the last time counts.
+    fn settle(&self, wanted: &Wanted, step: &dyn Fn(&mut Books)) -> Result<(), ArchiveError>;
+}
+
+/// A day of a site.
+#[derive(Debug, Clone, Copy)]
+struct Spot<'a> {
+    ods: &'a str,
+    site: &'a str,
+    date: Date,
 }
 
 /// A document that is to be kept.
@@ -67,6 +94,8 @@ pub struct Arrival {
     pub received_at: Timestamp,
     /// Name for its receipt.
     pub receipt_id: String,
+    /// Who sent it and how that is known ([`super::identity::Sender::kept`]).
+    pub sender: String,
 }
 
 /// A revision that is held.
@@ -131,12 +160,14 @@ pub enum ArchiveError {
         source: std::io::Error,
     },
     /// It was written by a newer program.
-    #[error("store {path} has version {found}, this smdr-feed knows {VERSION}; run the newer one")]
+    #[error("store {store} has version {found}, this smdr-feed knows {known}; run the newer one")]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the server and its database.
+        store: String,
         /// Its version.
         found: i64,
+        /// The newest version that is known here.
+        known: i64,
     },
     /// A setting did not take.
     #[error("store {path}: {setting} is {value:?}; put the store on a local file system")]
@@ -151,113 +182,50 @@ pub enum ArchiveError {
     /// SQLite says no.
     #[error("store: {0}")]
     Sql(#[from] rusqlite::Error),
+    /// The address of a server cannot be used as it is written. It is not shown whole, since it may hold a password.
+    #[error("--store {store}: {reason}")]
+    Address {
+        /// As much of it as can be shown.
+        store: String,
+        /// What is wrong, and what to write instead.
+        reason: String,
+    },
+    /// The server cannot be reached, or says no. Nothing was kept of what was under way, or all of it.
+    #[error("store {store}: {reason}; {remedy}")]
+    Server {
+        /// User, host and database; never a password.
+        store: String,
+        /// What the server or the network says.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+impl ArchiveError {
+    /// Whether the fault is in what was configured, rather than in the machine, the network or the server.
+    pub fn is_configuration(&self) -> bool {
+        !matches!(self, ArchiveError::Sql(_) | ArchiveError::Server { .. })
+    }
 }
 
 impl Archive {
-    /// Opens the archive, making it if it is not there. Only its owner may read it.
-    pub fn open(path: &Path) -> Result<Archive, ArchiveError> {
-        std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|source| ArchiveError::File { path: path.to_owned(), source })?;
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(10))?;
-        for (setting, statement, wanted) in [
-            ("journal_mode", "PRAGMA journal_mode = WAL", "wal"),
-            ("synchronous", "PRAGMA synchronous = FULL", "2"),
-            ("trusted_schema", "PRAGMA trusted_schema = OFF", "0"),
-        ] {
-            connection.query_row(statement, [], |_| Ok(())).optional()?;
-            let value = connection
-                .query_row(&format!("PRAGMA {setting}"), [], |row| row.get::<_, rusqlite::types::Value>(0))?;
-            let value = match value {
-                rusqlite::types::Value::Text(text) => text,
-                rusqlite::types::Value::Integer(number) => number.to_string(),
-                other => format!("{other:?}"),
-            };
-            if value != wanted {
-                return Err(ArchiveError::Setting { path: path.to_owned(), setting, value });
-            }
-        }
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        match transaction.query_row("PRAGMA user_version", [], |row| row.get(0))? {
-            0 => transaction.execute_batch(&format!("{TABLES}{BODIES}"))?,
-            1 => transaction.execute_batch(BODIES)?,
-            VERSION => {}
-            found => return Err(ArchiveError::Newer { path: path.to_owned(), found }),
-        }
-        transaction.commit()?;
-        Ok(Archive { connection: Mutex::new(connection) })
-    }
-
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A panic rolled its transaction back when it was dropped, so the connection is as good as before.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Opens the archive, making its tables where they are not there yet. `postgres://USER@HOST/DATABASE` is a server;
+    /// anything else is a file, which only its owner may read.
+    pub fn open(store: &Path) -> Result<Archive, ArchiveError> {
+        let server =
+            store.to_str().filter(|text| ["postgres://", "postgresql://"].iter().any(|it| text.starts_with(it)));
+        let engine: Box<dyn Engine> = match server {
+            Some(address) => open_server(address)?,
+            None => Box::new(sqlite::Sqlite::open(store)?),
+        };
+        Ok(Archive { engine })
     }
 
     /// Keeps a document unless the same bytes, or a revision as new, are held. `warn` is told which revision was the
     /// newest before, and says what a person should know.
-    pub fn keep(
-        &self,
-        arrival: &Arrival,
-        warn: impl FnOnce(Option<&Held>) -> Vec<String>,
-    ) -> Result<Kept, ArchiveError> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let Arrival { ods, site, .. } = arrival;
-        let date = arrival.date.to_string();
-        let replayed = transaction
-            .query_row(
-                "SELECT receipt_id, received_at, warnings, revision, schema FROM day_revision
-                 WHERE ods = ?1 AND site = ?2 AND date = ?3 AND sha256 = ?4",
-                params![ods, site, date, arrival.sha256],
-                |row| receipt(row, arrival),
-            )
-            .optional()?;
-        if let Some(receipt) = replayed {
-            return Ok(Kept::Replayed(Receipt { replayed: true, ..receipt }));
-        }
-        let held = transaction
-            .query_row(
-                "SELECT revision, sha256, device FROM day_revision
-                 WHERE ods = ?1 AND site = ?2 AND date = ?3 ORDER BY revision DESC LIMIT 1",
-                params![ods, site, date],
-                |row| Ok(Held { revision: row.get(0)?, sha256: row.get(1)?, device: row.get(2)? }),
-            )
-            .optional()?;
-        if let Some(held) = &held
-            && held.revision >= arrival.revision
-        {
-            return Ok(Kept::Stale(held.clone()));
-        }
-        let receipt = Receipt {
-            receipt_id: arrival.receipt_id.clone(),
-            ods: ods.clone(),
-            site: site.clone(),
-            date: arrival.date,
-            revision: arrival.revision,
-            sha256: arrival.sha256.clone(),
-            received_at: arrival.received_at,
-            server_schema: arrival.schema.clone(),
-            status: ReceiptStatus::Accepted,
-            warnings: warn(held.as_ref()),
-            replayed: false,
-        };
-        transaction.execute(
-            "INSERT INTO day_revision
-             (ods, site, date, revision, sha256, body, schema, device, receipt_id, received_at, warnings)
-             VALUES (:ods, :site, :date, :revision, :sha256, :body, :schema, :device, :receipt, :received, :warnings)",
-            named_params! {
-                ":ods": ods, ":site": site, ":date": date, ":revision": arrival.revision, ":sha256": arrival.sha256,
-                ":body": arrival.body, ":schema": arrival.schema, ":device": arrival.device,
-                ":receipt": arrival.receipt_id, ":received": arrival.received_at.to_string(),
-                ":warnings": serde_json::to_string(&receipt.warnings).unwrap_or_default(),
-            },
-        )?;
-        transaction.commit()?;
-        Ok(if held.is_some() { Kept::Replaced(receipt) } else { Kept::First(receipt) })
+    pub fn keep(&self, arrival: &Arrival, warn: impl Fn(Option<&Held>) -> Vec<String>) -> Result<Kept, ArchiveError> {
+        self.engine.keep(arrival, &warn)
     }
 
     /// The newest revision of each day held for a site, by date.
@@ -268,17 +236,7 @@ impl Archive {
         from: Option<Date>,
         to: Option<Date>,
     ) -> Result<Vec<ManifestEntry>, ArchiveError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare(
-            "SELECT date, max(revision), sha256 FROM day_revision
-             WHERE ods = ?1 AND site = ?2 AND date >= ?3 AND date <= ?4 GROUP BY date ORDER BY date",
-        )?;
-        let from = from.unwrap_or(jiff::civil::date(0, 1, 1)).to_string();
-        let to = to.unwrap_or(Date::MAX).to_string();
-        let rows = statement.query_map(params![ods, site, from, to], |row| {
-            Ok(ManifestEntry { date: parsed(row, 0)?, revision: row.get(1)?, sha256: row.get(2)? })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.engine.manifest(ods, site, from.unwrap_or(jiff::civil::date(0, 1, 1)), to.unwrap_or(Date::MAX))
     }
 
     /// The bytes of a revision, the newest when none is asked for.
@@ -289,137 +247,84 @@ impl Archive {
         date: Date,
         revision: Option<u32>,
     ) -> Result<Option<(Held, Vec<u8>)>, ArchiveError> {
-        Ok(self
-            .connection()
-            .query_row(
-                "SELECT revision, sha256, device, body FROM day_revision
-                 WHERE ods = ?1 AND site = ?2 AND date = ?3 AND (?4 IS NULL OR revision = ?4)
-                 ORDER BY revision DESC LIMIT 1",
-                params![ods, site, date.to_string(), revision],
-                |row| Ok((Held { revision: row.get(0)?, sha256: row.get(1)?, device: row.get(2)? }, row.get(3)?)),
-            )
-            .optional()?)
+        self.engine.document(Spot { ods, site, date }, revision)
     }
 
     /// Notes that a box was heard of. The newest 40 heartbeats of each box are kept.
     pub fn heartbeat(&self, heard: &Heard) -> Result<(), ArchiveError> {
-        let Heard { device, practices, skew_s, received_at, said } = heard;
-        let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute(
-            "INSERT OR IGNORE INTO heartbeat (device, received_at, practices, skew_s, body) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                device,
-                // All of one width, so that their order as texts is that of time.
-                format!("{received_at:.9}"),
-                practices.join(","),
-                skew_s,
-                said.as_ref().map(serde_json::Value::to_string)
-            ],
-        )?;
-        transaction.execute(
-            "DELETE FROM heartbeat WHERE device = ?1 AND received_at NOT IN
-             (SELECT received_at FROM heartbeat WHERE device = ?1 ORDER BY received_at DESC LIMIT ?2)",
-            params![device, HEARTBEATS],
-        )?;
-        Ok(transaction.commit()?)
+        self.engine.heartbeat(heard)
     }
 
     /// The newest heartbeat of each box, by its name.
     pub fn heartbeats(&self) -> Result<Vec<Heard>, ArchiveError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare(
-            "SELECT device, practices, skew_s, max(received_at), body FROM heartbeat GROUP BY device ORDER BY device",
-        )?;
-        let rows = statement.query_map([], heard)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.engine.heartbeats()
     }
 
     /// The heartbeats of one box that are kept, newest first.
     pub fn heartbeats_of(&self, device: &str) -> Result<Vec<Heard>, ArchiveError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare(
-            "SELECT device, practices, skew_s, received_at, body FROM heartbeat
-             WHERE device = ?1 ORDER BY received_at DESC",
-        )?;
-        let rows = statement.query_map([device], heard)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.engine.heartbeats_of(device)
+    }
+
+    /// What is known of boxes, keys and codes.
+    pub fn known(&self, wanted: &Wanted) -> Result<Books, ArchiveError> {
+        self.engine.known(wanted)
+    }
+
+    /// Every box with its keys.
+    pub fn accounts(&self) -> Result<Books, ArchiveError> {
+        self.engine.accounts()
+    }
+
+    /// Takes a step on boxes, keys and codes, in one transaction.
+    pub fn settle<T>(&self, wanted: &Wanted, step: &dyn Fn(&mut Books) -> T) -> Result<T, ArchiveError> {
+        let outcome = std::cell::RefCell::new(None);
+        self.engine.settle(wanted, &|books| {
+            let taken = step(books);
+            *outcome.borrow_mut() = Some(taken);
+        })?;
+        // An engine that takes no step has failed before.
+        outcome.into_inner().ok_or(ArchiveError::Sql(rusqlite::Error::InvalidQuery))
     }
 
     /// Whether the archive answers.
     pub fn answers(&self) -> Result<(), ArchiveError> {
-        Ok(self.connection().query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?)
+        self.engine.answers()
     }
 }
 
-fn heard(row: &Row<'_>) -> rusqlite::Result<Heard> {
-    let (practices, said): (String, Option<String>) = (row.get(1)?, row.get(4)?);
-    Ok(Heard {
-        device: row.get(0)?,
-        practices: practices.split(',').filter(|ods| !ods.is_empty()).map(str::to_owned).collect(),
-        skew_s: row.get(2)?,
-        received_at: parsed(row, 3)?,
-        said: said.and_then(|said| serde_json::from_str(&said).ok()),
-    })
+#[cfg(feature = "postgres")]
+fn open_server(address: &str) -> Result<Box<dyn Engine>, ArchiveError> {
+    Ok(Box::new(postgres::Postgres::open(address)?))
 }
 
-fn receipt(row: &Row<'_>, arrival: &Arrival) -> rusqlite::Result<Receipt> {
-    let warnings: String = row.get(2)?;
-    Ok(Receipt {
-        receipt_id: row.get(0)?,
-        ods: arrival.ods.clone(),
-        site: arrival.site.clone(),
-        date: arrival.date,
-        revision: row.get(3)?,
-        sha256: arrival.sha256.clone(),
-        received_at: parsed(row, 1)?,
-        server_schema: row.get(4)?,
-        status: ReceiptStatus::Accepted,
-        warnings: serde_json::from_str(&warnings).unwrap_or_default(),
-        replayed: false,
-    })
+#[cfg(not(feature = "postgres"))]
+fn open_server(address: &str) -> Result<Box<dyn Engine>, ArchiveError> {
+    let (scheme, _) = address.split_once("://").unwrap_or_default();
+    let reason =
+        "this smdr-feed was built without PostgreSQL; build it with --features postgres, or give a file".to_owned();
+    Err(ArchiveError::Address { store: format!("{scheme}://…"), reason })
 }
 
-fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
-{
-    let text: String = row.get(column)?;
-    text.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_store_of_the_version_before_keeps_what_it_has() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store.db");
-        let old = Connection::open(&path).unwrap();
-        old.execute_batch(TABLES).unwrap();
-        old.execute("INSERT INTO heartbeat VALUES ('box', '2026-11-20T02:00:00Z', 'A81001,A81002', -7)", []).unwrap();
-        drop(old);
-        for _ in 0..2 {
-            let heard = Archive::open(&path).unwrap().heartbeats().unwrap();
-            assert_eq!(heard[0].practices, ["A81001", "A81002"]);
-            assert_eq!((heard.len(), heard[0].skew_s, &heard[0].said), (1, Some(-7), &None));
+impl Arrival {
+    /// The receipt for it, as first given.
+    fn receipt(&self, warnings: Vec<String>) -> Receipt {
+        Receipt {
+            receipt_id: self.receipt_id.clone(),
+            ods: self.ods.clone(),
+            site: self.site.clone(),
+            date: self.date,
+            revision: self.revision,
+            sha256: self.sha256.clone(),
+            received_at: self.received_at,
+            server_schema: self.schema.clone(),
+            status: ReceiptStatus::Accepted,
+            warnings,
+            replayed: false,
         }
-        let archive = Archive::open(&path).unwrap();
-        let at = |second: i64, nanos| Timestamp::new(second, nanos).unwrap();
-        for (nanos, said) in [(120_000_000, "first"), (123_000_000, "second")] {
-            let heard = Heard {
-                device: "box".to_owned(),
-                practices: Vec::new(),
-                skew_s: None,
-                received_at: at(1_796_000_000, nanos),
-                said: Some(serde_json::json!({ "is": said })),
-            };
-            archive.heartbeat(&heard).unwrap();
-        }
-        assert_eq!(archive.heartbeats().unwrap()[0].said.as_ref().unwrap()["is"], "second");
-        assert_eq!(archive.heartbeats_of("box").unwrap().len(), 3);
     }
+}
+
+/// The practices of a heartbeat, as they are kept.
+fn split_practices(practices: &str) -> Vec<String> {
+    practices.split(',').filter(|ods| !ods.is_empty()).map(str::to_owned).collect()
 }

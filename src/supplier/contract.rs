@@ -23,6 +23,7 @@ pub const PUT_DAY: Operation = Operation {
     success: &[200, 201],
     problems: &[
         Kind::Unauthorised,
+        Kind::ClockSkew,
         Kind::NotParticipating,
         Kind::BadAddress,
         Kind::BodyIncomplete,
@@ -47,6 +48,7 @@ pub const GET_DAY: Operation = Operation {
     success: &[200],
     problems: &[
         Kind::Unauthorised,
+        Kind::ClockSkew,
         Kind::NotParticipating,
         Kind::BadAddress,
         Kind::BadQuery,
@@ -60,7 +62,14 @@ pub const GET_DAYS: Operation = Operation {
     method: "get",
     path: "/v1/practices/{ods}/sites/{site}/days",
     success: &[200],
-    problems: &[Kind::Unauthorised, Kind::NotParticipating, Kind::BadAddress, Kind::BadQuery, Kind::Unavailable],
+    problems: &[
+        Kind::Unauthorised,
+        Kind::ClockSkew,
+        Kind::NotParticipating,
+        Kind::BadAddress,
+        Kind::BadQuery,
+        Kind::Unavailable,
+    ],
 };
 
 /// A box says that it is there.
@@ -70,10 +79,63 @@ pub const HEARTBEAT: Operation = Operation {
     success: &[204],
     problems: &[
         Kind::Unauthorised,
+        Kind::ClockSkew,
+        Kind::AnotherDevice,
         Kind::BadAddress,
         Kind::BodyIncomplete,
+        Kind::DigestMissing,
+        Kind::DigestMismatch,
         Kind::TooSlow,
         Kind::TooLarge,
+        Kind::Unavailable,
+    ],
+};
+
+/// A box brings its key, with a one-time code.
+pub const ENROL: Operation = Operation {
+    method: "post",
+    path: crate::push::auth::enrolment::ENROL_PATH,
+    success: &[200, 201],
+    problems: &[
+        Kind::Unauthorised,
+        Kind::ClockSkew,
+        Kind::BodyIncomplete,
+        Kind::DigestMissing,
+        Kind::DigestMismatch,
+        Kind::NotJson,
+        Kind::CodeMistyped,
+        Kind::CodeUnknown,
+        Kind::TooSlow,
+        Kind::CodeUsed,
+        Kind::DeviceKnown,
+        Kind::KeyKnown,
+        Kind::CodeExpired,
+        Kind::TooLarge,
+        Kind::InvalidDocument,
+        Kind::TooManyTries,
+        Kind::Unavailable,
+    ],
+};
+
+/// A box renews its key.
+pub const ADD_KEY: Operation = Operation {
+    method: "post",
+    path: "/v1/devices/{id}/keys",
+    success: &[200, 201],
+    problems: &[
+        Kind::Unauthorised,
+        Kind::ClockSkew,
+        Kind::AnotherDevice,
+        Kind::KeySuperseded,
+        Kind::BadAddress,
+        Kind::BodyIncomplete,
+        Kind::DigestMissing,
+        Kind::DigestMismatch,
+        Kind::NotJson,
+        Kind::TooSlow,
+        Kind::KeyKnown,
+        Kind::TooLarge,
+        Kind::InvalidDocument,
         Kind::Unavailable,
     ],
 };
@@ -83,7 +145,7 @@ pub const HEALTH: Operation =
     Operation { method: "get", path: "/healthz", success: &[200], problems: &[Kind::Unavailable] };
 
 /// All of it. What is asked for besides is refused with [`ELSEWHERE`].
-pub const OPERATIONS: [&Operation; 5] = [&PUT_DAY, &GET_DAY, &GET_DAYS, &HEARTBEAT, &HEALTH];
+pub const OPERATIONS: [&Operation; 7] = [&PUT_DAY, &GET_DAY, &GET_DAYS, &HEARTBEAT, &ENROL, &ADD_KEY, &HEALTH];
 
 /// Refusals outside of every operation.
 pub const ELSEWHERE: [Kind; 2] = [Kind::NoSuchResource, Kind::MethodNotAllowed];

@@ -9,9 +9,14 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 pub mod archive;
+pub mod certificate;
 pub mod compare;
 pub mod contract;
+pub mod device_verbs;
+pub mod devices;
+pub mod enrol;
 pub mod field;
+pub mod identity;
 pub mod idle;
 pub mod monthly;
 pub mod problem;
@@ -33,6 +38,10 @@ struct CommandLine {
 enum Verb {
     /// Receive day documents over HTTP until told to stop.
     Serve(serve::Arguments),
+    /// Give out a one-time code, by which a box enrols.
+    Enrol(device_verbs::EnrolArguments),
+    /// The boxes that are known, and their keys.
+    Devices(device_verbs::DevicesArguments),
     /// Build the month's files for NHS England from the documents that are held.
     Build(monthly::verb::Arguments),
     /// Put practices' figures beside NHS England's published ones.
@@ -56,6 +65,8 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let arguments = match line.verb {
         Verb::Serve(arguments) => arguments,
+        Verb::Enrol(arguments) => return device_verbs::enrol(&arguments),
+        Verb::Devices(arguments) => return device_verbs::devices(&arguments),
         Verb::Build(arguments) => return monthly::verb::run(&arguments),
         Verb::Compare(arguments) => return compare::verb::run(&arguments),
         Verb::Template(arguments) => return monthly::verb::run_template(&arguments),

@@ -10,8 +10,28 @@ pub const NAMESPACE: &str = "urn:smdr-feed:problem:";
 /// Every kind of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// No token, or one that nobody was given.
+    /// Nothing that says who sends, or nobody known.
     Unauthorised,
+    /// The signature was made too long before or after the receiver's time.
+    ClockSkew,
+    /// The one-time code has a wrong character.
+    CodeMistyped,
+    /// Nobody was given the one-time code.
+    CodeUnknown,
+    /// The one-time code was used.
+    CodeUsed,
+    /// The one-time code is too old.
+    CodeExpired,
+    /// Too many wrong codes came.
+    TooManyTries,
+    /// The box's name is another one's.
+    DeviceKnown,
+    /// The key cannot be taken, or not again.
+    KeyKnown,
+    /// The key was followed by one that is in use.
+    KeySuperseded,
+    /// The sender speaks for another box.
+    AnotherDevice,
     /// The token is not for this practice.
     NotParticipating,
     /// Practice, site, date or device in the URL cannot be one.
@@ -52,8 +72,18 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 29] = [
         Kind::Unauthorised,
+        Kind::ClockSkew,
+        Kind::CodeMistyped,
+        Kind::CodeUnknown,
+        Kind::CodeUsed,
+        Kind::CodeExpired,
+        Kind::TooManyTries,
+        Kind::DeviceKnown,
+        Kind::KeyKnown,
+        Kind::KeySuperseded,
+        Kind::AnotherDevice,
         Kind::NotParticipating,
         Kind::BadAddress,
         Kind::BadQuery,
@@ -76,8 +106,18 @@ impl Kind {
 
     fn row(self) -> (&'static str, u16, &'static str) {
         match self {
-            Kind::Unauthorised => ("unauthorised", 401, "No valid token"),
-            Kind::NotParticipating => ("not-participating", 403, "This token is not for that practice"),
+            Kind::Unauthorised => ("unauthorised", 401, "It is not known who sends"),
+            Kind::ClockSkew => ("clock-skew", 401, "The box's clock is too far off"),
+            Kind::CodeMistyped => ("code-mistyped", 400, "The code is mistyped"),
+            Kind::CodeUnknown => ("code-unknown", 403, "Nobody was given this code"),
+            Kind::CodeUsed => ("code-used", 409, "The code was used"),
+            Kind::CodeExpired => ("code-expired", 410, "The code has expired"),
+            Kind::TooManyTries => ("too-many-tries", 429, "Too many wrong codes"),
+            Kind::DeviceKnown => ("device-known", 409, "A box of this name is known for other practices"),
+            Kind::KeyKnown => ("key-known", 409, "This key cannot be taken"),
+            Kind::KeySuperseded => ("key-superseded", 403, "Another key followed this one"),
+            Kind::AnotherDevice => ("another-device", 403, "The sender is another box"),
+            Kind::NotParticipating => ("not-participating", 403, "The sender may not send for that practice"),
             Kind::BadAddress => ("bad-address", 400, "The URL names no practice, site, day or device"),
             Kind::BadQuery => ("bad-query", 400, "A query parameter cannot be read"),
             Kind::BodyIncomplete => ("body-incomplete", 400, "The body ended early"),
@@ -160,10 +200,10 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.kind {
-            Kind::Unauthorised => {
+            Kind::Unauthorised | Kind::ClockSkew => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Kind::Unavailable => {
+            Kind::Unavailable | Kind::TooManyTries => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
             }
             _ => {}

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post, put};
@@ -15,6 +15,8 @@ use jiff::civil::Date;
 
 use super::archive::{Archive, ArchiveError, Arrival, Heard, Held, Kept};
 use super::contract::{self, Operation};
+use super::enrol::{post_enrolment, post_key};
+use super::identity::{Doorman, Sender, SentBy};
 use super::problem::{Kind, Problem};
 use super::request::{check_digest, check_media_type, read, refuse_after, skew};
 use super::tokens::Tokens;
@@ -36,6 +38,8 @@ pub struct Receiver {
     pub archive: Arc<Archive>,
     /// Who may send. Exchanged when the file is read again.
     pub tokens: RwLock<Tokens>,
+    /// How boxes see this receiver, and who tries codes.
+    pub doorman: Doorman,
     /// The time.
     pub clock: Clock,
 }
@@ -54,6 +58,8 @@ pub fn router(receiver: Arc<Receiver>) -> Router {
         .route(contract::GET_DAY.path, held_to(&contract::GET_DAY, get(get_day)))
         .route(contract::GET_DAYS.path, held_to(&contract::GET_DAYS, get(get_days)))
         .route(contract::HEARTBEAT.path, held_to(&contract::HEARTBEAT, post(heartbeat)))
+        .route(contract::ENROL.path, held_to(&contract::ENROL, post(post_enrolment)))
+        .route(contract::ADD_KEY.path, held_to(&contract::ADD_KEY, post(post_key)))
         .route(contract::HEALTH.path, held_to(&contract::HEALTH, get(health)))
         .fallback(async || Problem::new(Kind::NoSuchResource, "see docs/supplier/openapi.yaml for what is served"))
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, "the Allow header says which is"))
@@ -98,15 +104,21 @@ async fn date_and_log(State(receiver): Shared, request: Request, next: Next) -> 
 #[derive(Clone)]
 struct Named;
 
-async fn put_day(State(receiver): Shared, path: DayPath, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
-    let allowed = || -> Result<Address, Problem> {
+async fn put_day(
+    State(receiver): Shared,
+    path: DayPath,
+    from: SentBy,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let allowed = || -> Result<(Address, Sender), Problem> {
         let address = day_address(path)?;
-        receiver.authorise(&headers, &address.ods)?;
+        let sender = from.may(&address.ods, &address.site)?;
         check_media_type(&headers)?;
-        Ok(address)
+        Ok((address, sender))
     };
-    let address = match allowed() {
-        Ok(address) => address,
+    let (address, sender) = match allowed() {
+        Ok(allowed) => allowed,
         Err(problem) => return Err(refuse_after(body, problem).await),
     };
     let body = read(body, LONGEST_DOCUMENT).await?;
@@ -125,9 +137,17 @@ async fn put_day(State(receiver): Shared, path: DayPath, headers: HeaderMap, bod
         device: document.device.clone(),
         received_at: now,
         receipt_id: receipt_id()?,
+        sender: sender.kept(),
     };
+    let sent_by = sender.device.filter(|device| *device != document.device);
     let kept = receiver
-        .archived(move |archive| archive.keep(&arrival, |held| warnings(&document, held, canonical, told_skew, now)))
+        .archived(move |archive| {
+            archive.keep(&arrival, |held| {
+                let mut warnings = warnings(&document, held, canonical, told_skew, now);
+                warnings.extend(sent_by.iter().map(|box_| format!("device: sent by {}", legible(box_))));
+                warnings
+            })
+        })
         .await?;
     let (status, receipt) = match kept {
         Kept::First(receipt) => (StatusCode::CREATED, receipt),
@@ -192,10 +212,10 @@ async fn get_day(
     State(receiver): Shared,
     path: DayPath,
     query: Result<Query<WhichRevision>, QueryRejection>,
-    headers: HeaderMap,
+    from: SentBy,
 ) -> Result<Response, Problem> {
     let address = day_address(path)?;
-    receiver.authorise(&headers, &address.ods)?;
+    from.may(&address.ods, &address.site)?;
     let Query(WhichRevision { revision }) =
         query.map_err(|_| Problem::new(Kind::BadQuery, "revision must be a whole number, as in ?revision=1"))?;
     let Address { ods, site, date } = address;
@@ -227,11 +247,11 @@ async fn get_days(
     State(receiver): Shared,
     path: SitePath,
     query: Result<Query<Range>, QueryRejection>,
-    headers: HeaderMap,
+    from: SentBy,
 ) -> Result<Response, Problem> {
     let Path((ods, site)) = path.map_err(|_| Problem::new(Kind::BadAddress, "the path is not UTF-8"))?;
     practice_and_site(&ods, &site)?;
-    receiver.authorise(&headers, &ods)?;
+    from.may(&ods, &site)?;
     let Query(Range { from, to }) =
         query.map_err(|_| Problem::new(Kind::BadQuery, "from and to must be days, as in ?from=2026-11-01"))?;
     if let (Some(from), Some(to)) = (from, to)
@@ -248,16 +268,22 @@ async fn get_days(
 async fn heartbeat(
     State(receiver): Shared,
     path: Result<Path<String>, PathRejection>,
+    from: SentBy,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let body = read(body, LONGEST_HEARTBEAT).await?;
-    let practices = receiver.practices(&headers)?;
+    let sender = from.sender()?;
+    if headers.contains_key("content-digest") {
+        check_digest(&headers, &body)?;
+    }
     let device = path.map(|Path(device)| device).unwrap_or_default();
     if !is_name(&device) {
         let said = "a device is 1 to 64 letters, digits, '.', '_' and '-'";
         return Err(Problem::new(Kind::BadAddress, said));
     }
+    sender.is(&device)?;
+    let practices = sender.ods;
     // A sign of life is one whatever it says; what is kept of what it says is an object or nothing.
     let said = serde_json::from_slice(&body).ok().filter(serde_json::Value::is_object);
     let heard = Heard { device, practices, skew_s: skew(&headers), received_at: receiver.clock.now(), said };
@@ -272,7 +298,7 @@ async fn health(State(receiver): Shared) -> Result<Response, Problem> {
 
 impl Receiver {
     /// Runs a step on the archive off the threads that serve, since it waits for the disk.
-    async fn archived<T: Send + 'static>(
+    pub async fn archived<T: Send + 'static>(
         &self,
         step: impl FnOnce(&Archive) -> Result<T, ArchiveError> + Send + 'static,
     ) -> Result<T, Problem> {
@@ -286,29 +312,6 @@ impl Receiver {
             Ok(Err(error)) => Err(unavailable(&error)),
             Err(error) => Err(unavailable(&error)),
         }
-    }
-
-    fn practices(&self, headers: &HeaderMap) -> Result<Vec<String>, Problem> {
-        let tokens = self.tokens.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut given = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-        let authorization = given.next();
-        if given.next().is_some() {
-            return Err(Problem::new(Kind::Unauthorised, "there are two Authorization headers; send one"));
-        }
-        match tokens.practices(authorization) {
-            Some(practices) => Ok(practices.iter().cloned().collect()),
-            None if authorization.is_none() => {
-                Err(Problem::new(Kind::Unauthorised, "the Authorization header is missing; send Bearer and the token"))
-            }
-            None => Err(Problem::new(Kind::Unauthorised, "the token in the Authorization header was given to nobody")),
-        }
-    }
-
-    fn authorise(&self, headers: &HeaderMap, ods: &str) -> Result<(), Problem> {
-        if self.practices(headers)?.iter().any(|practice| practice == ods) {
-            return Ok(());
-        }
-        Err(Problem::new(Kind::NotParticipating, format!("this token is not for practice {ods}")))
     }
 }
 

@@ -14,6 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::archive::{Archive, ArchiveError};
+use super::certificate::{Recognising, verifier};
+use super::identity::Doorman;
 use super::idle::Impatient;
 use super::receive::{Receiver, router};
 use super::tokens::{Tokens, TokensError};
@@ -28,18 +30,27 @@ pub struct Arguments {
     /// Address and port to listen on; port 0 takes any free one. The address is printed once it is bound.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
     listen: String,
-    /// SQLite file that keeps every revision; made if it is not there.
-    #[arg(long, value_name = "FILE")]
+    /// What keeps every revision: a SQLite file, made if it is not there, or postgres://USER@HOST/DATABASE, for several
+    /// receivers beside each other; its password comes from PGPASSWORD or ~/.pgpass.
+    #[arg(long, value_name = "STORE")]
     store: PathBuf,
-    /// Who may send: one line a device, TOKEN ODS[,ODS…]. Read again on SIGHUP.
+    /// Bearer tokens: one line a device, TOKEN ODS[,ODS…]. Read again on SIGHUP. Without it no token is good.
     #[arg(long, value_name = "FILE")]
-    tokens: PathBuf,
+    tokens: Option<PathBuf>,
     /// Certificate chain as PEM. Read again on SIGHUP.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// Private key as PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Authority of the boxes' client certificates, as PEM; a box that shows none may sign or have a token. Read again on
+    /// SIGHUP.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    client_ca: Option<PathBuf>,
+    /// URL that boxes have for this receiver, where a proxy in front of it hands on another host or path: signatures cover
+    /// both.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// A scaled clock, for the demo.
     #[arg(long, hide = true, value_parser = Clock::from_argument)]
     clock: Option<Clock>,
@@ -64,6 +75,12 @@ pub enum ServeError {
         /// What is wrong.
         reason: String,
     },
+    /// The URL that boxes have.
+    #[error("--public-url {given:?} is no http or https URL with a host; write it as https://feed.supplier.example")]
+    PublicUrl {
+        /// What was given.
+        given: String,
+    },
     /// The address.
     #[error("--listen {address}: {source}; give an address of this machine and a free port")]
     Listen {
@@ -80,7 +97,11 @@ pub enum ServeError {
 impl ServeError {
     /// Whether the fault is in what was configured, rather than in the machine.
     pub fn is_configuration(&self) -> bool {
-        !matches!(self, ServeError::System(_) | ServeError::Archive(ArchiveError::Sql(_)))
+        match self {
+            ServeError::System(_) => false,
+            ServeError::Archive(error) => error.is_configuration(),
+            _ => true,
+        }
     }
 }
 
@@ -90,7 +111,9 @@ pub fn run(arguments: &Arguments) -> Result<(), ServeError> {
 }
 
 async fn serve(arguments: &Arguments) -> Result<(), ServeError> {
-    let tokens = Tokens::from_file(&arguments.tokens)?;
+    let tokens = tokens_of(arguments.tokens.as_deref())?;
+    let doorman = Doorman::new(arguments.public_url.as_deref())
+        .ok_or_else(|| ServeError::PublicUrl { given: arguments.public_url.clone().unwrap_or_default() })?;
     let tls = read_tls(arguments)?.map(RustlsConfig::from_config);
     let archive = Arc::new(Archive::open(&arguments.store)?);
     let listen = |source| ServeError::Listen { address: arguments.listen.clone(), source };
@@ -102,7 +125,7 @@ async fn serve(arguments: &Arguments) -> Result<(), ServeError> {
     }
     tracing::info!(%address, tls = tls.is_some(), devices = tokens.len(), "receiver is up");
     let clock = arguments.clock.unwrap_or_else(Clock::system);
-    let receiver = Arc::new(Receiver { archive, tokens: RwLock::new(tokens), clock });
+    let receiver = Arc::new(Receiver { archive, tokens: RwLock::new(tokens), doorman, clock });
     let service = router(receiver.clone()).into_make_service();
 
     let handle = Handle::new();
@@ -114,7 +137,9 @@ async fn serve(arguments: &Arguments) -> Result<(), ServeError> {
     }
     let server = axum_server::from_tcp(listener)?.handle(handle);
     match tls {
-        Some(tls) => server.acceptor(RustlsAcceptor::new(tls).acceptor(Impatient)).serve(service).await?,
+        Some(tls) => {
+            server.acceptor(Recognising(RustlsAcceptor::new(tls).acceptor(Impatient))).serve(service).await?;
+        }
         None => server.acceptor(Impatient).serve(service).await?,
     }
     tracing::info!("receiver has stopped");
@@ -125,7 +150,8 @@ type Reread = Box<dyn Fn() -> Result<(Tokens, Option<Arc<ServerConfig>>), ServeE
 
 fn reread(arguments: &Arguments) -> Reread {
     let (tokens, cert, key) = (arguments.tokens.clone(), arguments.tls_cert.clone(), arguments.tls_key.clone());
-    Box::new(move || Ok((Tokens::from_file(&tokens)?, tls_of(cert.as_deref(), key.as_deref())?)))
+    let ca = arguments.client_ca.clone();
+    Box::new(move || Ok((tokens_of(tokens.as_deref())?, tls_of(cert.as_deref(), key.as_deref(), ca.as_deref())?)))
 }
 
 struct Signals {
@@ -172,10 +198,14 @@ async fn on_signals(
 }
 
 fn read_tls(arguments: &Arguments) -> Result<Option<Arc<ServerConfig>>, ServeError> {
-    tls_of(arguments.tls_cert.as_deref(), arguments.tls_key.as_deref())
+    tls_of(arguments.tls_cert.as_deref(), arguments.tls_key.as_deref(), arguments.client_ca.as_deref())
 }
 
-fn tls_of(cert: Option<&Path>, key: Option<&Path>) -> Result<Option<Arc<ServerConfig>>, ServeError> {
+fn tokens_of(path: Option<&Path>) -> Result<Tokens, TokensError> {
+    path.map_or_else(|| Ok(Tokens::default()), Tokens::from_file)
+}
+
+fn tls_of(cert: Option<&Path>, key: Option<&Path>, ca: Option<&Path>) -> Result<Option<Arc<ServerConfig>>, ServeError> {
     let (Some(cert), Some(key)) = (cert, key) else { return Ok(None) };
     let wrong = |option, path: &Path, reason: String| ServeError::Tls { option, path: path.to_owned(), reason };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
@@ -183,8 +213,12 @@ fn tls_of(cert: Option<&Path>, key: Option<&Path>) -> Result<Option<Arc<ServerCo
         .map_err(|error| wrong("--tls-cert", cert, format!("{error}; give the certificate chain as PEM")))?;
     let secret = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| wrong("--tls-key", key, format!("{error}; give the private key as PEM")))?;
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
+    let builder = match ca {
+        None => ServerConfig::builder().with_no_client_auth(),
+        Some(ca) => ServerConfig::builder()
+            .with_client_cert_verifier(verifier(ca).map_err(|reason| wrong("--client-ca", ca, reason))?),
+    };
+    let mut config = builder
         .with_single_cert(chain, secret)
         .map_err(|error| wrong("--tls-cert", cert, format!("{error}; certificate and key must belong together")))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -120,7 +120,8 @@ impl World {
         private_file(&path("token"), &format!("{TOKEN}\n"));
         let archive = Arc::new(Archive::open(&path("feed.db")).unwrap());
         let tokens = RwLock::new(Tokens::from_file(&path("tokens")).unwrap());
-        let receiver = Receiver { archive: archive.clone(), tokens, clock: Clock::system() };
+        let doorman = smdrd::supplier::identity::Doorman::default();
+        let receiver = Receiver { archive: archive.clone(), tokens, doorman, clock: Clock::system() };
         let way = Way::default();
         let served: Router = router(Arc::new(receiver)).layer(middleware::from_fn_with_state(way.clone(), pass));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -48,6 +48,17 @@ impl Authority {
         self.issue(host, params)
     }
 
+    /// A certificate for a box, until the end of a year.
+    pub fn client(&self, name: &str, year: i32) -> Identity {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(year, 12, 31);
+        self.issue(&format!("{name}-{year}"), params)
+    }
+
     fn issue(&self, name: &str, params: CertificateParams) -> Identity {
         let secret = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&secret, &self.issuer).unwrap();

@@ -31,13 +31,18 @@ impl Feed {
     }
 
     pub fn start_with(folder: &Path, identity: Option<&Identity>, more: &[&str]) -> Feed {
+        Feed::start_on(folder.join("store.db").to_str().unwrap(), folder, identity, more)
+    }
+
+    /// Starts one on a store that need not be in its folder.
+    pub fn start_on(store: &str, folder: &Path, identity: Option<&Identity>, more: &[&str]) -> Feed {
         let tokens = folder.join("tokens");
         if !tokens.exists() {
             private_file(&tokens, &format!("{TOKEN} A81001\n"));
         }
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_smdr-feed"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--store"]).arg(folder.join("store.db"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--store", store]);
         command.arg("--tokens").arg(tokens).args(more).env_remove("RUST_LOG");
         if let Some(Identity { cert, key }) = identity {
             command.arg("--tls-cert").arg(cert).arg("--tls-key").arg(key);

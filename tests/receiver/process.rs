@@ -141,7 +141,7 @@ fn the_box_carries_nothing_of_the_receiver() {
         let bytes = std::fs::read(program).unwrap();
         bytes.windows(text.len()).any(|window| window == text.as_bytes())
     };
-    for text in ["urn:smdr-feed:problem:", "day_revision_is_never_changed"] {
+    for text in ["urn:smdr-feed:problem:", "day_revision_is_never_changed", "pg_advisory_xact_lock", "PGPASSFILE"] {
         assert!(holds(env!("CARGO_BIN_EXE_smdr-feed"), text), "{text}");
         assert!(!holds(env!("CARGO_BIN_EXE_smdrd"), text), "{text}");
     }

@@ -146,6 +146,17 @@ async fn every_kind_is_asked_for_somewhere() {
         Kind::AddressMismatch,
         Kind::InvalidDocument,
         Kind::TooSlow,
+        // Of signatures, codes and keys: in `tests/auth.rs`.
+        Kind::ClockSkew,
+        Kind::CodeMistyped,
+        Kind::CodeUnknown,
+        Kind::CodeUsed,
+        Kind::CodeExpired,
+        Kind::TooManyTries,
+        Kind::DeviceKnown,
+        Kind::KeyKnown,
+        Kind::KeySuperseded,
+        Kind::AnotherDevice,
     ];
     for kind in Kind::ALL {
         assert!(asked.contains(kind.name()) != apart.contains(&kind), "{kind:?}");

@@ -96,6 +96,39 @@ fn a_pbx_that_calls_is_let_in_by_its_address() {
     wait_for("calls", || (place.status()["lines"]["records"].as_u64()? >= 5).then_some(()));
 }
 
+/// A one-time code in the place of a token: the box makes its key, and there is no credential.
+#[test]
+fn a_code_enrols_the_box_by_what_was_written() {
+    let place = Place::new();
+    let authority = Authority::new(place.dir.path(), "authority");
+    let identity = authority.identity("localhost");
+    std::fs::create_dir(place.path("supplier")).unwrap();
+    std::fs::create_dir(place.path("state")).unwrap();
+    let feed = Feed::start(&place.path("supplier"), Some(&identity));
+    let given = std::process::Command::new(env!("CARGO_BIN_EXE_smdr-feed"))
+        .args(["enrol", "--ods", "A81001", "--json", "--store"])
+        .arg(place.path("supplier/store.db"))
+        .output()
+        .unwrap();
+    let given: serde_json::Value = serde_json::from_slice(&given.stdout).unwrap();
+    let (url, ca_file) = (feed.https(), authority.file.display().to_string());
+    let code = given["code"].as_str().unwrap();
+    let supplier = ["--supplier", url.as_str(), "--ca-file", ca_file.as_str(), "--code", code];
+    let (exit, text) = run(&place, &quick(&place), &supplier);
+    assert_eq!(exit, Some(0), "{text}");
+    assert!(text.contains("is enrolled for A81001") && !text.contains(code), "{text}");
+    let config = place.text("etc/smdrd/smdrd.toml");
+    assert!(config.contains("auth = \"signature\"") && !config.contains("token"), "{config}");
+    assert_eq!((place.check().0, mode(&place.path("state/device-key.pem"))), (Some(0), 0o600));
+    assert!(!place.path("etc/systemd").exists() && !place.path("etc/credstore").exists());
+    // The code is used up: another box is told so, and what to do.
+    let other = Place::new();
+    std::fs::create_dir(other.path("state")).unwrap();
+    let (exit, text) = run(&other, &quick(&other), &supplier);
+    assert_eq!(exit, Some(1), "{text}");
+    assert!(text.contains("The code was used") && text.contains("sudo smdrd enrol"), "{text}");
+}
+
 /// Flags of a set-up that listens to nothing, for what comes after.
 pub fn quick(place: &Place) -> Vec<String> {
     let listen = format!("127.0.0.1:{}", free_port());

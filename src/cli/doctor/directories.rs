@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::finding::Finding;
 use super::system::Account;
-use crate::config::Config;
+use crate::config::{Config, SupplierAuth};
 use crate::daemon::disk::Disk;
 use crate::source::in_memory;
 
@@ -65,8 +65,14 @@ pub(super) fn look(config: &Config, account: &Account) -> Vec<Finding> {
     // Before the service has made it, what it will be made in.
     let there = config.runtime_dir.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     findings.push(runtime_dir(&config.runtime_dir, in_memory(there)));
-    let token = config.supplier.as_ref().and_then(|supplier| supplier.token_file.as_ref());
-    findings.extend(token.map(|path| token_file(path, gather(path), account)));
+    if let Some(supplier) = &config.supplier {
+        let secret = match supplier.auth() {
+            SupplierAuth::Bearer => supplier.token_file.clone(),
+            SupplierAuth::Signature => Some(config.device_key()),
+            SupplierAuth::Mtls => supplier.client_key.clone(),
+        };
+        findings.extend(secret.map(|path| secret_file(&path, gather(&path), account, supplier.auth())));
+    }
     findings
 }
 
@@ -135,28 +141,36 @@ fn runtime_dir(path: &Path, memory: bool) -> Finding {
     }
 }
 
-fn token_file(path: &Path, about: Option<About>, account: &Account) -> Finding {
+/// The one file by which the box is known to the supplier: a token or a key.
+fn secret_file(path: &Path, about: Option<About>, account: &Account, auth: SupplierAuth) -> Finding {
     let place = path.display();
+    let (check, missing) = match auth {
+        SupplierAuth::Bearer => ("token", "put the supplier's token there, owned by the service's user, mode 0600"),
+        SupplierAuth::Signature => ("key", "ask the supplier for a one-time code, and run smdrd enrol"),
+        SupplierAuth::Mtls => {
+            ("certificate", "put the certificate's key there, owned by the service's user, mode 0600")
+        }
+    };
     match about {
         None => Finding::fault(
-            "token",
+            check,
             format!("{place}: there is no such file, or it may not be looked at"),
             "no day is sent",
-            "put the supplier's token there, owned by the service's user, mode 0600",
+            missing,
         ),
         Some(about) if about.mode & 0o077 != 0 => Finding::fault(
-            "token",
+            check,
             format!("{place}: others may read it (mode {:03o})", about.mode & 0o777),
-            "whoever has the token can send days in the practice's name",
+            "whoever has it can send days in the practice's name",
             format!("chmod 0600 {place}"),
         ),
         Some(about) if about.uid != account.uid && account.uid != 0 => Finding::fault(
-            "token",
+            check,
             format!("{place}: belongs to user {}, and the service's is {}", about.uid, account.uid),
             "the service cannot read it, and no day is sent",
             format!("chown smdrd {place}"),
         ),
-        Some(_) => Finding::ok("token", format!("{place}: the service's user alone may read it")),
+        Some(_) => Finding::ok(check, format!("{place}: the service's user alone may read it")),
     }
 }
 
@@ -188,7 +202,7 @@ mod tests {
             (Some(About { mode: 0o640, ..good }), State::Fault),
             (Some(About { uid: 0, mode: 0o600, ..good }), State::Fault),
         ] {
-            assert_eq!(token_file(path, about, &service).state, state);
+            assert_eq!(secret_file(path, about, &service, SupplierAuth::Bearer).state, state);
         }
         assert_eq!(runtime_dir(path, false).state, State::Fault);
         let kinds = [0xEF53, 0x0102_1994, 0x6969, 0xFF53_4D42, 0x4d44, 0x9123_683E].map(medium);

@@ -46,7 +46,7 @@ fn gather(system: &System, config: &Config) -> Service {
     let mut service = Service {
         enabled: system.has("/etc/systemd/system/multi-user.target.wants/smdrd.service"),
         text: unit.as_ref().and_then(|unit| system.read(unit)).unwrap_or_default(),
-        wants_credential: config.supplier.as_ref().is_some_and(|supplier| supplier.token_file.is_none()),
+        wants_credential: config.supplier.as_ref().is_some_and(|supplier| supplier.wants_credential()),
         tpm: system.has("/sys/class/tpm/tpm0"),
         unit,
         ..Service::default()

@@ -1,10 +1,14 @@
 //! The supplier: whether it is reached, trusts the token, and has the same time.
 
+use jiff::Timestamp;
+
 use super::finding::Finding;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Supplier, SupplierAuth};
 use crate::daemon::courier;
+use crate::daemon::credentials::ending;
 use crate::daemon::status::Snapshot;
+use crate::push::auth::{ClientCertificate, DeviceKey};
 use crate::push::{Delivery, SKEW_WORTH_TELLING_S, Why};
 
 /// How wrong a clock may be before a person should look, in seconds: a slot is half an hour.
@@ -40,12 +44,13 @@ pub(super) fn look(config: &Config, snapshot: Option<&Snapshot>) -> Vec<Finding>
         )];
     };
     // The token that is a credential of the service is not here; the daemon has it, and knows how things stand.
-    let credential = supplier.token_file.is_none() && std::env::var_os("CREDENTIALS_DIRECTORY").is_none();
+    let credential = supplier.wants_credential() && std::env::var_os("CREDENTIALS_DIRECTORY").is_none();
     if credential {
         return vec![by_the_daemon(url, snapshot)];
     }
     let (tried, skew_s) = ask(config, practice.ods.get_ref(), practice.site.get_ref());
-    let mut findings = vec![judge(url, &tried)];
+    let mut findings = vec![judge(url, &tried, supplier.auth())];
+    findings.extend(own_credentials(config, supplier, snapshot));
     findings.extend(skew_s.map(clock));
     findings
 }
@@ -65,18 +70,26 @@ fn ask(config: &Config, ods: &str, site: &str) -> (Tried, Option<i64>) {
     (asked.map_or_else(Tried::Otherwise, |_| Tried::Well), client.skew_s())
 }
 
-fn judge(url: &str, tried: &Tried) -> Finding {
+fn judge(url: &str, tried: &Tried, auth: SupplierAuth) -> Finding {
     let fault =
         |what: String, why: &str, remedy: &str| Finding::fault("supplier", format!("{url}: {what}"), why, remedy);
     let kept = "days are kept, and sent when it takes them again";
     match tried {
-        Tried::Well => Finding::ok("supplier", format!("{url}: reached, and it takes the token")),
+        Tried::Well => {
+            let proof = match auth {
+                SupplierAuth::Bearer => "token",
+                SupplierAuth::Signature => "signature of this box's key",
+                SupplierAuth::Mtls => "certificate of this box",
+            };
+            Finding::ok("supplier", format!("{url}: reached, and it takes the {proof}"))
+        }
         Tried::NotSetUp(error) => fault(error.clone(), kept, "correct [supplier] in the configuration"),
         Tried::Otherwise(delivery) => {
             let said = delivery.said().unwrap_or_default();
             match delivery {
-                Delivery::Unauthorised { .. } => {
-                    fault(said, kept, "put the token that the supplier gave into its file")
+                Delivery::Unauthorised { proof, .. } => {
+                    let token = "put the token that the supplier gave into its file";
+                    fault(said, kept, proof.remedy().unwrap_or(token))
                 }
                 Delivery::Forbidden { .. } | Delivery::NotParticipating { .. } | Delivery::Gone { .. } => fault(
                     said,
@@ -92,6 +105,40 @@ fn judge(url: &str, tried: &Tried) -> Finding {
                 // It speaks to the box, and has no list of days to give.
                 _ => Finding::ok("supplier", format!("{url}: reached; it gives no list of days ({said})")),
             }
+        }
+    }
+}
+
+/// The box's own key or certificate: whose it is, and whether it is about to end.
+fn own_credentials(config: &Config, supplier: &Supplier, snapshot: Option<&Snapshot>) -> Option<Finding> {
+    match supplier.auth() {
+        SupplierAuth::Bearer => None,
+        SupplierAuth::Signature => {
+            let key = DeviceKey::read(&config.device_key()).ok()?;
+            let (keyid, device) = (key.key.public().keyid(), key.device);
+            let name = snapshot.map(|snapshot| snapshot.device.as_str());
+            Some(match (&device, name) {
+                (Some(device), Some(name)) if device != name => Finding::warning(
+                    "key",
+                    format!("the key was enrolled for {device}, and this box is {name}"),
+                    "the supplier takes no heartbeat under another name",
+                    format!("put device = {device:?} into the configuration, or enrol the box again"),
+                ),
+                _ => Finding::ok("key", format!("this box signs with the key {keyid}")),
+            })
+        }
+        SupplierAuth::Mtls => {
+            let certificate =
+                ClientCertificate::from_files(supplier.client_cert.as_ref()?, supplier.client_key.as_ref()?).ok()?;
+            let until = certificate.until();
+            let ok = || Finding::ok("certificate", format!("this box's certificate is good until {until}"));
+            Some(ending(until, Timestamp::now(), &until.to_string()).map_or_else(ok, |problem| {
+                let (why, remedy) = ("without it no day is sent; days are kept", problem.remedy.clone());
+                match until > Timestamp::now() {
+                    true => Finding::warning("certificate", problem.what, why, remedy),
+                    false => Finding::fault("certificate", problem.what, why, remedy),
+                }
+            }))
         }
     }
 }
@@ -146,14 +193,21 @@ mod tests {
         for (tried, state) in [
             (Tried::Well, State::Ok),
             (Tried::NotSetUp("no token".into()), State::Fault),
-            (Tried::Otherwise(Delivery::Unauthorised { problem: problem(), credentials: None }), State::Fault),
+            (
+                Tried::Otherwise(Delivery::Unauthorised {
+                    problem: problem(),
+                    credentials: None,
+                    proof: crate::push::Proof::Token,
+                }),
+                State::Fault,
+            ),
             (Tried::Otherwise(Delivery::NotParticipating { problem: problem() }), State::Fault),
             (Tried::Otherwise(Delivery::Parked { problem: problem() }), State::Ok),
             (transient(Why::UnknownName("feed.example".into())), State::Fault),
             (transient(Why::UntrustedAuthority), State::Fault),
             (transient(Why::ClockSkew(problem())), State::Fault),
         ] {
-            assert_eq!(judge("https://feed.example", &tried).state, state, "{tried:?}");
+            assert_eq!(judge("https://feed.example", &tried, SupplierAuth::Signature).state, state, "{tried:?}");
         }
         for (skew, state) in [(0, State::Ok), (-30, State::Ok), (120, State::Warning), (-4000, State::Fault)] {
             assert_eq!(clock(skew).state, state, "{skew}");

@@ -77,6 +77,9 @@ pub struct Arguments {
     /// File with the supplier's token, on one line
     #[arg(long, value_name = "FILE", help_heading = "The supplier")]
     pub(super) token_file: Option<PathBuf>,
+    /// One-time code that the supplier gave, instead of a token: the box makes a key of its own and enrols it
+    #[arg(long, value_name = "CODE", help_heading = "The supplier", conflicts_with = "token_file")]
+    pub(super) code: Option<String>,
     /// Certificate authority of the supplier, and then no other
     #[arg(long, value_name = "FILE", help_heading = "The supplier")]
     pub(super) ca_file: Option<PathBuf>,

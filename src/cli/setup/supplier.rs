@@ -19,6 +19,8 @@ pub(super) enum Answer {
         /// What is to be said of the box's clock.
         clock: Option<String>,
     },
+    /// It knows the key that the box made.
+    Enrolled,
     /// It does not work, and what to do.
     Bad(String),
 }
@@ -108,7 +110,10 @@ mod tests {
     fn a_refusal_says_what_to_do() {
         let problem = |status| Problem { status, kind: None, title: None, detail: None };
         for (delivery, remedy) in [
-            (Delivery::Unauthorised { problem: problem(401), credentials: None }, "the token that the supplier gave"),
+            (
+                Delivery::Unauthorised { problem: problem(401), credentials: None, proof: crate::push::Proof::Token },
+                "the token that the supplier gave",
+            ),
             (Delivery::Forbidden { problem: problem(403) }, "ODS code"),
             (Delivery::Gone { problem: problem(404) }, "site"),
             (Delivery::NotParticipating { problem: problem(451) }, "enrol"),

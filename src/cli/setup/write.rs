@@ -41,6 +41,8 @@ pub(super) struct Supplier {
     pub ca_file: Option<PathBuf>,
     pub proxy: Option<String>,
     pub approve: bool,
+    /// The box signs with a key of its own; else it has a token.
+    pub signs: bool,
 }
 
 impl Draft {
@@ -130,10 +132,15 @@ impl Draft {
         }
         match &self.supplier {
             Some(supplier) => {
-                line(format_args!(
-                    "\n# Where a closed day is sent. The token is the credential supplier-token of the service."
-                ));
+                let proof = match supplier.signs {
+                    true => "This box signs with a key of its own (smdrd enrol).",
+                    false => "The token is the credential supplier-token of the service.",
+                };
+                line(format_args!("\n# Where a closed day is sent. {proof}"));
                 line(format_args!("[supplier]\nurl = {}", quoted(&supplier.url)));
+                if supplier.signs {
+                    line(format_args!("auth = \"signature\""));
+                }
                 if let Some(path) = &supplier.ca_file {
                     line(format_args!("ca-file = {}", quoted(&path.display().to_string())));
                 }

@@ -2,8 +2,8 @@
 
 use reqwest::Url;
 
-use crate::config::Config;
 use crate::config::check::Findings;
+use crate::config::{Config, Supplier, SupplierAuth, keys};
 
 pub fn check(config: &Config, findings: &mut Findings<'_>) {
     let Some(supplier) = &config.supplier else { return };
@@ -14,6 +14,7 @@ pub fn check(config: &Config, findings: &mut Findings<'_>) {
         }
         Ok(url) => address(&url, supplier.url.get_ref(), findings),
     }
+    proof(supplier, findings);
     if let Some(proxy) = &supplier.proxy {
         self::proxy(proxy.get_ref(), findings);
     } else if supplier.proxy_credentials_file.is_some() {
@@ -22,14 +23,65 @@ pub fn check(config: &Config, findings: &mut Findings<'_>) {
     }
     for (key, file) in [
         ("token-file", &supplier.token_file),
+        ("device-key", &supplier.device_key),
+        ("client-cert", &supplier.client_cert),
+        ("client-key", &supplier.client_key),
         ("ca-file", &supplier.ca_file),
         ("proxy-credentials-file", &supplier.proxy_credentials_file),
     ] {
         if file.as_ref().is_some_and(|file| !file.is_absolute()) {
             let remedy = "name the file by its full path; the secret itself does not belong here";
-            let remedy = if key == "ca-file" { "name the file by its full path" } else { remedy };
+            let remedy =
+                if matches!(key, "ca-file" | "client-cert") { "name the file by its full path" } else { remedy };
             findings.fault(&format!("supplier.{key}"), "not an absolute path", remedy);
         }
+    }
+}
+
+/// What the box proves itself with: one way, and all that it needs.
+fn proof(supplier: &Supplier, findings: &mut Findings<'_>) {
+    if let Some(word) = supplier.auth.as_ref().filter(|word| SupplierAuth::of(word.get_ref()).is_none()) {
+        let near = keys::nearest(word.get_ref(), SupplierAuth::ALL.map(|(word, _)| word));
+        let remedy =
+            near.map_or("write \"bearer\", \"signature\" or \"mtls\"".to_owned(), |near| format!("write {near:?}"));
+        findings.fault("supplier.auth", "neither \"bearer\" nor \"signature\" nor \"mtls\"", remedy);
+        return;
+    }
+    let way = supplier.auth();
+    for (key, given, of) in [
+        ("token-file", supplier.token_file.is_some(), SupplierAuth::Bearer),
+        ("device-key", supplier.device_key.is_some(), SupplierAuth::Signature),
+        ("client-cert", supplier.client_cert.is_some(), SupplierAuth::Mtls),
+        ("client-key", supplier.client_key.is_some(), SupplierAuth::Mtls),
+    ] {
+        if given && of != way {
+            let said = if supplier.auth.is_some() { "" } else { ", which is the default" };
+            let reason = format!("not used with auth = {:?}{said}", way.word());
+            let remedy = format!("write auth = {:?}, or take this out", of.word());
+            findings.fault(&format!("supplier.{key}"), reason, remedy);
+        }
+    }
+    if way != SupplierAuth::Mtls {
+        return;
+    }
+    for (key, given) in [("client-cert", supplier.client_cert.is_some()), ("client-key", supplier.client_key.is_some())]
+    {
+        if !given {
+            let remedy = format!("name the file with `{key}`");
+            findings.fault(
+                "supplier.auth",
+                format!("\"mtls\" needs a certificate and its key, and there is no {key}"),
+                remedy,
+            );
+        }
+    }
+    if supplier.url.get_ref().trim().starts_with("http:") {
+        let remedy = "write https://, or take another `auth`";
+        findings.fault(
+            "supplier.auth",
+            "\"mtls\" needs TLS, and the url has none: nobody would see the certificate",
+            remedy,
+        );
     }
 }
 

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use rusqlite::params;
 
-use super::{Archive, ArchiveError, parsed};
+use super::{Archive, ArchiveError};
 
 /// The newest revision of a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,37 +19,26 @@ pub struct NewestOfDay {
     pub body: Vec<u8>,
 }
 
+/// Days by the stretch that they lie in, its first and last day included.
+pub(super) trait Days {
+    fn newest(&self, ods: &str, site: &str, from: Date, to: Date) -> Result<Vec<NewestOfDay>, ArchiveError>;
+    fn devices(&self, ods: &str, site: &str, from: Date, to: Date) -> Result<BTreeSet<String>, ArchiveError>;
+    fn sites(&self, from: Date, to: Date) -> Result<BTreeSet<(String, String)>, ArchiveError>;
+}
+
 impl Archive {
     /// The newest revision of each day held for a site, by date, from the first day to the last, both included.
     pub fn newest(&self, ods: &str, site: &str, from: Date, to: Date) -> Result<Vec<NewestOfDay>, ArchiveError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT date, max(revision), sha256, body FROM day_revision
-             WHERE ods = ?1 AND site = ?2 AND date BETWEEN ?3 AND ?4 GROUP BY date ORDER BY date",
-        )?;
-        let rows = statement.query_map(params![ods, site, from.to_string(), to.to_string()], |row| {
-            Ok(NewestOfDay { date: parsed(row, 0)?, revision: row.get(1)?, sha256: row.get(2)?, body: row.get(3)? })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.engine.newest(ods, site, from, to)
     }
 
     /// The boxes that sent a site's days.
     pub fn devices(&self, ods: &str, site: &str, from: Date, to: Date) -> Result<BTreeSet<String>, ArchiveError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT DISTINCT device FROM day_revision WHERE ods = ?1 AND site = ?2 AND date BETWEEN ?3 AND ?4",
-        )?;
-        let rows = statement.query_map(params![ods, site, from.to_string(), to.to_string()], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.engine.devices(ods, site, from, to)
     }
 
     /// The sites that days are held of.
     pub fn sites(&self, from: Date, to: Date) -> Result<BTreeSet<(String, String)>, ArchiveError> {
-        let connection = self.connection();
-        let mut statement =
-            connection.prepare_cached("SELECT DISTINCT ods, site FROM day_revision WHERE date BETWEEN ?1 AND ?2")?;
-        let rows =
-            statement.query_map(params![from.to_string(), to.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.engine.sites(from, to)
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::config::{BuildConfig, ConfigError};
 use super::field::Code;
 use super::figures::Counts;
-use super::files::{Aggregated, write_mapping};
+use super::files::{Aggregated, sha256_of, write_mapping};
 use super::gather::{AccountMonth, Bar, Remark, gather};
 use super::judge::Reason;
 use super::lists::{Accepted, Accounts, Participation};
@@ -20,7 +20,6 @@ use super::record::{
 };
 use super::table::TableError;
 use super::template::{Template, TemplateError};
-use crate::push::parcel::sha256_hex;
 use crate::supplier::archive::{Archive, ArchiveError};
 
 /// Nothing was built.
@@ -182,7 +181,7 @@ pub fn build(order: &Order<'_>, archive: &Archive) -> Result<Built, BuildError> 
 
     let mut files = BTreeMap::new();
     for (file, rows) in [(&aggregated, rows), (&mapping, mapped), (&exceptions, odd)] {
-        let sha256 = sha256_hex(&fs::read(place.join(file)).map_err(write(file))?);
+        let sha256 = sha256_of(&place.join(file)).map_err(write(file))?;
         files.insert(file.clone(), FileOfBuild { sha256, rows });
     }
     let mut inputs = BTreeMap::from([

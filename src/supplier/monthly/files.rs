@@ -1,10 +1,11 @@
 //! The files of a month, row by row, as they are sent.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 use jiff::civil::Date;
+use sha2::{Digest, Sha256};
 
 use super::field::{Code, Field};
 use super::figures::{Counts, DayCounts};
@@ -13,6 +14,18 @@ use crate::aggregate::document::BUCKETS;
 
 /// Header of the mapping file, the only one that is published. Source: the collection's page.
 pub const MAPPING_HEADER: [&str; 3] = ["CBT_System_Supplier_Name", "Account_Number", "ODS_Code"];
+
+/// SHA-256 of a file in hex, without having it in memory: that of 7,000 practices has gigabytes.
+pub fn sha256_of(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut hash, mut piece) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => break,
+            length => hash.update(piece.get(..length).unwrap_or_default()),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
 
 /// The aggregated file, as it is written.
 #[derive(Debug)]

@@ -1,43 +1,17 @@
-//! How a request proves which box it comes from.
+//! Bearer tokens.
 
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
-use reqwest::RequestBuilder;
+use jiff::Timestamp;
+use reqwest::Request;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use zeroize::Zeroizing;
 
-/// Proof of who sends. A bearer token today; signatures (RFC 9421) and client certificates fit behind the same trait.
-pub trait Auth: Send + Sync + std::fmt::Debug {
-    /// The request, whose body is `body`, with its proof.
-    fn apply(&self, request: RequestBuilder, body: &[u8]) -> RequestBuilder;
+use super::{Auth, AuthError};
 
-    /// Looks for newer credentials after a refusal. Returns whether there are any, so that one more try makes sense.
-    fn refresh(&self) -> Result<bool, AuthError> {
-        Ok(false)
-    }
-}
-
-/// The credentials cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    /// The file cannot be read.
-    #[error("supplier token file {path}: {source}; put the supplier's token there, readable by the smdrd user")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The file holds nothing that could be a token.
-    #[error("supplier token file {path} {reason}; it must hold the token the supplier gave, on one line")]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with its content.
-        reason: &'static str,
-    },
-}
+const WHAT: &str = "token file";
+const REMEDY: &str = "put the supplier's token there, alone and on one line, readable by the smdrd user";
 
 /// A bearer token (RFC 6750) from a file, read again when the supplier refuses it.
 pub struct Bearer {
@@ -57,8 +31,8 @@ impl Bearer {
 }
 
 impl Auth for Bearer {
-    fn apply(&self, request: RequestBuilder, _body: &[u8]) -> RequestBuilder {
-        request.header(AUTHORIZATION, self.current())
+    fn apply(&self, request: &mut Request, _now: Timestamp) {
+        request.headers_mut().insert(AUTHORIZATION, self.current());
     }
 
     fn refresh(&self) -> Result<bool, AuthError> {
@@ -87,8 +61,8 @@ impl Held {
 }
 
 impl Auth for Held {
-    fn apply(&self, request: RequestBuilder, _body: &[u8]) -> RequestBuilder {
-        request.header(AUTHORIZATION, self.0.clone())
+    fn apply(&self, request: &mut Request, _now: Timestamp) {
+        request.headers_mut().insert(AUTHORIZATION, self.0.clone());
     }
 }
 
@@ -100,9 +74,9 @@ impl std::fmt::Debug for Held {
 
 fn read(path: &Path) -> Result<HeaderValue, AuthError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|source| AuthError::Unreadable { path: path.to_owned(), source })
+        .map_err(|source| AuthError::Unreadable { what: WHAT, path: path.to_owned(), source, remedy: REMEDY })
         .map(Zeroizing::new)?;
-    header(&text).map_err(|reason| AuthError::Unusable { path: path.to_owned(), reason })
+    header(&text).map_err(|reason| AuthError::Unusable { what: WHAT, path: path.to_owned(), reason, remedy: REMEDY })
 }
 
 fn header(text: &str) -> Result<HeaderValue, &'static str> {
