@@ -391,8 +391,8 @@ fn every_case_has_its_fault() {
     let faults = [DELIVERIES, REFUSALS, READING].concat();
     let mut tried: BTreeSet<&str> = faults.iter().map(|(case, _)| *case).collect();
     tried.extend(CONTRADICTIONS.iter().map(String::as_str));
-    // That of TLS is tried over TLS.
-    tried.insert("tls");
+    // That of TLS is tried over TLS, that of enrolment with a key.
+    tried.extend(["tls", "enrol"]);
     tried.extend(SIGNED);
     assert_eq!(tried, listed);
 }

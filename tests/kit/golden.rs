@@ -85,7 +85,10 @@ async fn our_receiver_answers_each_as_the_list_says() {
     for (case, body) in all() {
         let method: Method = text(&case, "method").parse().unwrap();
         let mut request = client.request(method, format!("{}{}", feed.url(), text(&case, "path"))).bearer_auth(TOKEN);
-        for (name, value) in case["headers"].as_object().unwrap() {
+        // The signatures are of another moment and host.
+        for (name, value) in
+            case["headers"].as_object().unwrap().iter().filter(|(name, _)| !name.starts_with("Signature"))
+        {
             request = request.header(name, value.as_str().unwrap());
         }
         let response = request.body(body.clone()).send().await.unwrap();

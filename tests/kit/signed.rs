@@ -1,9 +1,11 @@
-//! The script with a box's key: signatures are looked at by a doorman of the test's own, with openssl, before our receiver hears
-//! of the request.
+//! The script with a box's key: against our receiver, and against a doorman of the test's own, who looks at signatures with
+//! openssl before our receiver hears of the request.
 
 use std::process::Command;
 
+use axum::http::{HeaderMap, HeaderName};
 use base64::Engine;
+use smdrd::push::signature::{Claim, Message, SigningKey};
 
 use super::bent::{Asked, Bend, bent};
 use super::{SIGNED, TOKEN, cases, conform_signed, kit, receiver, tools};
@@ -11,7 +13,10 @@ use super::{SIGNED, TOKEN, cases, conform_signed, kit, receiver, tools};
 /// Lets in what is signed with the kit's test key just now, as what comes with the box's token.
 fn doorman(asked: &mut Asked) {
     asked.headers.remove("authorization");
-    if signed(asked) == Some(true) {
+    let good = signed(asked) == Some(true);
+    asked.headers.remove("signature-input");
+    asked.headers.remove("signature");
+    if good {
         asked.set("authorization", &format!("Bearer {TOKEN}"));
     }
 }
@@ -81,8 +86,59 @@ fn a_receiver_that_looks_at_no_signature_is_seen() {
     }
     let folder = tempfile::tempdir().unwrap();
     let feed = receiver(folder.path(), None);
-    let url = bent(&feed.url(), Bend::Ask(|asked| asked.set("authorization", &format!("Bearer {TOKEN}"))));
+    let blind = Bend::Ask(|asked| {
+        asked.headers.remove("signature-input");
+        asked.headers.remove("signature");
+        asked.set("authorization", &format!("Bearer {TOKEN}"));
+    });
+    let url = bent(&feed.url(), blind);
     let only: Vec<&str> = SIGNED.iter().chain(&["auth-wrong"]).flat_map(|case| ["--only", case]).collect();
     let (code, report) = conform_signed(&url, &only);
     assert_eq!((cases(&report, "failed").len(), code), (4, 1), "{report:#}");
+}
+
+/// Its key is brought with a code; and the code is no good for another.
+#[test]
+fn our_receiver_passes_with_a_key() {
+    if !tools() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let feed = receiver(folder.path(), None);
+    let mut enrol = Command::new(env!("CARGO_BIN_EXE_smdr-feed"));
+    enrol.args(["enrol", "--ods", "A81001", "--json", "--store"]).arg(folder.path().join("store.db"));
+    let told: serde_json::Value = serde_json::from_slice(&enrol.output().unwrap().stdout).unwrap();
+    let code = told["code"].as_str().unwrap();
+    let (code, report) = conform_signed(&feed.url(), &["--enrol", code]);
+    assert_eq!((cases(&report, "failed"), code), (vec![], 0), "{report:#}");
+    assert_eq!(cases(&report, "skipped"), ["tls"]);
+    let (code, report) = conform_signed(&feed.url(), &["--only", "enrol", "--enrol", "0000-0000-0000-0000-0000-0000"]);
+    assert_eq!((cases(&report, "failed"), code), (vec!["enrol"], 1), "{report:#}");
+}
+
+/// Made by openssl from the letter of RFC 9421 (`packaging/golden`), verified by what the receiver verifies boxes with.
+#[test]
+fn the_golden_signatures_are_good() {
+    let index: serde_json::Value = serde_json::from_slice(&std::fs::read(kit("golden/cases.json")).unwrap()).unwrap();
+    let pem = std::fs::read_to_string(kit("golden/test-key.pem")).unwrap();
+    let key = SigningKey::from_pem(&pem).unwrap().public();
+    assert_eq!(key.keyid(), index["keyid"].as_str().unwrap());
+    let mut good = 0;
+    for case in index["cases"].as_array().unwrap() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in case["headers"].as_object().unwrap() {
+            headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.as_str().unwrap().parse().unwrap());
+        }
+        headers.insert("content-length", "1".parse().unwrap());
+        let Some(claim) = Claim::read(&headers).unwrap() else { continue };
+        let authority = index["authority"].as_str().unwrap();
+        let message = |method, path| Message { method, authority, path, query: None, headers: &headers };
+        let (method, path) = (case["method"].as_str().unwrap(), case["path"].as_str().unwrap());
+        claim.verify(&message(method, path), &key).unwrap();
+        assert!(
+            claim.verify(&message("GET", path), &key).is_err() && claim.verify(&message(method, "/"), &key).is_err()
+        );
+        good += 1;
+    }
+    assert_eq!(good, 40);
 }
