@@ -17,6 +17,8 @@ mod days;
 mod delivery;
 #[path = "daemon/folder.rs"]
 mod folder;
+#[path = "daemon/gate.rs"]
+mod gate;
 #[path = "daemon/import.rs"]
 mod import;
 #[path = "daemon/interrupted.rs"]

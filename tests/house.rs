@@ -25,11 +25,13 @@ fn exposure(unit: &Path) -> Option<f64> {
 }
 
 #[test]
-fn the_service_is_exposed_by_2_at_most() {
-    let Some(exposure_of_ours) = exposure(&path("systemd/smdrd.service")) else {
-        return say_loudly("exposure of systemd/smdrd.service: systemd-analyze is not here or cannot work offline");
-    };
-    assert!(exposure_of_ours <= 2.0, "systemd/smdrd.service scores {exposure_of_ours}");
+fn the_services_are_exposed_by_2_at_most() {
+    for unit in ["systemd/smdrd.service", "systemd/smdr-feed.service"] {
+        let Some(exposure_of_ours) = exposure(&path(unit)) else {
+            return say_loudly("exposure of the services: systemd-analyze is not here or cannot work offline");
+        };
+        assert!(exposure_of_ours <= 2.0, "{unit} scores {exposure_of_ours}");
+    }
     let place = tempfile::tempdir().unwrap();
     let bare = place.path().join("bare.service");
     std::fs::write(&bare, "[Service]\nExecStart=/usr/bin/true\n").unwrap();
@@ -37,31 +39,31 @@ fn the_service_is_exposed_by_2_at_most() {
     assert!(exposure_of_bare > 5.0, "a bare unit scores {exposure_of_bare}: the measure measures nothing");
 }
 
-/// What `systemd-analyze verify` finds fault with in the unit; nothing where it is not here.
-fn faults(unit: &str) -> Option<String> {
+/// What `systemd-analyze verify` finds fault with in a unit; nothing where it is not here.
+fn faults(name: &str, unit: &str) -> Option<String> {
     let place = tempfile::tempdir().unwrap();
     // The command has to be there.
-    let here = unit.replace("/usr/bin/smdrd", env!("CARGO_BIN_EXE_smdrd"));
-    std::fs::write(place.path().join("smdrd.service"), here).unwrap();
-    let output = Command::new("systemd-analyze")
-        .args(["verify", "--man=no"])
-        .arg(place.path().join("smdrd.service"))
-        .output()
-        .ok()?;
+    let here = unit.replace(&format!("/usr/bin/{name}"), env!("CARGO_BIN_EXE_smdrd"));
+    let name = format!("{name}.service");
+    std::fs::write(place.path().join(&name), here).unwrap();
+    let output =
+        Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(place.path().join(&name)).output().ok()?;
     let text = String::from_utf8(output.stderr).unwrap();
-    let ours = text.lines().filter(|line| line.contains("smdrd.service"));
+    let ours = text.lines().filter(|line| line.contains(&name));
     Some(ours.collect::<Vec<_>>().join("\n"))
 }
 
 #[test]
 fn the_service_manager_knows_every_word_of_the_service() {
+    for name in ["smdrd", "smdr-feed"] {
+        let Some(found) = faults(name, &read(&format!("systemd/{name}.service"))) else {
+            return say_loudly("the words of the services: systemd-analyze is not here");
+        };
+        assert_eq!(found, "", "{name}");
+    }
     let unit = read("systemd/smdrd.service");
-    let Some(found) = faults(&unit) else {
-        return say_loudly("the words of systemd/smdrd.service: systemd-analyze is not here");
-    };
-    assert_eq!(found, "");
     let wrong = unit.replace("\nType=notify\n", "\nType=notify\nFileDescriptorStoreMost=1\n");
-    assert!(faults(&wrong).unwrap().contains("FileDescriptorStoreMost"), "a wrong word is not found");
+    assert!(faults("smdrd", &wrong).unwrap().contains("FileDescriptorStoreMost"), "a wrong word is not found");
 }
 
 #[test]

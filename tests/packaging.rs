@@ -40,7 +40,9 @@ fn everything_in_the_packages_is_there() {
         }
     }
     for kind in ["service", "sysusers", "tmpfile"] {
-        assert!(path(&format!("systemd/smdrd.{kind}")).is_file(), "cargo-deb takes the unit's files by name");
+        for unit in ["smdrd", "smdr-feed"] {
+            assert!(path(&format!("systemd/{unit}.{kind}")).is_file(), "cargo-deb takes the unit's files by name");
+        }
     }
     // What the unit and the configuration refer to.
     let to: Vec<String> = assets(&deb).into_iter().map(|(_, to)| to).collect();
@@ -52,10 +54,13 @@ fn everything_in_the_packages_is_there() {
 #[test]
 fn an_upgrade_restarts_the_service_and_never_stops_it() {
     let deb = metadata();
-    let unit = deb["systemd-units"][0].as_table().unwrap();
-    for (key, value) in [("restart-after-upgrade", true), ("stop-on-upgrade", false), ("enable", true), ("start", true)]
-    {
-        assert_eq!(unit.get(key).and_then(toml::Value::as_bool), Some(value), "{key}");
+    for package in [&deb, deb["variants"]["feed"].as_table().unwrap()] {
+        let unit = package["systemd-units"][0].as_table().unwrap();
+        for (key, value) in
+            [("restart-after-upgrade", true), ("stop-on-upgrade", false), ("enable", true), ("start", true)]
+        {
+            assert_eq!(unit.get(key).and_then(toml::Value::as_bool), Some(value), "{key}");
+        }
     }
     let service = std::fs::read_to_string(path("systemd/smdrd.service")).unwrap();
     let says = |key: &str| service.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).next_back();
@@ -76,4 +81,31 @@ fn the_configuration_that_comes_with_the_package_lets_the_service_idle() {
     assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stderr));
     let conf_files = metadata()["conf-files"].as_array().unwrap().clone();
     assert_eq!(conf_files, [toml::Value::from("/etc/smdrd/smdrd.toml")]);
+}
+
+/// The receiver's unit, with the settings that come with its package, is a command line that the program takes.
+#[cfg(feature = "supplier")]
+#[test]
+fn the_receivers_service_starts_what_its_settings_say() {
+    let feed = metadata()["variants"]["feed"].as_table().unwrap().clone();
+    assert_eq!(feed["conf-files"].as_array().unwrap()[..], [toml::Value::from("/etc/default/smdr-feed")]);
+    assert!(assets(&feed).contains(&("packaging/smdr-feed.default".to_owned(), "etc/default/smdr-feed".to_owned())));
+    let service = std::fs::read_to_string(path("systemd/smdr-feed.service")).unwrap();
+    let says = |key: &str| service.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).next_back();
+    assert_eq!((says("StateDirectory"), says("StateDirectoryMode")), (Some("smdr-feed"), Some("0700")));
+    assert_eq!((says("User"), says("RestartPreventExitStatus")), (Some("smdr-feed"), Some("78")));
+    assert_eq!(says("EnvironmentFile"), Some("/etc/default/smdr-feed"));
+    let settings = std::fs::read_to_string(path("packaging/smdr-feed.default")).unwrap();
+    let value = |name: &str| settings.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap();
+    let example = settings.lines().find_map(|line| line.strip_prefix("# MORE=")).unwrap();
+    for more in [value("MORE"), example] {
+        let command =
+            says("ExecStart").unwrap().replace("${LISTEN}", value("LISTEN")).replace("${STORE}", value("STORE"));
+        let words = command.replace("$MORE", more);
+        assert!(!words.contains('$'), "{words}");
+        let taken = smdrd::supplier::command().try_get_matches_from(words.split_whitespace());
+        assert!(taken.is_ok(), "{words}: {}", taken.unwrap_err());
+    }
+    let sysusers = std::fs::read_to_string(path("systemd/smdr-feed.sysusers")).unwrap();
+    assert!(sysusers.contains("\nu smdr-feed ") && sysusers.contains(" /var/lib/smdr-feed "));
 }

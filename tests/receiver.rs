@@ -3,15 +3,23 @@
 
 #[path = "receiver/authority.rs"]
 mod authority;
+#[path = "receiver/connections.rs"]
+mod connections;
 #[path = "receiver/day.rs"]
 mod day;
 #[path = "receiver/documents.rs"]
 mod documents;
 #[path = "receiver/feed.rs"]
 mod feed;
+#[path = "receiver/gate.rs"]
+mod gate;
+#[path = "receiver/hostile.rs"]
+mod hostile;
 #[cfg(feature = "postgres")]
 #[path = "machine/loudly.rs"]
 mod loudly;
+#[path = "receiver/metrics.rs"]
+mod metrics;
 #[path = "receiver/openapi.rs"]
 mod openapi;
 #[cfg(feature = "postgres")]

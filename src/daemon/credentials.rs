@@ -93,6 +93,20 @@ pub(super) fn stamp(config: &Config) -> Vec<Option<(u64, i64, i64)>> {
     files(config, supplier).iter().map(of).collect()
 }
 
+/// Days for which the box's certificate is still good, or until its key is to be renewed; nothing where neither can be said.
+pub(super) fn days_left(config: &Config, now: Timestamp) -> Option<i64> {
+    let supplier = config.supplier.as_ref()?;
+    let until = match supplier.auth() {
+        SupplierAuth::Bearer => return None,
+        SupplierAuth::Signature => {
+            let since = Signed::from_file(&config.device_key()).ok()?.current().since?;
+            since.checked_add(ROTATES_AFTER).ok()?
+        }
+        SupplierAuth::Mtls => certificate(supplier).ok()?.until(),
+    };
+    Some(until.duration_since(now).as_hours().div_euclid(24))
+}
+
 /// How the credentials do, and what of it is a problem.
 pub(super) fn look(keeper: &Keeper, problems: &mut Vec<Problem>) -> Result<CredentialsStatus, StoreError> {
     let Some(supplier) = &keeper.config.supplier else { return Ok(CredentialsStatus::default()) };

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::courier::practice_of;
+use super::credentials;
 use super::days::same_figures;
 use super::keeper::Keeper;
 use super::status::LineCounts;
@@ -60,6 +61,8 @@ impl Keeper {
             dialects: self.dialects(),
             alerts: self.alerts.open().into_iter().map(|(code, count)| (code.word(), count)).collect(),
             certificate_days: certificate_until.map(|until| until.duration_since(now).as_hours().div_euclid(24)),
+            auth: self.config.supplier.as_ref().map_or("", |supplier| supplier.auth().word()),
+            key_days: credentials::days_left(&self.config, now),
         })
     }
 

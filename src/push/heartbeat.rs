@@ -36,6 +36,12 @@ pub struct Heartbeat {
     /// Days for which the supplier's certificate is still good, as this box sees it; absent where it has seen none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_days: Option<i64>,
+    /// How the box proves who it is: `bearer`, `signature`, `mtls`.
+    pub auth: &'static str,
+    /// Days for which its own certificate is still good, or until it renews its key by itself: below 0 where that is overdue.
+    /// Absent for a token, and where nothing can be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_days: Option<i64>,
 }
 
 /// What of a day was observed.

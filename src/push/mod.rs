@@ -26,6 +26,7 @@ pub mod standing;
 
 pub use auth::{Auth, AuthError, Bearer, ClientCertificate, Held, Signed};
 pub use backoff::backoff;
+pub use certificate::good_until;
 pub use client::Client;
 pub use delivery::{Concern, Delivery, Problem, Proof, Why};
 pub(crate) use fault::innermost;

@@ -15,10 +15,12 @@ use crate::push::{Receipt, ReceiptStatus};
 pub mod month;
 #[cfg(feature = "postgres")]
 mod postgres;
+pub mod sites;
 mod sqlite;
 
 use super::devices::{Books, Wanted};
 use month::Days;
+use sites::Sites;
 
 /// Heartbeats of one box that are kept.
 const HEARTBEATS: u32 = 40;
@@ -30,7 +32,7 @@ pub struct Archive {
 }
 
 /// What an engine does, by what it is about.
-trait Engine: Documents + Days + Heartbeats + Accounts + std::fmt::Debug + Send + Sync {
+trait Engine: Documents + Days + Sites + Heartbeats + Accounts + std::fmt::Debug + Send + Sync {
     /// Whether the archive answers.
     fn answers(&self) -> Result<(), ArchiveError>;
 }

@@ -15,7 +15,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tower_layer::Layer as _;
 
 use super::idle::Impatient;
@@ -71,16 +71,15 @@ pub fn verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, String> {
 #[derive(Debug, Clone)]
 pub struct Recognising(pub RustlsAcceptor<Impatient>);
 
-impl<I, S> Accept<I, S> for Recognising
+impl<S> Accept<TcpStream, S> for Recognising
 where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Send + 'static,
 {
-    type Stream = <RustlsAcceptor<Impatient> as Accept<I, S>>::Stream;
+    type Stream = <RustlsAcceptor<Impatient> as Accept<TcpStream, S>>::Stream;
     type Service = AddExtension<S, PeerCertificate>;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
-    fn accept(&self, stream: I, service: S) -> Self::Future {
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let accepted = self.0.accept(stream, service);
         Box::pin(async move {
             let (stream, service) = accepted.await?;

@@ -37,6 +37,7 @@ pub const PUT_DAY: Operation = Operation {
         Kind::UnknownSchema,
         Kind::AddressMismatch,
         Kind::InvalidDocument,
+        Kind::TooMany,
         Kind::Unavailable,
     ],
 };
@@ -53,6 +54,7 @@ pub const GET_DAY: Operation = Operation {
         Kind::BadAddress,
         Kind::BadQuery,
         Kind::NotHeld,
+        Kind::TooMany,
         Kind::Unavailable,
     ],
 };
@@ -68,6 +70,7 @@ pub const GET_DAYS: Operation = Operation {
         Kind::NotParticipating,
         Kind::BadAddress,
         Kind::BadQuery,
+        Kind::TooMany,
         Kind::Unavailable,
     ],
 };
@@ -87,6 +90,7 @@ pub const HEARTBEAT: Operation = Operation {
         Kind::DigestMismatch,
         Kind::TooSlow,
         Kind::TooLarge,
+        Kind::TooMany,
         Kind::Unavailable,
     ],
 };
@@ -113,6 +117,7 @@ pub const ENROL: Operation = Operation {
         Kind::TooLarge,
         Kind::InvalidDocument,
         Kind::TooManyTries,
+        Kind::TooMany,
         Kind::Unavailable,
     ],
 };
@@ -136,16 +141,25 @@ pub const ADD_KEY: Operation = Operation {
         Kind::KeyKnown,
         Kind::TooLarge,
         Kind::InvalidDocument,
+        Kind::TooMany,
         Kind::Unavailable,
     ],
 };
 
-/// Whether the receiver works.
-pub const HEALTH: Operation =
-    Operation { method: "get", path: "/healthz", success: &[200], problems: &[Kind::Unavailable] };
+/// Whether the receiver runs.
+pub const ALIVE: Operation =
+    Operation { method: "get", path: "/v1/health/live", success: &[200], problems: &[Kind::TooMany] };
+
+/// Whether the receiver can take documents: its store answers.
+pub const READY: Operation =
+    Operation { method: "get", path: "/v1/health", success: &[200], problems: &[Kind::TooMany, Kind::Unavailable] };
+
+/// The same under the name it had first.
+pub const HEALTH: Operation = Operation { path: "/healthz", ..READY };
 
 /// All of it. What is asked for besides is refused with [`ELSEWHERE`].
-pub const OPERATIONS: [&Operation; 7] = [&PUT_DAY, &GET_DAY, &GET_DAYS, &HEARTBEAT, &ENROL, &ADD_KEY, &HEALTH];
+pub const OPERATIONS: [&Operation; 9] =
+    [&PUT_DAY, &GET_DAY, &GET_DAYS, &HEARTBEAT, &ENROL, &ADD_KEY, &ALIVE, &READY, &HEALTH];
 
 /// Refusals outside of every operation.
 pub const ELSEWHERE: [Kind; 2] = [Kind::NoSuchResource, Kind::MethodNotAllowed];

@@ -12,6 +12,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::certificate::PeerCertificate;
 use super::devices::{DeviceRow, KeyRow, Wanted, recognise, used};
@@ -101,6 +102,13 @@ impl Sender {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What stands for it where it is counted how often it asks: the box, or the token, however its header is spelled.
+    fn bucket(&self, headers: &HeaderMap) -> [u8; 32] {
+        let authorization = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+        let token = authorization.get(7..).unwrap_or_default().trim_ascii();
+        Sha256::digest(self.device.as_deref().map_or(token, str::as_bytes)).into()
     }
 
     /// As it is kept beside a document.
@@ -224,7 +232,11 @@ impl FromRequestParts<Arc<Receiver>> for SentBy {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, receiver: &Arc<Receiver>) -> Result<SentBy, Infallible> {
-        Ok(SentBy(identify(parts, receiver).await))
+        let sender = identify(parts, receiver).await.and_then(|sender| {
+            receiver.limits.r#box(sender.bucket(&parts.headers), sender.ods.len())?;
+            Ok(sender)
+        });
+        Ok(SentBy(sender))
     }
 }
 

@@ -1,29 +1,40 @@
-//! Connections on which nothing moves are ended, so that a thousand of them cannot hold the receiver.
+//! Connections on which nothing moves are ended, and there are only so many, so that a thousand of them cannot hold the
+//! receiver.
 
 use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
+
+use super::seats::{Seat, Seats};
 
 /// How long a connection may be silent: between requests, within one, and while an answer is not taken.
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
-/// Accepts connections that end when they are silent for [`LONGEST_SILENCE`].
-#[derive(Debug, Clone, Copy)]
-pub struct Impatient;
+/// Accepts connections that end when they are silent for [`LONGEST_SILENCE`], as long as there are seats.
+#[derive(Debug, Clone)]
+pub struct Impatient {
+    /// The seats.
+    pub seats: Arc<Seats>,
+}
 
-impl<I, S> Accept<I, S> for Impatient {
-    type Stream = Watched<I>;
+impl<S> Accept<TcpStream, S> for Impatient {
+    type Stream = Watched<TcpStream>;
     type Service = S;
-    type Future = Ready<io::Result<(Watched<I>, S)>>;
+    type Future = Ready<io::Result<(Watched<TcpStream>, S)>>;
 
-    fn accept(&self, stream: I, service: S) -> Self::Future {
-        ready(Ok((Watched::new(stream, LONGEST_SILENCE), service)))
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let seat = stream.peer_addr().and_then(|peer| {
+            self.seats.take(peer.ip()).ok_or_else(|| io::Error::new(io::ErrorKind::ConnectionRefused, "no seat"))
+        });
+        ready(seat.map(|seat| (Watched::new(stream, LONGEST_SILENCE, Some(seat)), service)))
     }
 }
 
@@ -33,11 +44,12 @@ pub struct Watched<I> {
     inner: I,
     limit: Duration,
     deadline: Pin<Box<Sleep>>,
+    _seat: Option<Seat>,
 }
 
 impl<I> Watched<I> {
-    fn new(inner: I, limit: Duration) -> Watched<I> {
-        Watched { inner, limit, deadline: Box::pin(tokio::time::sleep(limit)) }
+    fn new(inner: I, limit: Duration, seat: Option<Seat>) -> Watched<I> {
+        Watched { inner, limit, deadline: Box::pin(tokio::time::sleep(limit)), _seat: seat }
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -95,7 +107,7 @@ mod tests {
     async fn silence_ends_a_connection_and_bytes_keep_it() {
         let limit = Duration::from_millis(1_000);
         let (mut peer, stream) = tokio::io::duplex(16);
-        let mut stream = Watched::new(stream, limit);
+        let mut stream = Watched::new(stream, limit, None);
         let began = std::time::Instant::now();
         for _ in 0..5 {
             tokio::time::sleep(limit / 4).await;
@@ -107,7 +119,7 @@ mod tests {
         assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
 
         let (_peer, stream) = tokio::io::duplex(16);
-        let ended = Watched::new(stream, limit).write_all(&[0; 64]).await.unwrap_err();
+        let ended = Watched::new(stream, limit, None).write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(ended.kind(), io::ErrorKind::TimedOut, "an answer that is not taken");
     }
 }

@@ -16,12 +16,19 @@ pub mod device_verbs;
 pub mod devices;
 pub mod enrol;
 pub mod field;
+pub mod fleet;
+pub mod gate;
 pub mod identity;
 pub mod idle;
+pub mod journal;
+pub mod limits;
+pub mod metrics;
 pub mod monthly;
+pub mod office;
 pub mod problem;
 pub mod receive;
 pub mod request;
+pub mod seats;
 pub mod serve;
 pub mod tokens;
 pub mod verify;
@@ -46,6 +53,8 @@ enum Verb {
     Build(monthly::verb::Arguments),
     /// Put practices' figures beside NHS England's published ones.
     Compare(compare::verb::Arguments),
+    /// How each box and site stands, worst first.
+    Fleet(fleet::verb::Arguments),
     /// How a file is laid out.
     Template(monthly::verb::TemplateArguments),
 }
@@ -60,15 +69,17 @@ pub fn main() -> ExitCode {
     // The first thing, since whatever uses TLS later takes it for granted; a second caller's refusal means no harm.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let line = CommandLine::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    journal::begin(match &line.verb {
+        Verb::Serve(arguments) => arguments.log,
+        _ => journal::LogFormat::Text,
+    });
     let arguments = match line.verb {
         Verb::Serve(arguments) => arguments,
         Verb::Enrol(arguments) => return device_verbs::enrol(&arguments),
         Verb::Devices(arguments) => return device_verbs::devices(&arguments),
         Verb::Build(arguments) => return monthly::verb::run(&arguments),
         Verb::Compare(arguments) => return compare::verb::run(&arguments),
+        Verb::Fleet(arguments) => return fleet::verb::run(&arguments),
         Verb::Template(arguments) => return monthly::verb::run_template(&arguments),
     };
     match serve::run(&arguments) {

@@ -32,7 +32,7 @@ pub enum Kind {
     KeySuperseded,
     /// The sender speaks for another box.
     AnotherDevice,
-    /// The token is not for this practice.
+    /// The sender may not send for this practice, or the practice is not on the participation list.
     NotParticipating,
     /// Practice, site, date or device in the URL cannot be one.
     BadAddress,
@@ -66,13 +66,15 @@ pub enum Kind {
     AddressMismatch,
     /// The document contradicts its schema or itself.
     InvalidDocument,
+    /// More was asked in a minute than is answered.
+    TooMany,
     /// The archive cannot be read or written now.
     Unavailable,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 29] = [
+    pub const ALL: [Kind; 30] = [
         Kind::Unauthorised,
         Kind::ClockSkew,
         Kind::CodeMistyped,
@@ -101,6 +103,7 @@ impl Kind {
         Kind::UnknownSchema,
         Kind::AddressMismatch,
         Kind::InvalidDocument,
+        Kind::TooMany,
         Kind::Unavailable,
     ];
 
@@ -117,7 +120,7 @@ impl Kind {
             Kind::KeyKnown => ("key-known", 409, "This key cannot be taken"),
             Kind::KeySuperseded => ("key-superseded", 403, "Another key followed this one"),
             Kind::AnotherDevice => ("another-device", 403, "The sender is another box"),
-            Kind::NotParticipating => ("not-participating", 403, "The sender may not send for that practice"),
+            Kind::NotParticipating => ("not-participating", 403, "This practice is not taken from this sender"),
             Kind::BadAddress => ("bad-address", 400, "The URL names no practice, site, day or device"),
             Kind::BadQuery => ("bad-query", 400, "A query parameter cannot be read"),
             Kind::BodyIncomplete => ("body-incomplete", 400, "The body ended early"),
@@ -134,6 +137,7 @@ impl Kind {
             Kind::UnknownSchema => ("unknown-schema", 422, "This schema is not known here"),
             Kind::AddressMismatch => ("address-mismatch", 422, "The document is not what the URL says"),
             Kind::InvalidDocument => ("invalid-document", 422, "The document is not valid"),
+            Kind::TooMany => ("too-many-requests", 429, "More was asked in a minute than is answered"),
             Kind::Unavailable => ("unavailable", 503, "The archive is not available"),
         }
     }
@@ -165,19 +169,21 @@ pub struct Problem {
     pub field: Option<String>,
     /// Newest revision that is held and its digest.
     pub held: Option<(u32, String)>,
+    /// Seconds after which it may be asked again.
+    pub retry_after_s: Option<u64>,
 }
 
 impl Problem {
     /// A refusal that is not about one field of the document.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
-        Problem { kind, detail: detail.into(), field: None, held: None }
+        Problem { kind, detail: detail.into(), field: None, held: None, retry_after_s: None }
     }
 
     /// A refusal for the field of the document at `pointer`.
     pub fn field(kind: Kind, pointer: impl Into<String>, detail: impl std::fmt::Display) -> Problem {
         let pointer = pointer.into();
         let named = if pointer.is_empty() { "the document" } else { &pointer };
-        Problem { kind, detail: format!("{named}: {detail}"), field: Some(pointer), held: None }
+        Problem { kind, detail: format!("{named}: {detail}"), field: Some(pointer), held: None, retry_after_s: None }
     }
 
     fn body(&self) -> Value {
@@ -207,6 +213,9 @@ impl IntoResponse for Problem {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
             }
             _ => {}
+        }
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(self.kind);
         response

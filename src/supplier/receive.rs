@@ -16,7 +16,12 @@ use jiff::civil::Date;
 use super::archive::{Archive, ArchiveError, Arrival, Heard, Held, Kept};
 use super::contract::{self, Operation};
 use super::enrol::{post_enrolment, post_key};
+use super::gate::Gate;
 use super::identity::{Doorman, Sender, SentBy};
+use super::journal::{self, Named, is_from_here};
+use super::limits::Limits;
+use super::metrics::{Metrics, Taken};
+use super::office::{self, Watch};
 use super::problem::{Kind, Problem};
 use super::request::{check_digest, check_media_type, read, refuse_after, skew};
 use super::tokens::Tokens;
@@ -38,6 +43,14 @@ pub struct Receiver {
     pub archive: Arc<Archive>,
     /// Who may send. Exchanged when the file is read again.
     pub tokens: RwLock<Tokens>,
+    /// Whose documents are taken.
+    pub gate: Gate,
+    /// How much may be asked.
+    pub limits: Limits,
+    /// What was counted.
+    pub metrics: Metrics,
+    /// What the supplier's own people look at besides.
+    pub watch: Watch,
     /// How boxes see this receiver, and who tries codes.
     pub doorman: Doorman,
     /// The time.
@@ -60,16 +73,19 @@ pub fn router(receiver: Arc<Receiver>) -> Router {
         .route(contract::HEARTBEAT.path, held_to(&contract::HEARTBEAT, post(heartbeat)))
         .route(contract::ENROL.path, held_to(&contract::ENROL, post(post_enrolment)))
         .route(contract::ADD_KEY.path, held_to(&contract::ADD_KEY, post(post_key)))
-        .route(contract::HEALTH.path, held_to(&contract::HEALTH, get(health)))
+        .route(contract::ALIVE.path, held_to(&contract::ALIVE, get(office::alive)))
+        .route(contract::READY.path, held_to(&contract::READY, get(office::ready)))
+        .route(contract::HEALTH.path, held_to(&contract::HEALTH, get(office::ready)))
+        .route("/metrics", get(metrics))
         .fallback(async || Problem::new(Kind::NoSuchResource, "see docs/supplier/openapi.yaml for what is served"))
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, "the Allow header says which is"))
-        .layer(middleware::from_fn_with_state(receiver.clone(), date_and_log))
+        .layer(middleware::from_fn_with_state(receiver.clone(), journal::note))
         .with_state(receiver)
 }
 
-/// Holds the answers to the table they are documented from.
+/// Holds the answers to the table they are documented from, and says which operation it was.
 async fn hold(operation: &'static Operation, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     let kind = response.extensions().get::<Kind>().copied();
     debug_assert!(
         operation.knows(response.status().as_u16(), kind),
@@ -78,31 +94,18 @@ async fn hold(operation: &'static Operation, request: Request, next: Next) -> Re
         operation.path,
         response.status()
     );
+    response.extensions_mut().insert(operation);
     response
 }
 
-/// Dates the answer by the receiver's own clock, and logs it: method, path and status, never a payload.
-async fn date_and_log(State(receiver): Shared, request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = next.run(request).await;
-    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&receiver.clock.now());
-    if let Ok(date) = date.unwrap_or_default().parse() {
-        response.headers_mut().insert(header::DATE, date);
+/// What is counted, for a program on this machine. Whoever else asks is told what is told of any other path; they have an
+/// address of their own (`--metrics`).
+async fn metrics(State(receiver): Shared, request: Request) -> Result<Response, Problem> {
+    if !is_from_here(&request) || receiver.watch.apart {
+        return Err(Problem::new(Kind::NoSuchResource, "see docs/supplier/openapi.yaml for what is served"));
     }
-    let status = response.status().as_u16();
-    let kind = response.extensions().get::<Kind>().map(|kind| kind.name());
-    // The path is what the sender wrote; what is no address of ours may hold anything.
-    let path = if response.extensions().get::<Named>().is_some() { path } else { legible(&path) };
-    match kind {
-        Some(problem) => tracing::warn!(%method, path, status, problem, "refused"),
-        None => tracing::info!(%method, path, status, "answered"),
-    }
-    response
+    Ok(office::metrics(State(receiver)).await)
 }
-
-/// Marks an answer to a request whose path was read as an address.
-#[derive(Clone)]
-struct Named;
 
 async fn put_day(
     State(receiver): Shared,
@@ -114,6 +117,7 @@ async fn put_day(
     let allowed = || -> Result<(Address, Sender), Problem> {
         let address = day_address(path)?;
         let sender = from.may(&address.ods, &address.site)?;
+        receiver.gate.admits(&address.ods)?;
         check_media_type(&headers)?;
         Ok((address, sender))
     };
@@ -121,11 +125,11 @@ async fn put_day(
         Ok(allowed) => allowed,
         Err(problem) => return Err(refuse_after(body, problem).await),
     };
-    let body = read(body, LONGEST_DOCUMENT).await?;
+    let body = read(body, receiver.limits.longest_document).await?;
     check_digest(&headers, &body)?;
     let (document, canonical) = verify(&body, &address)?;
     let now = receiver.clock.now();
-    let told_skew = skew(&headers);
+    let (told_skew, bytes) = (skew(&headers), body.len());
     let arrival = Arrival {
         ods: address.ods,
         site: address.site,
@@ -149,15 +153,17 @@ async fn put_day(
             })
         })
         .await?;
-    let (status, receipt) = match kept {
-        Kept::First(receipt) => (StatusCode::CREATED, receipt),
-        Kept::Replaced(receipt) | Kept::Replayed(receipt) => (StatusCode::OK, receipt),
+    let (status, receipt, taken) = match kept {
+        Kept::First(receipt) => (StatusCode::CREATED, receipt, Taken::First),
+        Kept::Replaced(receipt) => (StatusCode::OK, receipt, Taken::Replaced),
+        Kept::Replayed(receipt) => (StatusCode::OK, receipt, Taken::Replayed),
         Kept::Stale(held) => {
             let said = format!("revision {} is held, with other bytes; send a higher one", held.revision);
             let problem = Problem::field(Kind::StaleRevision, "/revision", said);
             return Err(Problem { held: Some((held.revision, held.sha256)), ..problem });
         }
     };
+    receiver.metrics.taken(taken, bytes, now);
     let mut response = (status, axum::Json(receipt)).into_response();
     if let Some(key) = headers.get("idempotency-key") {
         response.headers_mut().insert("idempotency-key", key.clone());
@@ -291,11 +297,6 @@ async fn heartbeat(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn health(State(receiver): Shared) -> Result<Response, Problem> {
-    receiver.archived(|archive| archive.answers()).await?;
-    Ok(axum::Json(serde_json::json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into_response())
-}
-
 impl Receiver {
     /// Runs a step on the archive off the threads that serve, since it waits for the disk.
     pub async fn archived<T: Send + 'static>(
@@ -307,7 +308,10 @@ impl Receiver {
             tracing::error!(%error, "archive");
             Problem::new(Kind::Unavailable, "the receiver's store cannot be used now; nothing was kept, send again")
         };
-        match tokio::task::spawn_blocking(move || step(&archive)).await {
+        let began = std::time::Instant::now();
+        let done = tokio::task::spawn_blocking(move || step(&archive)).await;
+        self.metrics.stored(began.elapsed());
+        match done {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(unavailable(&error)),
             Err(error) => Err(unavailable(&error)),

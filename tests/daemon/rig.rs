@@ -332,6 +332,10 @@ impl Feed {
         Feed { child, address, store }
     }
 
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     pub fn db(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(&self.store).unwrap()
     }

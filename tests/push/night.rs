@@ -150,7 +150,7 @@ async fn the_sign_of_life_comes_once_a_day_and_says_nothing_of_anybody() {
             let body: Value = serde_json::from_slice(&beat.body).unwrap();
             crate::schema::assert_is("heartbeat", &body);
             let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-            let always = ["alerts", "at", "dialects", "links", "schema", "version", "days"];
+            let always = ["alerts", "at", "auth", "dialects", "links", "schema", "version", "days"];
             assert!(always.iter().all(|key| body.get(key).is_some()), "{body}");
             let may = ["certificate_days", "clock_ahead_s", "yesterday"];
             assert!(

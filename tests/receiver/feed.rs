@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use super::authority::Identity;
 
@@ -13,6 +13,7 @@ pub const TOKEN: &str = "token-of-the-first-box";
 
 pub struct Feed {
     child: Child,
+    stdout: BufReader<ChildStdout>,
     pub address: String,
     pub folder: PathBuf,
 }
@@ -48,10 +49,18 @@ impl Feed {
             command.arg("--tls-cert").arg(cert).arg("--tls-key").arg(key);
         }
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        stdout.read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("said {line:?}")).to_owned();
-        Feed { child, address, folder: folder.to_owned() }
+        Feed { child, stdout, address, folder: folder.to_owned() }
+    }
+
+    /// The address that is told on the second line, where it was asked for.
+    pub fn metrics_address(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim().strip_prefix("metrics on ").unwrap_or_else(|| panic!("said {line:?}")).to_owned()
     }
 
     pub fn url(&self) -> String {

@@ -137,7 +137,7 @@ async fn a_store_that_fails_is_said_to_and_is_tried_again_later() {
 async fn every_kind_is_asked_for_somewhere() {
     let (_folder, feed) = receiver();
     let asked: BTreeSet<&str> = requests(&feed).into_iter().map(|(kind, _)| kind).collect();
-    // These have tests of their own, here and in `documents`; the deadline of a body is too long for a test.
+    // These have tests of their own, here, in `documents` and in `gate`; the deadline of a body is too long for a test.
     let apart = [
         Kind::BodyIncomplete,
         Kind::Unavailable,
@@ -157,6 +157,7 @@ async fn every_kind_is_asked_for_somewhere() {
         Kind::KeyKnown,
         Kind::KeySuperseded,
         Kind::AnotherDevice,
+        Kind::TooMany,
     ];
     for kind in Kind::ALL {
         assert!(asked.contains(kind.name()) != apart.contains(&kind), "{kind:?}");

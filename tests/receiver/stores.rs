@@ -106,9 +106,22 @@ async fn transcript(store: &str, folder: &Path) -> Vec<Value> {
         said.push(json!(archive.sites(from, to).unwrap()));
         said.push(json!(archive.sites(date(2028, 1, 1), date(2028, 12, 31)).unwrap()));
         said.extend(accounts(&archive));
+        said.extend(of_fleet(&archive));
         said
     };
     said.extend(tokio::task::spawn_blocking(of_archive).await.unwrap());
+    said
+}
+
+/// What the fleet is made from, without when it came.
+fn of_fleet(archive: &Archive) -> Vec<Value> {
+    let newest = archive.sites_newest().unwrap().into_iter().map(|site| {
+        let received_at = jiff::Timestamp::UNIX_EPOCH;
+        json!(format!("{:?}", smdrd::supplier::archive::sites::SiteNewest { received_at, ..site }))
+    });
+    let mut said: Vec<Value> = newest.collect();
+    assert!(said[0].to_string().contains("clock_s: Some(-37)"), "{said:?}");
+    said.push(json!(format!("{:?}", archive.observed_since(date(2000, 1, 1)).unwrap())));
     said
 }
 

@@ -23,6 +23,7 @@ mod fault;
 mod heartbeats;
 mod passfile;
 mod schema;
+mod sites;
 
 /// How long a connection may take to be made, and how long a request waits for one that is free.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -17,6 +17,7 @@ use crate::push::{Receipt, ReceiptStatus};
 
 mod accounts;
 mod schema;
+mod sites;
 
 /// The archive in SQLite.
 #[derive(Debug)]

@@ -4,9 +4,11 @@ use deadpool_postgres::Client;
 use jiff::civil::Date;
 use tokio_postgres::Error;
 
+use super::sites::SITE_DAYS;
+
 /// What each version adds, from the first on; `smdr_feed_schema` says how many there are. A line is added for new tables,
 /// here and in the other engine; none is ever changed.
-const MIGRATIONS: &[&str] = &[DAYS_AND_HEARTBEATS, ACCOUNTS];
+const MIGRATIONS: &[&str] = &[DAYS_AND_HEARTBEATS, ACCOUNTS, SITE_DAYS];
 
 /// The newest version that is known here.
 pub const KNOWN: i64 = MIGRATIONS.len() as i64;

@@ -5,10 +5,11 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::super::ArchiveError;
+use super::sites::SITE_DAYS;
 
 /// What each version adds, from the first on; the file's `user_version` says how many it has. A line is added for new
 /// tables, here and in the other engine; none is ever changed.
-const MIGRATIONS: &[&str] = &[DAYS_AND_HEARTBEATS, BODIES, ACCOUNTS];
+const MIGRATIONS: &[&str] = &[DAYS_AND_HEARTBEATS, BODIES, ACCOUNTS, SITE_DAYS];
 
 const DAYS_AND_HEARTBEATS: &str = "
     CREATE TABLE day_revision (
