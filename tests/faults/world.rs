@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::Cursor;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use axum::Router;
@@ -121,9 +121,8 @@ impl World {
         private_file(&path("tokens"), &format!("{TOKEN} A81001\n"));
         private_file(&path("token"), &format!("{TOKEN}\n"));
         let archive = Arc::new(Archive::open(&path("feed.db")).unwrap());
-        let tokens = RwLock::new(Tokens::from_file(&path("tokens")).unwrap());
-        let doorman = smdrd::supplier::identity::Doorman::default();
-        let receiver = Receiver { archive: archive.clone(), tokens, doorman, clock: Clock::system() };
+        let tokens = Tokens::from_file(&path("tokens")).unwrap();
+        let receiver = Receiver::open_to(tokens, archive.clone(), Clock::system());
         let way = Way::default();
         let served: Router = router(Arc::new(receiver)).layer(middleware::from_fn_with_state(way.clone(), pass));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
