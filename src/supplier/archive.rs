@@ -42,7 +42,8 @@ type Warn<'a> = &'a dyn Fn(Option<&Held>) -> Vec<String>;
 
 /// Documents by their address.
 trait Documents {
-    fn keep(&self, arrival: &Arrival, warn: Warn<'_>) -> Result<Kept, ArchiveError>;
+    /// `sender`: who sent it and how that is known, where it came from a box.
+    fn keep(&self, arrival: &Arrival, sender: Option<&str>, warn: Warn<'_>) -> Result<Kept, ArchiveError>;
     fn manifest(&self, ods: &str, site: &str, from: Date, to: Date) -> Result<Vec<ManifestEntry>, ArchiveError>;
     fn document(&self, at: Spot<'_>, revision: Option<u32>) -> Result<Option<(Held, Vec<u8>)>, ArchiveError>;
 }
@@ -96,8 +97,6 @@ pub struct Arrival {
     pub received_at: Timestamp,
     /// Name for its receipt.
     pub receipt_id: String,
-    /// Who sent it and how that is known ([`super::identity::Sender::kept`]).
-    pub sender: String,
 }
 
 /// A revision that is held.
@@ -227,7 +226,17 @@ impl Archive {
     /// Keeps a document unless the same bytes, or a revision as new, are held. `warn` is told which revision was the
     /// newest before, and says what a person should know.
     pub fn keep(&self, arrival: &Arrival, warn: impl Fn(Option<&Held>) -> Vec<String>) -> Result<Kept, ArchiveError> {
-        self.engine.keep(arrival, &warn)
+        self.engine.keep(arrival, None, &warn)
+    }
+
+    /// The same, with who sent it and how that is known ([`super::identity::Sender::kept`]): kept beside the document.
+    pub fn keep_from(
+        &self,
+        arrival: &Arrival,
+        sender: &str,
+        warn: impl Fn(Option<&Held>) -> Vec<String>,
+    ) -> Result<Kept, ArchiveError> {
+        self.engine.keep(arrival, Some(sender), &warn)
     }
 
     /// The newest revision of each day held for a site, by date.

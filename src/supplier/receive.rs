@@ -141,12 +141,12 @@ async fn put_day(
         device: document.device.clone(),
         received_at: now,
         receipt_id: receipt_id()?,
-        sender: sender.kept(),
     };
+    let kept_of_sender = sender.kept();
     let sent_by = sender.device.filter(|device| *device != document.device);
     let kept = receiver
         .archived(move |archive| {
-            archive.keep(&arrival, |held| {
+            archive.keep_from(&arrival, &kept_of_sender, |held| {
                 let mut warnings = warnings(&document, held, canonical, told_skew, now);
                 warnings.extend(sent_by.iter().map(|box_| format!("device: sent by {}", legible(box_))));
                 warnings

@@ -70,7 +70,7 @@ impl Engine for Sqlite {
 }
 
 impl Documents for Sqlite {
-    fn keep(&self, arrival: &Arrival, warn: Warn<'_>) -> Result<Kept, ArchiveError> {
+    fn keep(&self, arrival: &Arrival, sender: Option<&str>, warn: Warn<'_>) -> Result<Kept, ArchiveError> {
         let mut connection = self.connection();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let Arrival { ods, site, .. } = arrival;
@@ -112,7 +112,7 @@ impl Documents for Sqlite {
                 ":ods": ods, ":site": site, ":date": date, ":revision": arrival.revision, ":sha256": arrival.sha256,
                 ":body": arrival.body, ":schema": arrival.schema, ":device": arrival.device,
                 ":receipt": arrival.receipt_id, ":received": arrival.received_at.to_string(),
-                ":warnings": serde_json::to_string(&receipt.warnings).unwrap_or_default(), ":sender": arrival.sender,
+                ":warnings": serde_json::to_string(&receipt.warnings).unwrap_or_default(), ":sender": sender,
             })?;
         transaction.commit()?;
         Ok(if held.is_some() { Kept::Replaced(receipt) } else { Kept::First(receipt) })

@@ -22,14 +22,14 @@ enum Tried {
 }
 
 impl Documents for Postgres {
-    fn keep(&self, arrival: &Arrival, warn: Warn<'_>) -> Result<Kept, ArchiveError> {
+    fn keep(&self, arrival: &Arrival, sender: Option<&str>, warn: Warn<'_>) -> Result<Kept, ArchiveError> {
         // The server counts in microseconds; a receipt that is given again is the one that was given first.
         let micros = arrival.received_at.as_microsecond();
         let received_at = Timestamp::from_microsecond(micros).unwrap_or(arrival.received_at);
         self.run(async |client| {
             let mut made = false;
             loop {
-                match attempt(client, arrival, received_at, warn).await? {
+                match attempt(client, arrival, sender, received_at, warn).await? {
                     Tried::Kept(kept) => return Ok(kept),
                     Tried::NoMonth(error) if made => return Err(error),
                     Tried::NoMonth(_) => make_month(client, arrival.date).await?,
@@ -78,6 +78,7 @@ impl Documents for Postgres {
 async fn attempt(
     client: &mut Client,
     arrival: &Arrival,
+    sender: Option<&str>,
     received_at: Timestamp,
     warn: Warn<'_>,
 ) -> Result<Tried, Error> {
@@ -135,7 +136,7 @@ async fn attempt(
                 &arrival.schema,
                 &warnings,
                 &arrival.body,
-                &arrival.sender,
+                &sender,
             ],
         )
         .await;
