@@ -59,7 +59,6 @@ impl Store {
             device: format!("box-{ods}"),
             received_at: format!("{}T02:00:00Z", day.tomorrow().unwrap()).parse().unwrap(),
             receipt_id: format!("{ods}-{site}-{day}-{revision}"),
-            sender: String::new(),
         };
         self.archive.keep(&arrival, |_| Vec::new()).unwrap();
     }
