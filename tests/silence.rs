@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, Weekday, date};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use smdrd::aggregate::calendar::{bank_holiday, is_working_day};
 use smdrd::aggregate::coverage::Up;
-use smdrd::aggregate::silence::{CELL_S, MOMENT_S, Normal, Silence, Watch, is_working_day};
+use smdrd::aggregate::silence::{CELL_S, MOMENT_S, Normal, Silence, Watch};
 use smdrd::aggregate::slots::midnight;
 use smdrd::simulator::chance::Chance;
 use smdrd::simulator::practice_day::practice_day;
@@ -59,7 +60,8 @@ fn said(practice: &Practice, day: Date, chance: &mut Chance) -> Vec<i64> {
     };
     let size = if day.weekday() == Weekday::Monday { 1.3 } else { 1.0 } * varied(chance, 0.18) * season;
     for (half, share) in PROFILE.iter().enumerate() {
-        let open = (is_working_day(day) && !(training && half >= 11)) || (saturday && (1..9).contains(&half));
+        let open = (is_working_day(day, bank_holiday(day)) && !(training && half >= 11))
+            || (saturday && (1..9).contains(&half));
         if !open {
             continue;
         }
@@ -146,10 +148,10 @@ fn year(practice: &Practice, seed: u64) -> Year {
                 let (when, _) = found(normal, instant(*last), at + SignedDuration::from_hours(8))?;
                 Some(when.duration_since(instant(*last)).as_mins())
             };
-            if is_working_day(day) && day.weekday() == Weekday::Monday {
+            if is_working_day(day, bank_holiday(day)) && day.weekday() == Weekday::Monday {
                 year.mornings.extend(pulled(8, 15));
             }
-            if is_working_day(day) && day.weekday() == Weekday::Thursday {
+            if is_working_day(day, bank_holiday(day)) && day.weekday() == Weekday::Thursday {
                 year.afternoons.extend(pulled(14, 0));
             }
         }
@@ -203,7 +205,7 @@ fn the_practice_days_of_the_simulator_raise_no_alarm() {
     let mut found_after = Vec::new();
     for days in 0..56_i64 {
         let day = first.checked_add(days.days()).unwrap();
-        if !is_working_day(day) {
+        if !is_working_day(day, bank_holiday(day)) {
             continue;
         }
         let simulated = practice_day(day, zone.clone(), 40 + days as u64);

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::aggregate::calendar::is_working_day;
 use crate::aggregate::document::{DayDocument, PracticeSite};
 use crate::aggregate::side_by_side::{Beside, Tally, Unknowable};
-use crate::aggregate::calendar::is_working_day;
 
 pub use figures::{AnnexC, Figure};
 pub use text::readable;
@@ -115,7 +115,11 @@ pub fn observed(documents: &[DayDocument]) -> Observed {
         sum.observed_s += document.coverage.observed_s;
         sum.of_s += HALF_HOUR_S * document.slots.len() as u64;
         let core = |local: &str| CORE.0 <= local && local < CORE.1;
-        for slot in document.slots.iter().filter(|slot| is_working_day(document.date, document.day.bank_holiday) && core(&slot.local)) {
+        for slot in document
+            .slots
+            .iter()
+            .filter(|slot| is_working_day(document.date, document.day.bank_holiday) && core(&slot.local))
+        {
             sum.core_observed_s += slot.observed_s;
             sum.core_of_s += HALF_HOUR_S;
         }
