@@ -8,9 +8,9 @@
 //! Six digits are a short needle, and packed into three bytes a very short one: in the ten megabytes of pages and keyed
 //! digests that a run leaves, such bytes stand by chance now and then. So few digits count only together ([`needed`]):
 //! six digits in text where two different canaries are found in one file in one coding, up to eight packed digits where
-//! four are. Every way in is fed with all canaries many times, so a leak shows nearly all of them; that so many are in
-//! one file by chance is not to be expected in thousands of runs. Microseconds of log stamps (`.123456`) are left out.
-//! More digits count at once.
+//! four are, and more packed digits where three are. Every way in is fed with all canaries many times, so a leak shows
+//! nearly all of them; that so many are in one file by chance is not to be expected in thousands of runs. Microseconds of
+//! log stamps (`.123456`) are left out. More digits count at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -179,7 +179,7 @@ fn search_file(file: &Path) -> BTreeSet<Find> {
             if !microseconds && !instant && (found > 6 || stream.short) {
                 let way = if *back { "reversed" } else { "forwards" };
                 let needed = needed(stream.coding, found);
-                let digits = if needed > 1 { "few" } else { "many" };
+                let digits = if found < 9 { "few" } else { "many" };
                 let form = format!("{digits} digits, {:?}, {way}", stream.coding);
                 seen.entry((form, needed)).or_default().insert(canary);
             }
@@ -196,8 +196,11 @@ fn search_file(file: &Path) -> BTreeSet<Find> {
 /// How many different canaries must be found so in one file before it is no chance.
 fn needed(coding: Coding, digits: usize) -> usize {
     match (coding, digits) {
-        (_, 9..) => 1,
+        // The head of a row says in bytes like 0x57 0x70 0x09 0x00 0x77 how long its columns are: that reads like the digits that the
+        // drama range's mobile numbers have in common, and rows of other lengths like another of them.
+        (Coding::BcdHighFirst | Coding::BcdLowFirst, 9..) => 3,
         (Coding::BcdHighFirst | Coding::BcdLowFirst, _) => 4,
+        (_, 9..) => 1,
         (_, 7..) => 1,
         _ => 2,
     }
