@@ -193,11 +193,6 @@ impl Replay {
         self.fewer = Some(1);
     }
 
-    /// Whether one line proves it.
-    pub fn takes_one_line(&self) -> bool {
-        self.fewer == Some(1)
-    }
-
     fn proof(&self) -> usize {
         self.fewer.unwrap_or(PROOF)
     }

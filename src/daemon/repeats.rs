@@ -58,6 +58,17 @@ pub(super) struct Watch {
     old: bool,
     /// Lines that bear no stamp, since the last that does.
     unstamped: usize,
+    manner: Manner,
+}
+
+/// How a source prints.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manner {
+    /// What it prints is acknowledged: what comes first on a link and was the last before is the same again. We had it on disk, and
+    /// the acknowledgement did not arrive.
+    pub acknowledged: bool,
+    /// Its records are of several lines, most of which are like those of other records: lines beside a hole prove nothing.
+    pub in_groups: bool,
 }
 
 /// A line as the source or a file has it.
@@ -68,18 +79,16 @@ struct Line {
 }
 
 impl Books {
-    /// Watches a source for repetitions, from what it printed so far and what the `files` of its PBX gave. Where it is
-    /// `acknowledged`, what comes first on a link and was the last before is the same again: we had it on disk, and the
-    /// acknowledgement did not arrive.
+    /// Watches a source for repetitions, from what it printed so far and what the `files` of its PBX gave.
     pub(super) fn watch(
         &mut self,
         read: &Reading<'_>,
         source: u16,
         files: &[u16],
-        acknowledged: bool,
+        manner: Manner,
     ) -> Result<(), StoreError> {
-        let mut watch = Watch { replay: Replay::of(source), ..Watch::default() };
-        if acknowledged {
+        let mut watch = Watch { replay: Replay::of(source), manner, ..Watch::default() };
+        if manner.acknowledged {
             watch.replay.one_line_proves();
         }
         let mut printed = as_printed(read, source, self.lines(read, source, None)?)?;
@@ -103,7 +112,7 @@ impl Books {
             if line.line.source != source {
                 watch.replay.was_printed(id, print.from_file(), doubtful);
             } else if line.repeats == Some(Repeats::Waits) {
-                let old = had_stamp.is_none_or(|stamp| Some(stamp) <= watch.newest);
+                let old = !manner.in_groups && had_stamp.is_none_or(|stamp| Some(stamp) <= watch.newest);
                 waiting.push((id.seq, print, record, line.at, old));
             } else {
                 // What repeats a file's line stands where the file has that.
@@ -144,11 +153,8 @@ impl Books {
         files: &[u16],
         of_now: bool,
     ) -> Result<(), StoreError> {
-        if !self.watches.contains_key(&source) {
-            return Ok(());
-        }
-        let acknowledged = self.watches.get(&source).is_some_and(|watch| watch.replay.takes_one_line());
-        self.watch(read, source, files, acknowledged)?;
+        let Some(manner) = self.watches.get(&source).map(|watch| watch.manner) else { return Ok(()) };
+        self.watch(read, source, files, manner)?;
         if let Some(watch) = self.watches.get_mut(&source).filter(|watch| of_now && !watch.replay.is_looking()) {
             watch.clear.extend(watch.replay.boundary());
         }
@@ -259,11 +265,11 @@ impl Books {
         watch.unstamped = if line.stamp.is_some() { 0 } else { before + 1 };
         if let Some(stamp) = line.stamp {
             let last = watch.last.replace(stamp);
-            watch.old = watch.at_boundary.is_some_and(|newest| stamp <= newest);
+            watch.old = !watch.manner.in_groups && watch.at_boundary.is_some_and(|newest| stamp <= newest);
             let back = last.is_some_and(|last| last.duration_since(stamp) > BACK);
             if back && !watch.replay.is_looking() && watch.replay.knows(print) {
-                watch.at_boundary = watch.newest;
-                watch.old = true;
+                // Only stamps speak for it, and long calls are printed late: with holes in it nothing would be proven.
+                (watch.at_boundary, watch.old) = (None, false);
                 watch.replay.boundary_before(before);
             }
             watch.newest = watch.newest.max(Some(stamp));

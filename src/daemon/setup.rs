@@ -18,6 +18,7 @@ use crate::store::{ImportRow, Reading, Store, StoreError};
 
 use super::books::Books;
 use super::memory;
+use super::repeats::Manner;
 
 /// What keeps a verb or the daemon from starting.
 #[derive(Debug, thiserror::Error)]
@@ -292,7 +293,9 @@ pub fn books(config: &Config, store: &Store, plans: &[SourcePlan]) -> Result<Boo
             books.corrections.insert(row.id, *correction.get_ref());
         }
         let files = store.read().files_of(&plan.name)?;
-        books.watch(&store.read(), row.id, &files, source.is_some_and(is_acknowledged))?;
+        let acknowledged = source.is_some_and(is_acknowledged);
+        let manner = Manner { acknowledged, in_groups: plan.plan.has_groups() };
+        books.watch(&store.read(), row.id, &files, manner)?;
     }
     books.kept_from(store.read().kept_from()?);
     Ok(books)

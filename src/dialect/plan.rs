@@ -51,6 +51,11 @@ impl Plan {
         &self.cannot
     }
 
+    /// Whether records are made of several lines.
+    pub fn has_groups(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
     /// How the PBX cuts its output into lines.
     pub fn protocol(&self) -> Protocol {
         self.protocol
