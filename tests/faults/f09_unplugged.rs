@@ -28,6 +28,8 @@ fn an_adapter_that_comes_back_is_read_on_and_the_time_without_it_is_a_gap() {
         line.send(&cut.as_bytes()[..if round % 2 == 1 { 47 } else { cut.len() - 4 }]);
         lines += 20;
         stored(&rig, lines);
+        // What the daemon has not read yet goes with the adapter.
+        std::thread::sleep(Duration::from_millis(500));
         std::fs::remove_file(&by_id).unwrap();
         drop(line);
         lines += 1;
