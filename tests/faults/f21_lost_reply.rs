@@ -124,7 +124,8 @@ fn a_day_whose_receipt_was_lost_is_there_once() {
         let mut daemon = rig.run(&at);
         ip.connect();
         // As a PBX whose clock is right prints it: the call is over when it comes.
-        let stamp = today.strftime("%Y/%m/%d 11:58:50").to_string();
+        let over: jiff::Timestamp = format!("{today}T11:58:50Z").parse().unwrap();
+        let stamp = over.in_tz("Europe/London").unwrap().strftime("%Y/%m/%d %H:%M:%S").to_string();
         assert!(ip.print(&[Ip { id: round + 1, at: &stamp, ..Ip::default() }.line()]));
         rig.wait_for_lines(round as usize + 1);
         if round > 0 {
@@ -135,14 +136,18 @@ fn a_day_whose_receipt_was_lost_is_there_once() {
                 _ => Reply::KilledAfter((random >> 33) as u32 % 4_000),
             };
             way.lock().unwrap().next = Some((reply, daemon.child.id()));
+            let before = way.lock().unwrap().delivered.len();
             rig.verb(&["push"], "");
             if reply != Reply::Reset {
                 daemon.child.wait().unwrap();
                 daemon = rig.run(&at);
-                noted_in_time += u32::from(rig.status()["days"]["pending"] == 0);
             }
             let pending = rig.status()["days"]["pending"].clone();
-            assert!(pending == 1 || matches!(reply, Reply::KilledAfter(_)), "{reply:?}: {pending}");
+            // The next try comes after a pause by chance, which may be over by now.
+            let tried_again = way.lock().unwrap().delivered.len() > before + 1;
+            let noted = pending == 0 && !tried_again;
+            assert!(!noted || matches!(reply, Reply::KilledAfter(_)), "{reply:?}: {pending}");
+            noted_in_time += u32::from(noted);
             assert_eq!(feed.revisions(), i64::from(round), "{reply:?}: the supplier had it");
             let (code, sent) = rig.json(&["push"], "");
             assert_eq!(code, 0, "{reply:?}: {sent}");
