@@ -30,8 +30,9 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "status" | "report" => right_of_the_flow(),
         "control" | "web" => [right_of_the_flow(), vec!["alert", "status", "report"]].concat(),
         "daemon" => [right_of_the_flow(), vec!["alert", "status", "report", "control", "notify", "web"]].concat(),
-        // The supplier's side knows the day document and how it travels, and nothing of how it came about.
-        "supplier" => [&["aggregate", "push"][..], &SHARED[..]].concat(),
+        // The supplier's side knows the day document, how it travels and how the call-level file is laid out, and nothing of how
+        // they came about.
+        "supplier" => [&["aggregate", "push", "report"][..], &SHARED[..]].concat(),
         // A simulator that used the daemon's own modules would prove nothing.
         "simulator" => SHARED.to_vec(),
         // `smdrd` links nothing of `supplier`.

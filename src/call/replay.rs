@@ -248,10 +248,12 @@ impl Replay {
 
     /// Another key is in use: what was made with the one before cannot be compared with what is made from now on.
     pub fn forget_callers(&mut self) {
-        let waiting = self.window.iter_mut().flat_map(|window| &mut window.waiting).map(|(_, print)| print);
-        for print in self.printed.iter_mut().map(|printed| &mut printed.print).chain(waiting) {
-            print.callers = None;
-        }
+        let printed = self.printed.iter_mut().map(|printed| &mut printed.print);
+        let of_window = self.window.iter_mut().flat_map(|window| {
+            let waiting = window.waiting.iter_mut().map(|(_, print)| print);
+            waiting.chain(window.fresh.iter_mut().map(|(.., print)| print))
+        });
+        printed.chain(of_window).for_each(|print| print.callers = None);
     }
 
     /// Whether lines are looked at already.

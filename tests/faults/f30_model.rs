@@ -367,8 +367,19 @@ fn store_outbox_and_receiver_agree_with_the_model() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // Found once: the night comes a second time, since the clock was set back an hour and the box started anew.
     let line = Step::Line(1, 0);
-    let twice = [line.clone(), Step::Pass(114), Step::ClockSet(-1), Step::Restart, line, Step::Pass(6)];
+    let twice = [line.clone(), Step::Pass(114), Step::ClockSet(-1), Step::Restart, line.clone(), Step::Pass(6)];
     runtime.block_on(plays(&twice));
+    // Found once: what was not known of a buffer kept callers that were told apart by the key of the day before.
+    let over_midnight = [
+        Step::Pass(2),
+        line.clone(),
+        Step::Restart,
+        Step::Line(1, 1),
+        Step::Pass(88),
+        line.clone(),
+        Step::Redump(3, None),
+    ];
+    runtime.block_on(plays(&over_midnight));
     let outcome = TestRunner::new(config).run(&prop::collection::vec(step(), 1..24), |steps| {
         catch_unwind(AssertUnwindSafe(|| runtime.block_on(plays(&steps)))).map_err(|panic| {
             let text = panic.downcast_ref::<String>().cloned();

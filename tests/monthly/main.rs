@@ -4,6 +4,7 @@
 #![cfg(feature = "supplier")]
 
 mod build;
+mod call_level;
 mod compare;
 #[path = "../receiver/day.rs"]
 mod day;

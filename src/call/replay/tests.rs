@@ -114,6 +114,22 @@ fn callers_tell_equal_lines_apart_where_they_are_known() {
 }
 
 #[test]
+fn what_was_new_in_a_buffer_forgets_its_caller_with_the_rest() {
+    let mut replay = Replay::default();
+    let at = Timestamp::UNIX_EPOCH;
+    replay.line(1, call("a", 1), at, false);
+    replay.line(2, call("b", 2), at, false);
+    replay.boundary();
+    assert_eq!(replay.line(3, call("c", 3), at, true).clear, [(3, Verdict::New)], "by its stamp it is of the buffer");
+    // Midnight, while more of the buffer may come.
+    replay.forget_callers();
+    replay.boundary();
+    let again = [(4, "a"), (5, "b"), (6, "c")].map(|(seq, text)| replay.line(seq, call(text, seq + 90), at, false));
+    let repeats = |seq| Verdict::Repeats(LineRef { source: 0, seq });
+    assert_eq!(again[2].clear, [(4, repeats(1)), (5, repeats(2)), (6, repeats(3))]);
+}
+
+#[test]
 fn a_line_with_the_number_of_the_last_is_that_line_and_needs_no_company() {
     let mut replay = Replay::default();
     let at = Timestamp::UNIX_EPOCH;

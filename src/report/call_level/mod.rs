@@ -2,12 +2,14 @@
 //! member of staff: no number, token, peer, station, line or DDI, and no second of arrival. Rows are in the order of what
 //! they say, so that their order says nothing.
 
+mod read;
 mod template;
 
 use jiff::civil::{Date, Time};
 
 use crate::call::{Call, CallKind, Outcome};
 
+pub use read::{RowError, Said, Seconds, shape};
 pub use template::{Confirmed, Field, Template, TemplateError};
 
 /// What is exported of a call.

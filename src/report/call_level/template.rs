@@ -116,6 +116,13 @@ const WORDS: [(&str, Field); 18] = [
     ("empty", Field::Empty),
 ];
 
+impl Field {
+    /// What a template calls it.
+    pub fn word(self) -> &'static str {
+        WORDS.iter().find(|(_, field)| *field == self).map_or("", |(word, _)| word)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Written {
@@ -152,10 +159,10 @@ struct WrittenBand {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenBucket {
-    label: String,
-    from: u32,
-    to: Option<u32>,
+pub(super) struct WrittenBucket {
+    pub(super) label: String,
+    pub(super) from: u32,
+    pub(super) to: Option<u32>,
 }
 
 /// A template that can be used.
@@ -171,17 +178,17 @@ pub struct Template {
     pub confirmed: Option<Confirmed>,
     /// SHA-256 of template and sample, in hex.
     pub sha256: String,
-    date_format: String,
-    unknown: String,
+    pub(super) date_format: String,
+    pub(super) unknown: String,
     supplier: String,
     account: String,
-    outcomes: BTreeMap<String, String>,
+    pub(super) outcomes: BTreeMap<String, String>,
     /// Label, and first minute after the band.
-    bands: Vec<(String, u32)>,
-    buckets: Vec<WrittenBucket>,
+    pub(super) bands: Vec<(String, u32)>,
+    pub(super) buckets: Vec<WrittenBucket>,
 }
 
-const MINUTES: u32 = 24 * 60;
+pub(super) const MINUTES: u32 = 24 * 60;
 
 impl Template {
     /// The text of the shipped reconstruction, and of its sample.
@@ -268,7 +275,7 @@ impl Template {
     }
 }
 
-fn minute_of(time: Time) -> u32 {
+pub(super) fn minute_of(time: Time) -> u32 {
     u32::try_from(i32::from(time.hour()) * 60 + i32::from(time.minute())).unwrap_or(0)
 }
 

@@ -6,21 +6,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::config::{BuildConfig, ConfigError};
-use super::field::Code;
-use super::figures::Counts;
-use super::files::{Aggregated, sha256_of, write_mapping};
-use super::gather::{AccountMonth, Bar, Remark, gather};
+use super::config::ConfigError;
+use super::files::{Aggregated, sha256_of};
+use super::gather::{Bar, gather};
+use super::given::Given;
 use super::judge::Reason;
-use super::lists::{Accepted, Accounts, Participation};
 use super::month::Month;
-use super::published::outliers;
-use super::record::{
-    FileOfBuild, Included, LeftOut, MANIFEST, Manifest, SUBMISSION, Said, Submission, Window, changes,
-};
+use super::record::{CallLevelRecord, FileOfBuild, MANIFEST, Manifest, SUBMISSION, Submission, Window, changes};
+use super::rows_file::RowsFile;
+use super::sum::Sum;
 use super::table::TableError;
-use super::template::{Template, TemplateError};
-use crate::aggregate::document::PracticeSite;
+use super::template::TemplateError;
 use crate::supplier::archive::{Archive, ArchiveError};
 
 /// Nothing was built.
@@ -114,110 +110,122 @@ pub struct Built {
     pub countdown: String,
 }
 
-/// What was added up while accounts were gone through.
-#[derive(Default)]
-struct Sum {
-    included: Vec<Included>,
-    left_out: Vec<LeftOut>,
-    totals: BTreeMap<String, u64>,
-    documents: BTreeSet<super::gather::Used>,
-    exceptions: Vec<[String; 6]>,
-}
+/// A file that was written, and its rows.
+type Written = Vec<(String, u64)>;
 
 /// Builds a month.
 pub fn build(order: &Order<'_>, archive: &Archive) -> Result<Built, BuildError> {
-    let config = BuildConfig::read(order.config)?;
     let month = order.month;
     if order.today <= month.last() {
         return Err(BuildError::NotOver { month, last: month.last() });
     }
-    let template = Template::read(&config.aggregated.template)?;
-    if template.confirmed.is_none() && !order.rehearsal {
-        return Err(BuildError::Unconfirmed { path: config.aggregated.template });
-    }
-    let participation = Participation::read(&config.participation.file, &config.participation.column)?;
-    let accounts = Accounts::read(&config.accounts.file)?;
-    let accepted = match &config.accepted {
-        Some(file) => Accepted::read(&file.file, month, &accounts)?,
-        None => Accepted::default(),
-    };
+    let given = Given::read(order)?;
     let of_month = order.out.join(month.to_string());
     fs::create_dir_all(&of_month).map_err(|source| BuildError::Write { path: of_month.clone(), source })?;
     let place = tempfile_in(&of_month)?;
-    let bar = Bar {
-        month,
-        participation: &participation,
-        accepted: &accepted,
-        legacy: config.legacy_pbx_smdr.is_some() || order.rehearsal,
-    };
-    let prefix = if order.rehearsal { "REHEARSAL-" } else { "" };
-    let name = |what: &str| format!("{prefix}cbt-{what}-{month}.csv");
-    let (aggregated, mapping, exceptions) = (name("aggregated"), name("mapping"), format!("exceptions-{month}.csv"));
-    let write = |file: &str| {
-        let path = place.join(file);
-        move |source| BuildError::Write { path, source }
-    };
-
-    let mut sum = Sum::default();
-    let mut file =
-        Aggregated::create(&place.join(&aggregated), &template, &config.supplier_name).map_err(write(&aggregated))?;
-    for (account, sites) in &accounts.sites {
-        let gathered = gather(archive, &bar, account, sites)?;
-        if gathered.reasons.is_empty() {
-            for (date, day) in &gathered.days {
-                file.day(account, *date, day).map_err(write(&aggregated))?;
-            }
-        }
-        if accepted.reasons.contains_key(account) && gathered.accepted.is_none() && gathered.observed.is_some() {
-            let what = "not-needed: it is accepted, and enough was observed of it; is it the right account?";
-            sum.except("look", account, ("", "", None), what);
-        }
-        let practices = sites.iter().map(|of| of.ods.clone()).collect();
-        sum.take(account, practices, gathered);
-    }
-    let (out, rows) = file.finish().map_err(write(&aggregated))?;
-    out.into_inner()
-        .map_err(|error| error.into_error())
-        .and_then(|file| file.sync_all())
-        .map_err(write(&aggregated))?;
-    sum.note_strangers(archive, month, &accounts, &participation)?;
-    let pairs =
-        sum.included.iter().flat_map(|one| one.practices.iter().map(|ods| (one.account.as_str(), ods.as_str())));
-    let mut bytes = Vec::new();
-    let mapped = write_mapping(&mut bytes, &config.supplier_name, template.line_end, pairs).map_err(write(&mapping))?;
-    fs::write(place.join(&mapping), bytes).map_err(write(&mapping))?;
-    let odd = sum.write_exceptions(&place.join(&exceptions)).map_err(write(&exceptions))?;
-
+    let (sum, written, call_level) = write_files(order, &given, archive, &place)?;
     let mut files = BTreeMap::new();
-    for (file, rows) in [(&aggregated, rows), (&mapping, mapped), (&exceptions, odd)] {
-        let sha256 = sha256_of(&place.join(file)).map_err(write(file))?;
-        files.insert(file.clone(), FileOfBuild { sha256, rows });
+    for (file, rows) in written {
+        let path = place.join(&file);
+        let sha256 = sha256_of(&path).map_err(|source| BuildError::Write { path, source })?;
+        files.insert(file, FileOfBuild { sha256, rows });
     }
-    let mut inputs = BTreeMap::from([
-        ("participation list".to_owned(), participation.sha256.clone()),
-        ("account map".to_owned(), accounts.sha256.clone()),
-        ("template".to_owned(), template.sha256.0.clone()),
-        ("sample".to_owned(), template.sha256.1.clone()),
-    ]);
-    inputs.extend(accepted.sha256.clone().map(|sha256| ("acceptances".to_owned(), sha256)));
-    let manifest =
-        Manifest { schema: MANIFEST.to_owned(), month: month.to_string(), inputs, documents: sum.documents, files };
+    let manifest = Manifest {
+        schema: MANIFEST.to_owned(),
+        month: month.to_string(),
+        inputs: given.hashes(),
+        documents: sum.documents,
+        call_level: sum.files,
+        files,
+    };
     let (opens, closes) = month.window();
     let submission = Submission {
         schema: SUBMISSION.to_owned(),
         month: month.to_string(),
-        supplier: config.supplier_name.clone(),
+        supplier: given.config.supplier_name,
         build: 1,
         rehearsal: order.rehearsal,
         window: Window { opens, closes },
         included: sum.included,
         left_out: sum.left_out,
         totals: sum.totals,
-        template_confirmed: template.confirmed.clone(),
-        legacy_pbx_smdr: config.legacy_pbx_smdr.clone(),
+        template_confirmed: given.template.confirmed,
+        call_level,
+        legacy_pbx_smdr: given.config.legacy_pbx_smdr,
         changes: Vec::new(),
     };
     settle(order, &of_month, place, manifest, submission)
+}
+
+/// Goes through the accounts and writes all files.
+fn write_files(
+    order: &Order<'_>,
+    given: &Given,
+    archive: &Archive,
+    place: &Path,
+) -> Result<(Sum, Written, Option<CallLevelRecord>), BuildError> {
+    let (Given { config, template, participation, accounts, accepted, .. }, month) = (given, order.month);
+    let supplier = &config.supplier_name;
+    let prefix = if order.rehearsal { "REHEARSAL-" } else { "" };
+    let name = |what: &str| format!("{prefix}cbt-{what}-{month}.csv");
+    let (aggregated, mapping, exceptions) = (name("aggregated"), name("mapping"), format!("exceptions-{month}.csv"));
+    let (call_level, call_level_mapping) = (name("call-level"), name("call-level-mapping"));
+    let write = |file: &str| {
+        let path = place.join(file);
+        move |source| BuildError::Write { path, source }
+    };
+    let legacy = config.legacy_pbx_smdr.is_some() || order.rehearsal;
+    let bar = Bar { month, participation, accepted, legacy };
+    let mut sum = Sum::default();
+    let mut file = Aggregated::create(&place.join(&aggregated), template, supplier).map_err(write(&aggregated))?;
+    let create = |(layout, files)| RowsFile::create(&place.join(&call_level), layout, files, supplier);
+    let rows = given.rows.as_ref().map(|(layout, files)| (layout, files));
+    let mut rows_file = rows.map(create).transpose().map_err(write(&call_level))?;
+    for (account, sites) in &accounts.sites {
+        let practices: BTreeSet<String> = sites.iter().map(|of| of.ods.clone()).collect();
+        let gathered = gather(archive, &bar, account, sites)?;
+        if gathered.reasons.is_empty() {
+            for (date, day) in &gathered.days() {
+                file.day(account, *date, day).map_err(write(&aggregated))?;
+            }
+            if let Some(rows) = &mut rows_file {
+                match rows.account(account, month, &gathered.sites).map_err(write(&call_level))? {
+                    Ok(files) => sum.files.extend(files),
+                    Err(left) => rows.left_out.push(sum.left_of_rows(account, practices.clone(), &left)),
+                }
+            }
+        }
+        if accepted.reasons.contains_key(account) && gathered.accepted.is_none() && gathered.observed.is_some() {
+            let what = "not-needed: it is accepted, and enough was observed of it; is it the right account?";
+            sum.except("look", account, ("", "", None), what);
+        }
+        sum.take(account, practices, gathered);
+    }
+    let (out, rows) = file.finish().map_err(write(&aggregated))?;
+    on_disk(out).map_err(write(&aggregated))?;
+    sum.note_strangers(archive, month, accounts, participation)?;
+    let map = |file: &str, line_end, wanted: &dyn Fn(&str) -> bool| {
+        sum.write_mapping(&place.join(file), supplier, line_end, wanted).map_err(write(file))
+    };
+    let mapped = map(&mapping, template.line_end, &|_| true)?;
+    let mut written = vec![(aggregated, rows), (mapping, mapped)];
+    let mut record = None;
+    if let Some(rows) = rows_file {
+        let line_end = rows.layout.template.line_end;
+        let (out, made) = rows.finish().map_err(write(&call_level))?;
+        on_disk(out).map_err(write(&call_level))?;
+        let mapped = map(&call_level_mapping, line_end, &|account| made.included.contains(account))?;
+        written.extend([(call_level, made.rows), (call_level_mapping, mapped)]);
+        record = Some(made);
+    }
+    let odd = sum.write_exceptions(&place.join(&exceptions)).map_err(write(&exceptions))?;
+    written.push((exceptions, odd));
+    Ok((sum, written, record))
+}
+
+/// Has everything that was written on the disk.
+fn on_disk(out: std::io::BufWriter<fs::File>) -> std::io::Result<()> {
+    out.into_inner().map_err(|error| error.into_error()).and_then(|file| file.sync_all())
 }
 
 /// Puts what was built beside the builds before; where it is the same as the last, that one stays and nothing is added.
@@ -287,93 +295,10 @@ fn save(directory: &Path, name: &str, value: &impl Serialize) -> Result<(), Buil
     fs::write(&path, bytes).map_err(failed)
 }
 
-impl Sum {
-    fn take(&mut self, account: &str, practices: BTreeSet<String>, month: AccountMonth) {
-        for reason in &month.reasons {
-            self.except("left-out", account, reason.place(), &format!("{}: {reason}", reason.word()));
-        }
-        for Remark { word, of, date, what } in &month.remarks {
-            self.except("look", account, (&of.ods, &of.site, *date), &format!("{word}: {what}"));
-        }
-        if !month.reasons.is_empty() {
-            let reasons = month.reasons.iter().map(Said::of).collect();
-            self.left_out.push(LeftOut { account: account.to_owned(), practices, reasons });
-            return;
-        }
-        let mut all = Counts::default();
-        month.days.values().flat_map(|day| day.iter()).for_each(|counts| all.add(counts));
-        let totals: BTreeMap<String, u64> = Code::ALL.map(|code| (code.word().to_owned(), all.all_of(code))).into();
-        for (code, count) in &totals {
-            *self.totals.entry(code.clone()).or_default() += count;
-        }
-        if let [ods] = practices.iter().collect::<Vec<_>>().as_slice() {
-            for outlier in outliers(|code| all.all_of(code)) {
-                self.except("look", account, (ods, "", None), &format!("outlier: {}", outlier.said()));
-            }
-        }
-        if let Some(reason) = &month.accepted {
-            self.except("look", account, ("", "", None), &format!("accepted: {reason}"));
-        }
-        self.included.push(Included::of(account, practices, &month, totals));
-        self.documents.extend(month.documents);
-    }
-
-    /// Days of sites that no account has, and practices that take part and that no account has.
-    fn note_strangers(
-        &mut self,
-        archive: &Archive,
-        month: Month,
-        accounts: &Accounts,
-        participation: &Participation,
-    ) -> Result<(), BuildError> {
-        let ours: BTreeSet<_> = accounts.sites.values().flatten().collect();
-        let held =
-            archive.sites(month.first(), month.last())?.into_iter().map(|(ods, site)| PracticeSite { ods, site });
-        for of in held.filter(|of| !ours.contains(of)) {
-            let what = "no-account: days of it are held, and no account of the map has it";
-            self.except("look", "", (&of.ods, &of.site, None), what);
-        }
-        // The list is England's; that practices on it are with other suppliers is as it should be.
-        let listed = ours.iter().filter(|of| participation.practices.contains(&of.ods)).count();
-        if listed == 0 {
-            self.except(
-                "look",
-                "",
-                ("", "", None),
-                "nobody: no practice of the account map takes part; is it the right list?",
-            );
-        }
-        Ok(())
-    }
-
-    fn except(
-        &mut self,
-        severity: &str,
-        account: &str,
-        (ods, site, date): (&str, &str, Option<jiff::civil::Date>),
-        what: &str,
-    ) {
-        let (word, detail) = what.split_once(": ").unwrap_or((what, ""));
-        let date = date.map_or_else(String::new, |date| date.to_string());
-        let place = if site.is_empty() { ods.to_owned() } else { format!("{ods}/{site}") };
-        self.exceptions.push([severity, account, &place, &date, word, detail].map(str::to_owned));
-    }
-
-    fn write_exceptions(&self, path: &Path) -> std::io::Result<u64> {
-        let mut file = csv::Writer::from_path(path).map_err(std::io::Error::other)?;
-        let header = ["Severity", "Account_Number", "Practice", "Date", "Kind", "Detail"];
-        file.write_record(header).map_err(std::io::Error::other)?;
-        for row in &self.exceptions {
-            file.write_record(row).map_err(std::io::Error::other)?;
-        }
-        file.flush()?;
-        Ok(self.exceptions.len() as u64)
-    }
-}
-
 /// Whether everything that takes part went in: an account that is left out for another reason is not well.
 pub fn is_well(submission: &Submission) -> bool {
     let expected = Reason::NotParticipating { ods: String::new() };
     let expected = expected.word();
-    submission.left_out.iter().all(|left| left.reasons.iter().all(|reason| reason.word == expected))
+    let rows = submission.call_level.as_ref().is_none_or(|record| record.left_out.is_empty());
+    rows && submission.left_out.iter().all(|left| left.reasons.iter().all(|reason| reason.word == expected))
 }

@@ -52,6 +52,8 @@ pub struct BuildConfig {
     pub accepted: Option<File>,
     /// The aggregated file.
     pub aggregated: Layout,
+    /// The call-level file, where one is to be made too.
+    pub call_level: Option<Rows>,
     /// NHS England's written acceptance of figures from the records of an old PBX; without it they stay out.
     pub legacy_pbx_smdr: Option<LegacyAcceptance>,
 }
@@ -80,6 +82,16 @@ pub struct File {
 pub struct Layout {
     /// The mapping.
     pub template: PathBuf,
+}
+
+/// A file of rows, put together from those that the boxes wrote.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rows {
+    /// The template that the boxes had.
+    pub template: PathBuf,
+    /// Which file is whose.
+    pub files: PathBuf,
 }
 
 /// NHS England's written acceptance.
@@ -118,6 +130,9 @@ impl BuildConfig {
         let beside = path.parent().unwrap_or(Path::new(""));
         for file in [&mut config.participation.file, &mut config.accounts.file, &mut config.aggregated.template] {
             *file = beside.join(&*file);
+        }
+        if let Some(rows) = &mut config.call_level {
+            (rows.template, rows.files) = (beside.join(&rows.template), beside.join(&rows.files));
         }
         if let Some(accepted) = &mut config.accepted {
             accepted.file = beside.join(&accepted.file);

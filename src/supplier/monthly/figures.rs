@@ -3,6 +3,7 @@
 use super::field::Code;
 use crate::aggregate::calendar::is_working_day;
 use crate::aggregate::document::{BUCKETS, DayDocument, Histogram, Inbound};
+use crate::report::call_level::What;
 
 /// Half-hours of the wall clock. On the day that the clocks go back two of them are there twice and add up; on the day
 /// that they go forward two stay at nothing.
@@ -36,6 +37,30 @@ impl Counts {
             missed_wait,
             answered_talk: [1, 2, 6, 7, 6, 5, 2, 1, 1],
         }
+    }
+
+    /// One call. Its wait and its time with staff are which count of a histogram they belong to; where one is not known, the
+    /// call is in no bucket.
+    pub fn of_call(what: What, wait: Option<usize>, talk: Option<usize>) -> Counts {
+        let mut counts = Counts::default();
+        let calls = if what == What::CallbackMade { &mut counts.callbacks_made } else { &mut counts.calls };
+        *calls += 1;
+        let put = |histogram: &mut Histogram, at: Option<usize>| {
+            if let Some(count) = at.and_then(|at| histogram.get_mut(at)) {
+                *count += 1;
+            }
+        };
+        match what {
+            What::Answered => {
+                put(&mut counts.answered_wait, wait);
+                put(&mut counts.answered_talk, talk);
+            }
+            What::Missed => put(&mut counts.missed_wait, wait),
+            What::EndedInMenu => counts.ivr_ended += 1,
+            What::CallbackRequested => counts.callback_requested += 1,
+            What::CallbackMade => {}
+        }
+        counts
     }
 
     /// A metric's count; where it has buckets, of the histogram's counts `from` up to and without `to`.

@@ -164,11 +164,11 @@ pub fn write_mapping<'a>(
     Ok(written)
 }
 
-fn rows_to<W: Write>(out: W, line_end: &[u8]) -> csv::Writer<W> {
+pub(super) fn rows_to<W: Write>(out: W, line_end: &[u8]) -> csv::Writer<W> {
     let terminator = if line_end == b"\r\n" { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
     csv::WriterBuilder::new().terminator(terminator).flexible(false).from_writer(out)
 }
 
-fn into_io(error: csv::Error) -> std::io::Error {
+pub(super) fn into_io(error: csv::Error) -> std::io::Error {
     std::io::Error::other(error)
 }

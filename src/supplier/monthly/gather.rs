@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::figures::{DayCounts, Unfit, core_observed, counts};
+use super::figures::{Counts, DayCounts, HALF_HOURS, Unfit, core_observed, counts};
 use super::judge::{OBSERVED, Reason, hundredths, percent};
 use super::lists::{Accepted, Participation};
 use super::month::Month;
@@ -41,6 +41,9 @@ pub struct Remark {
     pub what: String,
 }
 
+/// Counts by day.
+pub type Days = BTreeMap<Date, Box<DayCounts>>;
+
 /// An account's month.
 #[derive(Debug, Default)]
 pub struct AccountMonth {
@@ -48,8 +51,8 @@ pub struct AccountMonth {
     pub reasons: Vec<Reason>,
     /// What a person should look at.
     pub remarks: Vec<Remark>,
-    /// What was counted, by day.
-    pub days: BTreeMap<Date, Box<DayCounts>>,
+    /// What was counted, by site and day.
+    pub sites: BTreeMap<PracticeSite, Days>,
     /// The documents that it comes from.
     pub documents: Vec<Used>,
     /// The operator's reason for sending it although too little was observed.
@@ -138,7 +141,9 @@ impl AccountMonth {
                 }
             }
             match counts(&document) {
-                Ok(day) => self.add(date, &day),
+                Ok(day) => {
+                    self.sites.entry(of.clone()).or_default().insert(date, day);
+                }
                 Err(unfit) => {
                     let again = |unfit: &Unfit| {
                         let told = |reason: &Reason| matches!(reason, Reason::Unfit { of: other, unfit: known, .. } if other == of && known == unfit);
@@ -171,8 +176,13 @@ impl AccountMonth {
         Ok(())
     }
 
-    fn add(&mut self, date: Date, day: &DayCounts) {
-        let sum = self.days.entry(date).or_insert_with(|| Box::new(std::array::from_fn(|_| Default::default())));
-        sum.iter_mut().zip(day).for_each(|(sum, counts)| sum.add(counts));
+    /// What was counted at all sites together.
+    pub fn days(&self) -> Days {
+        let mut days = Days::new();
+        for (date, counts) in self.sites.values().flatten() {
+            let sum = days.entry(*date).or_insert_with(|| Box::new([Counts::default(); HALF_HOURS]));
+            sum.iter_mut().zip(counts.iter()).for_each(|(sum, counts)| sum.add(counts));
+        }
+        days
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::call_level::{Left, UsedFile};
 use super::config::LegacyAcceptance;
 use super::gather::{AccountMonth, Used};
 use super::judge::Reason;
@@ -28,6 +29,9 @@ pub struct Manifest {
     pub inputs: BTreeMap<String, String>,
     /// Every document whose figures are in the files.
     pub documents: BTreeSet<Used>,
+    /// Every file of a box whose rows are in the call-level file.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub call_level: BTreeSet<UsedFile>,
     /// The files.
     pub files: BTreeMap<String, FileOfBuild>,
 }
@@ -64,10 +68,26 @@ pub struct Submission {
     pub totals: BTreeMap<String, u64>,
     /// Who compared the template with NHS England's sample.
     pub template_confirmed: Option<Confirmed>,
+    /// The call-level file, which stands in place of the aggregated one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_level: Option<CallLevelRecord>,
     /// NHS England's acceptance of figures from old PBXs.
     pub legacy_pbx_smdr: Option<LegacyAcceptance>,
     /// What differs from the build before, and why.
     pub changes: Vec<Change>,
+}
+
+/// What is in the call-level file. Accounts that are not in the aggregated file are not in it either, and not said again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallLevelRecord {
+    /// Its accounts.
+    pub included: BTreeSet<String>,
+    /// Accounts that are in the aggregated file only.
+    pub left_out: Vec<LeftOut>,
+    /// Its rows.
+    pub rows: u64,
+    /// Who compared its template with NHS England's sample.
+    pub template_confirmed: Option<crate::report::call_level::Confirmed>,
 }
 
 /// The days on which a month is sent.
@@ -132,6 +152,15 @@ impl Said {
     }
 }
 
+impl Said {
+    /// Of what keeps an account out of the call-level file.
+    pub fn of_rows(left: &Left) -> Said {
+        let (ods, site, date) = left.place();
+        let date = date.map_or_else(String::new, |date| format!(" {date}"));
+        Said { word: left.word().to_owned(), what: format!("{ods}/{site}{date}: {left}") }
+    }
+}
+
 /// A difference from the build before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
@@ -161,6 +190,28 @@ impl Included {
     }
 }
 
+type Note<'a> = dyn FnMut(Option<&str>, &str, String) + 'a;
+
+/// What differs in the call-level file.
+fn changes_of_files(before: &(&Manifest, &Submission), now: &(&Manifest, &Submission), note: &mut Note<'_>) {
+    let accounts = |submission: &Submission| {
+        submission.call_level.as_ref().map(|record| record.included.clone()).unwrap_or_default()
+    };
+    let (was, is) = (accounts(before.1), accounts(now.1));
+    for account in is.difference(&was) {
+        note(Some(account), "call-level", "its rows were not in the call-level file before".to_owned());
+    }
+    for account in was.difference(&is) {
+        note(Some(account), "call-level", "its rows are no longer in the call-level file".to_owned());
+    }
+    for UsedFile { ods, site, rows, sha256 } in &now.0.call_level {
+        let old = before.0.call_level.iter().find(|old| old.ods == *ods && old.site == *site);
+        if let Some(old) = old.filter(|old| old.sha256 != *sha256) {
+            note(None, "call-level", format!("{ods}/{site}: another file, {rows} rows after {}", old.rows));
+        }
+    }
+}
+
 /// What differs between two builds of a month, and why: lists and accounts, documents, then the figures they came to.
 pub fn changes(before: (&Manifest, &Submission), now: (&Manifest, &Submission)) -> Vec<Change> {
     let mut changes = Vec::new();
@@ -171,6 +222,7 @@ pub fn changes(before: (&Manifest, &Submission), now: (&Manifest, &Submission)) 
     for name in names.into_iter().filter(|name| before.0.inputs.get(*name) != now.0.inputs.get(*name)) {
         note(None, "input", format!("{name} is another one"));
     }
+    changes_of_files(&before, &now, &mut note);
     let was: BTreeMap<&str, &Included> = before.1.included.iter().map(|one| (one.account.as_str(), one)).collect();
     let is: BTreeMap<&str, &Included> = now.1.included.iter().map(|one| (one.account.as_str(), one)).collect();
     let out = |submission: &Submission, account: &str| {

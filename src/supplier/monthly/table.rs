@@ -132,6 +132,11 @@ impl Table {
         Ok(Table { path: path.to_owned(), header, rows, sha256 })
     }
 
+    /// The names of its columns, in order.
+    pub fn header(&self) -> &[String] {
+        &self.header
+    }
+
     /// Where a column stands. A name that stands there twice is refused: nobody can say which is meant.
     pub fn column(&self, name: &str) -> Result<usize, TableError> {
         let mut at = self.header.iter().enumerate().filter(|(_, header)| *header == name).map(|(at, _)| at);
@@ -196,7 +201,12 @@ impl Table {
     }
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    /// All of its fields, in order.
+    pub fn fields(&self) -> &'a [String] {
+        self.fields
+    }
+
     /// A field; empty where the column is not there.
     pub fn field(&self, column: usize) -> &str {
         self.fields.get(column).map_or("", String::as_str)

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use jiff::civil::date;
+use jiff::civil::{date, time};
 
 use super::build::{BuildError, Built, Order, build, is_well};
+use super::call_level::Layout;
 use super::figures::{Counts, HALF_HOURS};
 use super::files::Aggregated;
 use super::month::Month;
-use super::template::{Template, TemplateError};
+use super::template::{Confirmed, Template, TemplateError};
 use crate::clock::Clock;
+use crate::report::call_level::{self, Row, What};
 use crate::supplier::archive::Archive;
 
 /// Build the month's files for NHS England.
@@ -52,6 +54,9 @@ enum TemplateVerb {
     Check {
         /// The mapping, as TOML.
         file: PathBuf,
+        /// It is the call-level file's.
+        #[arg(long)]
+        call_level: bool,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -110,6 +115,18 @@ fn show(built: &Built) {
             println!("accepted: account {}: {reason}", one.account);
         }
     }
+    if let Some(rows) = &submission.call_level {
+        println!(
+            "call-level: {} account(s), {} rows; send it in place of the aggregated file, not beside it",
+            rows.included.len(),
+            rows.rows
+        );
+        for left in &rows.left_out {
+            for reason in &left.reasons {
+                println!("not in the call-level file: account {}: {}", left.account, reason.what);
+            }
+        }
+    }
     for change in &submission.changes {
         let account = change.account.as_ref().map_or_else(String::new, |account| format!("account {account}: "));
         println!("changed: {account}{}: {}", change.word, change.what);
@@ -122,8 +139,9 @@ fn show(built: &Built) {
 
 /// Runs `smdr-feed template`.
 pub fn run_template(arguments: &TemplateArguments) -> ExitCode {
-    let TemplateVerb::Check { file, json } = &arguments.verb;
-    match checked(file, *json) {
+    let TemplateVerb::Check { file, call_level, json } = &arguments.verb;
+    let looked = if *call_level { Looked::at_rows(file) } else { Looked::at_counts(file) };
+    match looked.map(|looked| looked.show(*json)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("smdr-feed template check: {error}");
@@ -132,30 +150,79 @@ pub fn run_template(arguments: &TemplateArguments) -> ExitCode {
     }
 }
 
-fn checked(file: &Path, json: bool) -> Result<(), TemplateError> {
-    let template = Template::read(file)?;
-    let preview = preview(&template);
-    let columns: Vec<String> = template.columns.iter().map(|field| field.word(&template.buckets)).collect();
-    if json {
-        let value = serde_json::json!({
-            "columns": columns,
-            "shape": if template.is_long() { "long" } else { "wide" },
-            "confirmed": template.confirmed,
-            "preview": preview.lines().collect::<Vec<_>>(),
-        });
-        println!("{value:#}");
-        return Ok(());
+/// What there is to see of a template.
+struct Looked {
+    columns: Vec<String>,
+    shape: &'static str,
+    confirmed: Option<Confirmed>,
+    preview: String,
+}
+
+impl Looked {
+    /// The aggregated file's.
+    fn at_counts(file: &Path) -> Result<Looked, TemplateError> {
+        let template = Template::read(file)?;
+        Ok(Looked {
+            columns: template.columns.iter().map(|field| field.word(&template.buckets)).collect(),
+            shape: if template.is_long() { "long" } else { "wide" },
+            preview: preview(&template),
+            confirmed: template.confirmed,
+        })
     }
-    println!("columns: {}", columns.join(", "));
-    match &template.confirmed {
-        Some(confirmed) => println!("confirmed by {} on {}: {}", confirmed.name, confirmed.date, confirmed.reference),
-        None => println!(
-            "not confirmed: a build refuses it until [confirmed] says who compared it with NHS England's sample"
-        ),
+
+    /// The call-level file's.
+    fn at_rows(file: &Path) -> Result<Looked, TemplateError> {
+        let template = Layout::read(file)?.template;
+        let preview = call_level::file(&template, &made_up_rows()).unwrap_or_default();
+        let said = |one: &call_level::Confirmed| {
+            let call_level::Confirmed { reference, date, name } = one.clone();
+            Confirmed { reference, date, name }
+        };
+        Ok(Looked {
+            columns: template.columns.iter().map(|(_, field)| field.word().to_owned()).collect(),
+            shape: "call-level",
+            confirmed: template.confirmed.as_ref().map(said),
+            preview: first_lines(&preview),
+        })
     }
-    println!("ten rows with made-up figures:");
-    println!("{preview}");
-    Ok(())
+
+    fn show(&self, json: bool) {
+        let Looked { columns, shape, confirmed, preview } = self;
+        if json {
+            let preview: Vec<&str> = preview.lines().collect();
+            let value =
+                serde_json::json!({"columns": columns, "shape": shape, "confirmed": confirmed, "preview": preview});
+            println!("{value:#}");
+            return;
+        }
+        println!("columns: {}", columns.join(", "));
+        match confirmed {
+            Some(confirmed) => {
+                println!("confirmed by {} on {}: {}", confirmed.name, confirmed.date, confirmed.reference)
+            }
+            None => println!(
+                "not confirmed: a build refuses it until [confirmed] says who compared it with NHS England's sample"
+            ),
+        }
+        println!("ten rows with made-up figures:");
+        println!("{preview}");
+    }
+}
+
+/// Ten calls that nobody made.
+fn made_up_rows() -> Vec<Row> {
+    let row = |nth: i8| {
+        let what = What::ALL.into_iter().cycle().nth(usize::from(nth.unsigned_abs())).unwrap_or(What::Missed);
+        let seconds = Some(u32::from(nth.unsigned_abs()) * 35);
+        let wait_s = seconds.filter(|_| matches!(what, What::Answered | What::Missed));
+        let talk_s = seconds.filter(|_| what == What::Answered);
+        Row { date: date(2026, 10, 1 + nth), time: time(8 + nth, 10, 0, 0), what, wait_s, talk_s }
+    };
+    (0..10).map(row).collect()
+}
+
+fn first_lines(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).lines().take(11).collect::<Vec<_>>().join("\n")
 }
 
 /// The header and ten rows with made-up figures.
@@ -169,5 +236,5 @@ fn preview(template: &Template) -> String {
         let _ = file.day(account, date(2026, 10, 1), &day);
     }
     let (bytes, _) = file.finish().unwrap_or_default();
-    String::from_utf8_lossy(&bytes).lines().take(11).collect::<Vec<_>>().join("\n")
+    first_lines(&bytes)
 }
