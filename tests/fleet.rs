@@ -61,6 +61,41 @@ fn mixed() -> Store {
 }
 
 #[test]
+fn a_box_that_was_enrolled_and_never_sent_anything_is_no_secret() {
+    let store = mixed();
+    store.enrolled("box-A81001", "A81001", "2026-10-01T09:00:00Z", None);
+    store.enrolled("box-B82001", "B82001", "2026-10-01T09:00:00Z", None);
+    store.enrolled("box-lost", "A81006", "2026-11-10T09:00:00Z", None);
+    store.enrolled("box-new", "A81007,A81008", "2026-11-21T09:00:00Z", None);
+    store.enrolled("box-away", "A81009", "2026-11-10T09:00:00Z", Some("2026-11-11T09:00:00Z"));
+    let (code, fleet) = store.json("2026-11-21T13:00:00Z", &[]);
+    assert_eq!(code, 1);
+    let of_box = |name: &str| {
+        let found: Vec<&Value> =
+            fleet["members"].as_array().unwrap().iter().filter(|member| member["device"] == name).collect();
+        assert!(found.len() <= 1, "{name}: {found:#?}");
+        found.first().copied()
+    };
+    let lost = of_box("box-lost").unwrap();
+    assert_eq!(
+        (&lost["state"], reasons(lost).as_str()),
+        (&json!("silent"), "enrolled 11 days ago, and nothing ever came")
+    );
+    assert_eq!((&lost["may_send_for"], &lost["last_heartbeat"]), (&json!(["A81006"]), &Value::Null));
+    let new = of_box("box-new").unwrap();
+    assert_eq!((&new["state"], reasons(new).as_str()), (&json!("late"), "enrolled 4 h ago, and nothing ever came"));
+    assert_eq!(of_box("box-away"), None, "it was turned away");
+    assert_eq!(of_box("box-A81001").unwrap()["state"], "well");
+    assert_eq!(of_box("box-B82001").unwrap()["enrolled_at"], Value::Null, "signs of life came of it");
+    assert_eq!(fleet["members"][0]["device"], "box-lost", "the longest silence is the worst");
+    let (_, text, _) = store.fleet("2026-11-21T13:00:00Z", &[]);
+    assert!(text.contains("box-lost (may send for A81006)"), "{text}");
+    // After ninety days it is counted only, as every other.
+    let (_, later) = store.json("2027-03-01T13:00:00Z", &[]);
+    assert_eq!(later["members"], json!([]));
+}
+
+#[test]
 fn the_worst_comes_first_and_each_says_why() {
     let store = mixed();
     let (code, fleet) = store.json("2026-11-21T13:00:00Z", &[]);

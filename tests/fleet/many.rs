@@ -14,7 +14,7 @@ fn body(observed_s: u32) -> String {
 }
 
 #[test]
-fn a_thousand_boxes_are_three_queries_and_one_page() {
+fn a_thousand_boxes_are_a_few_queries_and_one_page() {
     let boxes: u32 = std::env::var("SMDRD_FLEET").map_or(1_000, |number| number.parse().unwrap());
     let store = Store::new();
     let mut db = rusqlite::Connection::open(store.path()).unwrap();

@@ -70,6 +70,13 @@ impl Store {
         self.archive.heartbeat(&Heard { device, practices, skew_s: None, received_at, said: Some(said) }).unwrap();
     }
 
+    /// Notes a box that was enrolled, or turned away since.
+    pub fn enrolled(&self, device: &str, ods: &str, at: &str, revoked: Option<&str>) {
+        let database = rusqlite::Connection::open(self.path()).unwrap();
+        let row = rusqlite::params![device, ods, at, revoked];
+        database.execute("INSERT INTO device VALUES (?1, ?2, NULL, ?3, ?4)", row).unwrap();
+    }
+
     /// Exit code, output and errors of the verb at a time.
     pub fn fleet(&self, now: &str, more: &[&str]) -> (i32, String, String) {
         self.fleet_of("store.db", now, more)

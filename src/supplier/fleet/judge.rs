@@ -16,9 +16,10 @@ const UNPARSED_MOST: u64 = 100;
 /// Days before the end of a certificate or key at which it is said.
 const END_IS_NEAR: i64 = 14;
 
-/// When something came last.
+/// When something came last; of a box of which nothing ever came, when it was enrolled.
 fn last_heard(member: &Member) -> Option<Timestamp> {
-    member.last_heartbeat.max(member.last_document.as_ref().map(|last| last.received_at))
+    let heard = member.last_heartbeat.max(member.last_document.as_ref().map(|last| last.received_at));
+    heard.or(member.enrolled_at)
 }
 
 /// Whether nothing was heard for so long that it is not listed any more.
@@ -47,7 +48,10 @@ pub(super) fn judge(member: &mut Member, now: Timestamp, due: Date, thresholds: 
     let silence = SignedDuration::from_hours(thresholds.silent_h.clamp(0, 100_000));
     let mut found: Vec<(State, String)> = Vec::new();
     let overdue = |at: Option<Timestamp>| at.is_none_or(|at| now.duration_since(at) > silence);
-    if let Some(last) = last_heard(member).filter(|last| overdue(Some(*last))) {
+    if let Some(enrolled) = member.enrolled_at {
+        let state = if overdue(Some(enrolled)) { State::Silent } else { State::Late };
+        found.push((state, format!("enrolled {} ago, and nothing ever came", since(enrolled, now))));
+    } else if let Some(last) = last_heard(member).filter(|last| overdue(Some(*last))) {
         found.push((State::Silent, format!("no document and no sign of life for {}", since(last, now))));
     } else if member.last_document.is_some() && overdue(member.last_heartbeat) {
         let of = member.last_heartbeat.map_or("ever".to_owned(), |last| format!("for {}", since(last, now)));
@@ -57,7 +61,7 @@ pub(super) fn judge(member: &mut Member, now: Timestamp, due: Date, thresholds: 
     if !late.is_empty() {
         found.push((State::Late, format!("no document of {}", stretches(late))));
     }
-    if member.last_document.is_none() {
+    if member.last_document.is_none() && member.enrolled_at.is_none() {
         found.push((State::Late, "it gives signs of life, and no document ever came".to_owned()));
     }
     if !gaps.is_empty() {

@@ -1,6 +1,6 @@
 //! The fleet: how each box and site stands, from what came of it. Silent, late and gappy ones first, with the reason in words.
 //!
-//! Everything comes from three queries, however many boxes there are. What a box did not say is not known, and never 0.
+//! Everything comes from a few queries, however many boxes there are. What a box did not say is not known, and never 0.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::archive::sites::{ObservedDay, SiteNewest};
 use super::archive::{Archive, ArchiveError, Heard};
+use super::devices::DeviceRow;
 
 mod judge;
 pub mod page;
@@ -110,6 +111,8 @@ pub struct Member {
     pub may_send_for: Vec<String>,
     /// The newest day.
     pub last_document: Option<LastDocument>,
+    /// When a box was enrolled of which nothing ever came.
+    pub enrolled_at: Option<Timestamp>,
     /// When the box gave its last sign of life.
     pub last_heartbeat: Option<Timestamp>,
     /// How much of the newest day was observed, of ten thousand.
@@ -150,6 +153,7 @@ impl Fleet {
             archive.sites_newest()?,
             archive.observed_since(from)?,
             archive.heartbeats()?,
+            archive.accounts()?.devices(),
             now,
             thresholds,
         ))
@@ -159,6 +163,7 @@ impl Fleet {
         sites: Vec<SiteNewest>,
         mut observed: BTreeMap<(String, String), Vec<ObservedDay>>,
         heard: Vec<Heard>,
+        enrolled: Vec<DeviceRow>,
         now: Timestamp,
         thresholds: Thresholds,
     ) -> Fleet {
@@ -166,7 +171,11 @@ impl Fleet {
         let mut unseen: BTreeSet<usize> = (0..heard.len()).collect();
         let of_device: BTreeMap<&str, usize> =
             heard.iter().enumerate().map(|(at, one)| (one.device.as_str(), at)).collect();
-        let mut members = Vec::with_capacity(sites.len());
+        let sent: BTreeSet<String> = sites.iter().map(|site| site.device.clone()).collect();
+        let never = |box_: &DeviceRow| {
+            box_.revoked_at.is_none() && !sent.contains(&box_.device) && !of_device.contains_key(box_.device.as_str())
+        };
+        let mut members: Vec<Member> = enrolled.into_iter().filter(never).map(only_enrolled).collect();
         for site in sites {
             let at = of_device.get(site.device.as_str()).copied();
             at.map(|at| unseen.remove(&at));
@@ -231,6 +240,7 @@ fn member(site: SiteNewest, days: &[ObservedDay], heard: Option<&Heard>, now: Ti
             pbx_clock_s: site.clock_s,
             unparsed_per_10000: share(site.unparsed, site.lines),
         }),
+        enrolled_at: None,
         last_heartbeat: heard.map(|heard| heard.received_at),
         observed_day_per_10000: share(site.observed_s, site.length_s),
         observed_week_per_10000: sums.and_then(|(observed, length)| share(Some(observed), Some(length))),
@@ -251,12 +261,33 @@ fn only_heard(heard: &Heard) -> Member {
         device: Some(heard.device.clone()),
         may_send_for: heard.practices.clone(),
         last_document: None,
+        enrolled_at: None,
         last_heartbeat: Some(heard.received_at),
         observed_day_per_10000: None,
         observed_week_per_10000: None,
         missing: Vec::new(),
         dialects: said.dialects.clone(),
         said: said.with_clock(heard.skew_s),
+    }
+}
+
+/// A box that is known, and of which nothing ever came.
+fn only_enrolled(device: DeviceRow) -> Member {
+    Member {
+        state: State::Well,
+        reasons: Vec::new(),
+        ods: None,
+        site: device.site,
+        device: Some(device.device),
+        may_send_for: device.ods,
+        last_document: None,
+        enrolled_at: Some(device.added_at),
+        last_heartbeat: None,
+        observed_day_per_10000: None,
+        observed_week_per_10000: None,
+        missing: Vec::new(),
+        dialects: Vec::new(),
+        said: Said::default(),
     }
 }
 

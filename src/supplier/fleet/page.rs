@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::words::{count, percent, since, stretches};
+use super::words::{count, first_of, percent, since, stretches};
 use super::{DAYS_BACK, Fleet, Member, State, zone};
 
 const STYLE: &str = include_str!("page.css");
@@ -136,15 +136,6 @@ fn rows(member: &Member, columns: usize, at: Timestamp) -> Markup {
                 tr.why { td colspan=(columns) { ul { @for reason in &member.reasons { li { (reason) } } } } }
             }
         }
-    }
-}
-
-fn first_of(practices: &[String]) -> String {
-    let shown = practices.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match practices.len() {
-        0 => "no practice".to_owned(),
-        1..=3 => shown,
-        more => format!("{shown} and {} more", more - 3),
     }
 }
 

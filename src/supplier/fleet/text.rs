@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::words::{count, percent, since};
+use super::words::{count, first_of, percent, since};
 use super::{Fleet, Member, State};
 
 /// What is not well, or all of it, and a line that sums up.
@@ -32,7 +32,7 @@ fn line(member: &Member, at: jiff::Timestamp) -> String {
     let device = member.device.as_deref().unwrap_or("?");
     match (&member.ods, &member.site) {
         (Some(ods), Some(site)) => parts.push(format!("{ods} {site} ({device})")),
-        _ => parts.push(device.to_owned()),
+        _ => parts.push(format!("{device} (may send for {})", first_of(&member.may_send_for))),
     }
     match &member.last_document {
         Some(last) => parts.push(format!("newest day {} rev. {}", last.date, last.revision)),

@@ -51,6 +51,16 @@ pub fn stretches(days: &[Date]) -> String {
     text
 }
 
+/// Practices as far as there is room for them.
+pub fn first_of(practices: &[String]) -> String {
+    let shown = practices.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match practices.len() {
+        0 => "no practice".to_owned(),
+        1..=3 => shown,
+        more => format!("{shown} and {} more", more - 3),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
