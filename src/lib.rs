@@ -11,6 +11,10 @@
 //! SQLite; [`push`] delivers closed days. A module uses only what stands to its left, and the shared words
 //! [`config`], [`clock`], [`number`] and [`record`]. `tests/layers.rs` holds that rule.
 //!
+//! Right of the flow stand [`report`], what people and NHS England read of it; [`alert`] and [`notify`], who is told when
+//! something is wrong; [`control`], by which the verbs of [`cli`] ask the daemon; and `supplier`, the other side: the
+//! receiver, the fleet and the monthly files. [`simulator`] plays PBXs and uses none of it.
+//!
 //! [`daemon`] is the one place where a line goes the whole way. The core, from framing to aggregate, is synchronous
 //! and pure: bytes and values in, values out; clock, zone and keys are parameters.
 //!
