@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use smdrd::aggregate::document::{DayDocument, PracticeSite};
+use smdrd::supplier::monthly::call_level::{Files, Layout, Whose, rows_of};
+use smdrd::supplier::monthly::figures::counts;
+use smdrd::supplier::monthly::lists::Accounts;
+
 use super::lines::Ip;
 use super::rig::{Pbx, ROLES, Rig, SITE, clock, wait_for};
 
@@ -81,21 +86,23 @@ const BANDS: [(&str, &str); 9] = [
     ("18:30 - 23:59", "24:00"),
 ];
 
-/// What the documents of the month count, by day, band and outcome.
-fn counted(rig: &Rig) -> BTreeMap<(String, String, &'static str), u64> {
-    let mut all = BTreeMap::new();
+/// The newest documents of the month.
+fn documents(rig: &Rig) -> Vec<Value> {
     let db = rig.db();
     let newest = "SELECT body FROM outbox AS one WHERE revision = (SELECT max(revision) FROM outbox AS other
                   WHERE other.day = one.day AND other.ods = one.ods AND other.site = one.site)";
     let mut query = db.prepare(newest).unwrap();
     let bodies: Vec<Vec<u8>> = query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     assert!(bodies.len() >= 22, "{}", bodies.len());
-    for body in bodies {
-        let document: Value = serde_json::from_slice(&body).unwrap();
+    let documents = bodies.iter().map(|body| serde_json::from_slice::<Value>(body).unwrap());
+    documents.filter(|document| document["date"].as_str().unwrap().starts_with("2026-10-")).collect()
+}
+
+/// What they count, by day, band and outcome.
+fn counted(rig: &Rig) -> BTreeMap<(String, String, &'static str), u64> {
+    let mut all = BTreeMap::new();
+    for document in documents(rig) {
         let date = document["date"].as_str().unwrap().to_owned();
-        if !date.starts_with("2026-10-") {
-            continue;
-        }
         for slot in document["slots"].as_array().unwrap() {
             let local = slot["local"].as_str().unwrap();
             let band = BANDS.iter().find(|(_, to)| local < *to).unwrap().0;
@@ -113,6 +120,23 @@ fn counted(rig: &Rig) -> BTreeMap<(String, String, &'static str), u64> {
         }
     }
     all
+}
+
+/// What the supplier's side makes of an exported file beside the documents that the box delivers: how many rows, or why not.
+fn at_the_supplier(rig: &Rig, file: &std::path::Path) -> Result<usize, String> {
+    let template = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/export/call-level.toml");
+    let (accounts, list) = (rig.path("accounts.csv"), rig.path("files.csv"));
+    std::fs::write(&accounts, "Account_Number,ODS_Code\n0042,A81001\n").unwrap();
+    std::fs::write(&list, format!("ODS_Code,File\nA81001,{}\n", file.display())).unwrap();
+    let files = Files::read(&list, &Accounts::read(&accounts).unwrap()).unwrap();
+    let days = documents(rig).into_iter().map(|document| {
+        let document: DayDocument = serde_json::from_value(document).unwrap();
+        (document.date, counts(&document).unwrap())
+    });
+    let site = PracticeSite { ods: "A81001".to_owned(), site: "main".to_owned() };
+    let whose = Whose { supplier: "Example Telephony Ltd", account: "0042", month: "2026-10".parse().unwrap() };
+    let rows = rows_of(&Layout::read(&template).unwrap(), &files, whose, &BTreeMap::from([(site, days.collect())]));
+    rows.map(|found| found.rows.len()).map_err(|left| left[0].to_string())
 }
 
 #[test]
@@ -193,6 +217,12 @@ fn a_month_is_exported_when_the_practice_agreed_and_names_nobody() {
     for name in ["E201", "E317", "E418", "V9511", "V9501", "T9014", "Name", "reception", "avaya"] {
         assert!(!rows_only.contains(name), "{name}");
     }
+
+    // The supplier takes it: its rows count what the documents count, to the bucket.
+    assert_eq!(at_the_supplier(&rig, &out), Ok(calls));
+    let other = rig.path("other.csv");
+    std::fs::write(&other, text.replacen(",Missed,31_60,", ",Missed,0,", 1)).unwrap();
+    assert!(at_the_supplier(&rig, &other).unwrap_err().contains("CBT004 0: 1 in the file, 0 in the documents"));
 
     // Who did what.
     let noted = audit(&rig);
