@@ -43,7 +43,11 @@ pub fn fill_file(store: &str, days: &[Day], practices: usize) {
         for nth in 0..practices {
             let one = arrival(day, nth);
             let mut insert = transaction
-                .prepare_cached("INSERT INTO day_revision VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, '[]')")
+                .prepare_cached(
+                    "INSERT INTO day_revision
+                     (ods, site, date, revision, sha256, body, schema, device, receipt_id, received_at, warnings)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, '[]')",
+                )
                 .expect("the table is there");
             let (date, at) = (one.date.to_string(), one.received_at.to_string());
             insert

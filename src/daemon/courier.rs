@@ -119,7 +119,7 @@ pub fn note(
             None
         }
         Delivery::Transient { .. } | Delivery::Unauthorised { .. } => {
-            row.next = standing.failed(delivery, &when);
+            row.next = standing.failed_with_document(delivery, &when);
             if let Delivery::Transient { retry_after, .. } = delivery
                 && delivery.may_be_the_document()
             {

@@ -132,7 +132,7 @@ impl Round<'_> {
                 Ok(()) => {
                     standing.heartbeat = Some(now);
                     standing.heartbeat_tried = Some(now);
-                    standing.succeeded(now);
+                    standing.reached(now, !keeper.store.read().pending()?.is_empty());
                 }
                 // A supplier that has no such thing is not asked again tonight, and nothing is wrong.
                 Err(delivery) if is_a_no(&delivery) => standing.heartbeat_tried = Some(now),
@@ -344,7 +344,7 @@ fn compared(
             let ours: Vec<Ours> = ours
                 .map(|OutboxRow { date, revision, sha256, state, .. }| Ours { date, revision, sha256, state })
                 .collect();
-            standing.succeeded(now);
+            standing.reached(now, !keeper.store.read().pending()?.is_empty());
             again = standing.practice(&practice).compared(&compare(&ours, &theirs), now);
         }
         Err(delivery @ Delivery::NotParticipating { .. }) => {

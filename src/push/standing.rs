@@ -63,6 +63,9 @@ pub struct Trouble {
     /// Whether it lies on this box: the supplier could not even be asked.
     #[serde(default)]
     pub set_up: bool,
+    /// Whether a document met it: that other questions are answered does not clear it up.
+    #[serde(default)]
+    pub of_document: bool,
 }
 
 /// A measure of the box's clock.
@@ -168,6 +171,15 @@ impl Standing {
         self.answered();
     }
 
+    /// The supplier took a sign of life, or said what it holds. With `waits`, documents are still to be sent: what one of them met
+    /// is not over yet, for who refuses documents may well answer everything else.
+    pub fn reached(&mut self, now: Timestamp, waits: bool) {
+        self.last_success = Some(now);
+        if !(waits && self.trouble.as_ref().is_some_and(|trouble| trouble.of_document)) {
+            self.answered();
+        }
+    }
+
     /// The supplier answered as it should, with a yes or a no.
     pub fn answered(&mut self) {
         self.failed = 0;
@@ -194,7 +206,15 @@ impl Standing {
             Delivery::Unauthorised { .. } => true,
             _ => false,
         };
-        self.trouble = Some(Trouble { at: when.now, what: delivery.said().unwrap_or_default(), grave, set_up: false });
+        let what = delivery.said().unwrap_or_default();
+        self.trouble = Some(Trouble { at: when.now, what, grave, set_up: false, of_document: false });
+        next
+    }
+
+    /// The same, of a document.
+    pub fn failed_with_document(&mut self, delivery: &Delivery, when: &When<'_>) -> Timestamp {
+        let next = self.failed(delivery, when);
+        self.trouble.iter_mut().for_each(|trouble| trouble.of_document = true);
         next
     }
 
@@ -203,7 +223,8 @@ impl Standing {
         match fault {
             Some(what) => {
                 self.failed = self.failed.max(1);
-                self.trouble = Some(Trouble { at: now, what: what.to_owned(), grave: true, set_up: true });
+                self.trouble =
+                    Some(Trouble { at: now, what: what.to_owned(), grave: true, set_up: true, of_document: false });
             }
             None if self.trouble.as_ref().is_some_and(|trouble| trouble.set_up) => self.answered(),
             None => {}
@@ -332,6 +353,25 @@ mod tests {
         assert!(next >= at("2026-11-20T05:00:00Z"), "{next}");
         let trouble = standing.open_trouble().unwrap();
         assert!(trouble.grave && trouble.what.contains("token file gone"), "{trouble:?}");
+    }
+
+    #[test]
+    fn what_a_document_met_is_not_cleared_up_by_a_sign_of_life() {
+        let zone = zone();
+        let now = at("2026-11-20T02:00:00Z");
+        let mut standing = Standing::default();
+        let next = standing.failed_with_document(&down(), &when(&zone, now));
+        standing.reached(now, true);
+        assert_eq!((standing.failed, standing.next, standing.last_success), (1, Some(next), Some(now)));
+        assert!(standing.open_trouble().is_some());
+        standing.reached(now, false);
+        assert!(standing.open_trouble().is_none(), "nothing waits any more");
+        standing.failed(&down(), &when(&zone, now));
+        standing.reached(now, true);
+        assert!(standing.open_trouble().is_none(), "it was no document's");
+        standing.failed_with_document(&down(), &when(&zone, now));
+        standing.succeeded(now);
+        assert!(standing.open_trouble().is_none(), "a document got through");
     }
 
     #[test]

@@ -91,6 +91,7 @@ pub struct World {
     pub archive: Arc<Archive>,
     client: Client,
     way: Way,
+    receiving: tokio::task::JoinHandle<()>,
     running: Option<Box_>,
     /// Read, and not handed to the writer yet.
     waiting: Vec<Event>,
@@ -127,7 +128,7 @@ impl World {
         let served: Router = router(Arc::new(receiver)).layer(middleware::from_fn_with_state(way.clone(), pass));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, served).await.unwrap() });
+        let receiving = tokio::spawn(async move { axum::serve(listener, served).await.unwrap() });
         let text = format!(
             "state-dir = {:?}\nruntime-dir = {:?}\n{SITE}[[source]]\nname = \"reception\"\ndialect = \"siemens-hipath3000\"\nsilence-minutes = 0\n\
              [source.tcp-listen]\naddress = \"127.0.0.1:40999\"\nallow = [\"127.0.0.1\"]\n\
@@ -149,6 +150,7 @@ impl World {
             archive,
             client,
             way,
+            receiving,
             running: None,
             waiting,
             key_is_unnoted: false,
@@ -280,6 +282,13 @@ impl World {
         writer.join().unwrap();
         self.starts().await;
         taken
+    }
+}
+
+impl Drop for World {
+    /// Ten thousand worlds in one run are not to stay in memory.
+    fn drop(&mut self) {
+        self.receiving.abort();
     }
 }
 
