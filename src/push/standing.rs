@@ -63,9 +63,9 @@ pub struct Trouble {
     /// Whether it lies on this box: the supplier could not even be asked.
     #[serde(default)]
     pub set_up: bool,
-    /// Whether a document met it: that other questions are answered does not clear it up.
+    /// Whether a document was not taken from this sender: that other questions are answered does not clear it up.
     #[serde(default)]
-    pub of_document: bool,
+    pub refused: bool,
 }
 
 /// A measure of the box's clock.
@@ -171,11 +171,11 @@ impl Standing {
         self.answered();
     }
 
-    /// The supplier took a sign of life, or said what it holds. With `waits`, documents are still to be sent: what one of them met
-    /// is not over yet, for who refuses documents may well answer everything else.
+    /// The supplier took a sign of life, or said what it holds. With `waits`, documents are still to be sent: if they were refused
+    /// for who sends them, that is not over yet, for such a supplier may well answer everything else.
     pub fn reached(&mut self, now: Timestamp, waits: bool) {
         self.last_success = Some(now);
-        if !(waits && self.trouble.as_ref().is_some_and(|trouble| trouble.of_document)) {
+        if !(waits && self.trouble.as_ref().is_some_and(|trouble| trouble.refused)) {
             self.answered();
         }
     }
@@ -207,14 +207,15 @@ impl Standing {
             _ => false,
         };
         let what = delivery.said().unwrap_or_default();
-        self.trouble = Some(Trouble { at: when.now, what, grave, set_up: false, of_document: false });
+        self.trouble = Some(Trouble { at: when.now, what, grave, set_up: false, refused: false });
         next
     }
 
     /// The same, of a document.
     pub fn failed_with_document(&mut self, delivery: &Delivery, when: &When<'_>) -> Timestamp {
         let next = self.failed(delivery, when);
-        self.trouble.iter_mut().for_each(|trouble| trouble.of_document = true);
+        let refused = matches!(delivery, Delivery::Unauthorised { .. });
+        self.trouble.iter_mut().for_each(|trouble| trouble.refused = refused);
         next
     }
 
@@ -224,7 +225,7 @@ impl Standing {
             Some(what) => {
                 self.failed = self.failed.max(1);
                 self.trouble =
-                    Some(Trouble { at: now, what: what.to_owned(), grave: true, set_up: true, of_document: false });
+                    Some(Trouble { at: now, what: what.to_owned(), grave: true, set_up: true, refused: false });
             }
             None if self.trouble.as_ref().is_some_and(|trouble| trouble.set_up) => self.answered(),
             None => {}
@@ -356,22 +357,25 @@ mod tests {
     }
 
     #[test]
-    fn what_a_document_met_is_not_cleared_up_by_a_sign_of_life() {
+    fn a_refused_sender_is_not_cleared_up_by_a_sign_of_life() {
         let zone = zone();
         let now = at("2026-11-20T02:00:00Z");
+        let problem = super::super::Problem { status: 401, kind: None, title: None, detail: None };
+        let refused = Delivery::Unauthorised { problem, credentials: None, proof: crate::push::Proof::Token };
         let mut standing = Standing::default();
-        let next = standing.failed_with_document(&down(), &when(&zone, now));
+        let next = standing.failed_with_document(&refused, &when(&zone, now));
         standing.reached(now, true);
         assert_eq!((standing.failed, standing.next, standing.last_success), (1, Some(next), Some(now)));
         assert!(standing.open_trouble().is_some());
         standing.reached(now, false);
         assert!(standing.open_trouble().is_none(), "nothing waits any more");
-        standing.failed(&down(), &when(&zone, now));
-        standing.reached(now, true);
-        assert!(standing.open_trouble().is_none(), "it was no document's");
-        standing.failed_with_document(&down(), &when(&zone, now));
+        standing.failed_with_document(&refused, &when(&zone, now));
         standing.succeeded(now);
         assert!(standing.open_trouble().is_none(), "a document got through");
+        // A document that gets no answer may be the only one; a supplier that cannot be reached is there again.
+        standing.failed_with_document(&down(), &when(&zone, now));
+        standing.reached(now, true);
+        assert!(standing.open_trouble().is_none());
     }
 
     #[test]
