@@ -7,10 +7,10 @@
 //!
 //! Six digits are a short needle, and packed into three bytes a very short one: in the ten megabytes of pages and keyed
 //! digests that a run leaves, such bytes stand by chance now and then. So few digits count only together ([`needed`]):
-//! six digits in text where two different canaries are found in one file in one coding, up to eight packed digits where
+//! six digits in text where two different canaries are found in one file in one coding, part of a number in packed digits where
 //! four are. Every way in is fed with all canaries many times, so a leak shows nearly all of them; that so many are in one
 //! file by chance is not to be expected in thousands of runs. Microseconds of log stamps (`.123456`) are left out. More
-//! digits count at once, but for one shape that SQLite itself writes ([`heads_a_row`]).
+//! digits count at once, packed ones where they are the whole number.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -141,15 +141,6 @@ fn ends_instant(bytes: &[u8], last: usize) -> bool {
     six.is_some_and(|six| years.contains(&six.iter().fold(0, |instant, byte| instant << 8 | u64::from(*byte))))
 }
 
-/// Whether a mobile number that ends here, reversed and packed, may be the head of a row: SQLite says there how long the
-/// columns are, and text of 50 bytes, the number one, null and text of 53 are `70 09 00 77`, the digits that all mobile
-/// numbers of the drama range have in common. So this shape in this one coding counts as few digits do.
-fn heads_a_row(bytes: &[u8], last: usize, coding: Coding, back: bool) -> bool {
-    let aligned = coding == Coding::BcdHighFirst && back && last % 2 == 1;
-    // The six digits are two that differ and `70 09`.
-    aligned && bytes.get(last / 2 - 1..).is_some_and(|bytes| bytes.starts_with(&[0x70, 0x09, 0x00, 0x77]))
-}
-
 /// Every part of a canary ends in its last six digits, and reversed begins with them: so these are looked for, and then
 /// how much more of the number stands beside them.
 fn search_file(file: &Path) -> BTreeSet<Find> {
@@ -187,9 +178,8 @@ fn search_file(file: &Path) -> BTreeSet<Find> {
                 found == 6 && stream.coding == Coding::BcdHighFirst && at % 2 == 1 && ends_instant(&bytes, at / 2);
             if !microseconds && !instant && (found > 6 || stream.short) {
                 let way = if *back { "reversed" } else { "forwards" };
-                let head = heads_a_row(&bytes, at, stream.coding, *back);
-                let needed = if head { OF_ROW_HEADS } else { needed(stream.coding, found) };
-                let digits = if found < 9 { "few" } else { "many" };
+                let needed = needed(stream.coding, found, found == digits.len());
+                let digits = if needed > 1 { "few" } else { "many" };
                 let form = format!("{digits} digits, {:?}, {way}", stream.coding);
                 seen.entry((form, needed)).or_default().insert(canary);
             }
@@ -203,13 +193,12 @@ fn search_file(file: &Path) -> BTreeSet<Find> {
         .collect()
 }
 
-/// How many different canaries must be found in the shape of a row's head.
-const OF_ROW_HEADS: usize = 3;
-
-/// How many different canaries must be found so in one file before it is no chance.
-fn needed(coding: Coding, digits: usize) -> usize {
+/// How many different canaries must be found so in one file before it is no chance; `whole`: all digits of the number are.
+fn needed(coding: Coding, digits: usize, whole: bool) -> usize {
     match (coding, digits) {
-        (_, 9..) => 1,
+        // Beside a line's number, which runs through all digits, may stand bytes that are the same in every row and read like what the
+        // drama range's mobile numbers have in common: 0x0577 and 0x00900706.
+        (Coding::BcdHighFirst | Coding::BcdLowFirst, 9..) if whole => 1,
         (Coding::BcdHighFirst | Coding::BcdLowFirst, _) => 4,
         (_, 7..) => 1,
         _ => 2,
@@ -224,22 +213,15 @@ pub fn prove_the_search(folder: &Path) {
         for back in [false, true] {
             for digits in [6, 7, 99] {
                 let canaries = if digits == 6 { &CANARIES[..] } else { &long[..] };
-                let headed = digits > 9 && back && coding == Coding::BcdHighFirst;
-                let (mobile, fixed): (Vec<&str>, Vec<&str>) =
-                    canaries.iter().partition(|canary| headed && digits_of(canary).contains("7700900"));
-                prove_together(folder, &fixed, needed(coding, digits), digits, coding, back);
-                if headed {
-                    assert_eq!(mobile.len(), 5);
-                    prove_together(folder, &mobile, OF_ROW_HEADS, digits, coding, back);
-                }
+                prove_together(folder, canaries, needed(coding, digits, digits > 9), digits, coding, back);
             }
         }
     }
-    // Text of 50 bytes, one, null, text of 53: no number, whatever stands before.
-    let row = folder.join("row");
-    std::fs::write(&row, [0xA5, 0x57, 0x70, 0x09, 0x00, 0x77, 0xA5, 0x68, 0x70, 0x09, 0x00, 0x77, 0x44]).unwrap();
-    assert!(search(&[&row]).is_empty(), "the head of a row is no number");
-    std::fs::remove_file(row).unwrap();
+    // The numbers of two lines, each before the same bytes.
+    let rows = folder.join("rows");
+    std::fs::write(&rows, [0x05, 0x77, 0x00, 0x90, 0x07, 0x06, 0xA5, 0x01, 0x37, 0x00, 0x90, 0x07, 0x06]).unwrap();
+    assert!(search(&[&rows]).is_empty(), "what stands beside a line's number is no number");
+    std::fs::remove_file(rows).unwrap();
     let as_people_write = folder.join("people");
     std::fs::write(&as_people_write, "call 01632 960 748 now").unwrap();
     assert_eq!(search(&[&as_people_write]).len(), 1);
