@@ -7,8 +7,8 @@
 //!
 //! Six digits are a short needle, and packed into three bytes a very short one: in the ten megabytes of pages and keyed
 //! digests that a run leaves, such bytes stand by chance now and then. So few digits count only together ([`needed`]):
-//! six digits in text where two different canaries are found in one file in one coding, part of a number in packed digits where
-//! four are. Every way in is fed with all canaries many times, so a leak shows nearly all of them; that so many are in one
+//! six digits in text where two different canaries are found in one file in one coding, up to eight packed digits where
+//! four are, and more of them where three are, if they are not the whole number. Every way in is fed with all canaries many times, so a leak shows nearly all of them; that so many are in one
 //! file by chance is not to be expected in thousands of runs. Microseconds of log stamps (`.123456`) are left out. More
 //! digits count at once, packed ones where they are the whole number.
 
@@ -179,7 +179,7 @@ fn search_file(file: &Path) -> BTreeSet<Find> {
             if !microseconds && !instant && (found > 6 || stream.short) {
                 let way = if *back { "reversed" } else { "forwards" };
                 let needed = needed(stream.coding, found, found == digits.len());
-                let digits = if needed > 1 { "few" } else { "many" };
+                let digits = if found < 9 { "few" } else { "many" };
                 let form = format!("{digits} digits, {:?}, {way}", stream.coding);
                 seen.entry((form, needed)).or_default().insert(canary);
             }
@@ -198,7 +198,13 @@ fn needed(coding: Coding, digits: usize, whole: bool) -> usize {
     match (coding, digits) {
         // Beside a line's number, which runs through all digits, may stand bytes that are the same in every row and read like what the
         // drama range's mobile numbers have in common: 0x0577 and 0x00900706.
-        (Coding::BcdHighFirst | Coding::BcdLowFirst, 9..) if whole => 1,
+        (Coding::BcdHighFirst | Coding::BcdLowFirst, 9..) => {
+            if whole {
+                1
+            } else {
+                3
+            }
+        }
         (Coding::BcdHighFirst | Coding::BcdLowFirst, _) => 4,
         (_, 7..) => 1,
         _ => 2,
@@ -211,7 +217,7 @@ pub fn prove_the_search(folder: &Path) {
     let long: Vec<&str> = CANARIES.into_iter().filter(|canary| digits_of(canary).len() >= 9).collect();
     for coding in CODINGS {
         for back in [false, true] {
-            for digits in [6, 7, 99] {
+            for digits in [6, 7, 9, 99] {
                 let canaries = if digits == 6 { &CANARIES[..] } else { &long[..] };
                 prove_together(folder, canaries, needed(coding, digits, digits > 9), digits, coding, back);
             }
